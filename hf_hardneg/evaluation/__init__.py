@@ -1,0 +1,1 @@
+"""Scores to numbers: what a model knows, concept by concept, with intervals."""

