@@ -41,3 +41,13 @@ PAIR_FEATURES = Features(
         "mask": Image(),
     }
 )
+
+
+def with_negatives(features: Features) -> Features:
+    """Features of rows after `AddHardNegatives`: pass them to `map`, which cannot tell the type of empty lists.
+
+    Example:
+        >>> list(with_negatives(Features({"caption": Value("string")})))
+        ['caption', 'negatives', 'negative_concepts', 'rejections']
+    """
+    return Features({**features, **NEGATIVE_FEATURES})

@@ -1,4 +1,7 @@
-"""Hard-negative captions for a whole dataset: one picklable callable for `dataset.map(batched=True, num_proc=N)`."""
+"""Hard-negative captions for a whole dataset: one picklable callable for `dataset.map`.
+
+    rows.map(AddHardNegatives(), batched=True, num_proc=N, features=with_negatives(rows.features))
+"""
 
 import random
 from collections import Counter, defaultdict

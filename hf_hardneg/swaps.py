@@ -40,7 +40,7 @@ def _is_used_as(doc: "Doc", start: int, end: int, entry: Entry, lexicon: Lexicon
 
 def _find_entries(doc: "Doc", lexicon: Lexicon) -> Iterator[tuple[int, int, Entry, int]]:
     """Yield (start token, end token, entry, number) of the longest forms, left to right, never overlapping."""
-    words = [token.lower_ for token in doc]
+    words = [token.text.lower() for token in doc]
     start = 0
     while start < len(words):
         length = min(lexicon.longest, len(words) - start)

@@ -80,7 +80,7 @@ def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negat
     """
     from tqdm.auto import tqdm
 
-    from .columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES, REJECTIONS
+    from .columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES, REJECTIONS, with_negatives
     from .data import drop_long_captions
     from .negatives import AddHardNegatives, count_words
 
@@ -99,7 +99,8 @@ def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negat
         word_counts=count_words(tqdm(rows[CAPTION], desc="Counting words"), concepts),
     )
     num_proc = min(args.num_proc or os.cpu_count() or 1, 1 + len(rows) // 2000)
-    rows = rows.map(add_negatives, batched=True, num_proc=num_proc, desc="Adding hard negatives")
+    features = with_negatives(rows.features)
+    rows = rows.map(add_negatives, batched=True, num_proc=num_proc, features=features, desc="Adding hard negatives")
     result.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
     result.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]

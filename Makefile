@@ -1,0 +1,38 @@
+# Every target sets itself up: a virtual environment with the versions of constraints.txt. No network after that.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: demo test quality style miniature start-model
+
+demo: $(READY)
+	$(BIN)/python -m hf_hardneg.train demo.yaml
+
+test: quality
+	$(BIN)/python -m pytest
+
+quality: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+style: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+miniature: $(READY)
+	$(BIN)/python benchmarks/miniature/run.py
+
+start-model: $(READY)
+	$(BIN)/python -m hf_hardneg.start hf_hardneg/start_model
+
+# torch goes first: where only a CPU build of the constrained version is at hand, pip takes that one.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hf_hardneg needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,106 @@
+"""A tiny real CLIPModel, its processor, and small data folders that the tests make themselves."""
+
+import json
+import os
+import random
+
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import pytest
+from PIL import Image
+from transformers import CLIPModel, CLIPProcessor
+
+from hf_hardneg.scenes import MENTION_RATES, describe_scene, draw_scene, sample_scene, sample_wording
+from hf_hardneg.start import build_model, build_processor, build_tokenizer
+
+
+CAPTIONS = [
+    "A red car next to a blue bus.",
+    "Two black dogs on the left of a bench.",
+    "A small brown horse stands behind a fence.",
+    "An orange cat sits on top of a table.",
+    "A man rides a large wave.",
+]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep data sets that tests make out of the user's cache."""
+    import datasets
+
+    patch = pytest.MonkeyPatch()
+    cache = tmp_path_factory.mktemp("cache")
+    patch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
+    patch.setenv("HF_DATASETS_CACHE", str(cache))
+    yield
+    patch.undo()
+
+
+def scene_captions(size, seed="vocabulary"):
+    captions = []
+    for i in range(size):
+        rng = random.Random(f"{seed}/{i}")
+        scene = sample_scene(rng)
+        captions.append(describe_scene(scene, sample_wording(rng, scene, MENTION_RATES)))
+    return captions
+
+
+@pytest.fixture(scope="session")
+def processor() -> CLIPProcessor:
+    return build_processor(build_tokenizer(scene_captions(300) + CAPTIONS))
+
+
+@pytest.fixture
+def model(processor) -> CLIPModel:
+    model = build_model(processor.tokenizer, num_hidden_layers=1)
+    return model.eval()
+
+
+@pytest.fixture
+def start(model, processor, tmp_path):
+    """A folder with a tiny random model and its processor."""
+    folder = tmp_path / "start"
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """A folder in COCO's official format: 12 images of 40 x 50 pixels with 5 captions, instances for the first."""
+    folder = tmp_path / "coco"
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "val2017").mkdir()
+    images, annotations = [], []
+    for image_id in range(100, 112):
+        name = f"{image_id:012}.jpg"
+        scene = draw_scene(sample_scene(random.Random(image_id)), 16)
+        scene.resize((40, 50)).save(folder / "val2017" / name)
+        images.append({"id": image_id, "file_name": name, "width": 40, "height": 50})
+        annotations += [{"id": len(annotations) + i, "image_id": image_id, "caption": c} for i, c in enumerate(CAPTIONS)]
+    write_json(folder / "annotations" / "captions_val2017.json", {"images": images, "annotations": annotations})
+    instances = {
+        "images": images,
+        "annotations": [{"id": 1, "image_id": 100, "category_id": 3}],
+        "categories": [{"id": 3, "name": "truck", "supercategory": "vehicle"}],
+    }
+    write_json(folder / "annotations" / "instances_val2017.json", instances)
+    return folder
+
+
+def write_json(file, data):
+    file.write_text(json.dumps(data))
+
+
+def edit_captions(folder, change):
+    """Apply `change(data)` to the captions file of a COCO folder."""
+    file = folder / "annotations" / "captions_val2017.json"
+    data = json.loads(file.read_text())
+    change(data)
+    write_json(file, data)
+
+
+def gray(size=(32, 32)):
+    return Image.new("L", size, 128)

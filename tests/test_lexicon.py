@@ -1,0 +1,59 @@
+import pytest
+
+from hf_hardneg.lexicon import CONCEPTS, _read_concept, load_lexicon
+from hf_hardneg.scenes import COLORS, KINDS, SIZE_WORDS
+
+
+COCO_80 = """person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign
+parking_meter bench bird cat dog horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie suitcase
+frisbee skis snowboard sports_ball kite baseball_bat baseball_glove skateboard surfboard tennis_racket bottle
+wine_glass cup fork knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch
+potted_plant bed dining_table toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink
+refrigerator book clock vase scissors teddy_bear hair_drier toothbrush""".split()
+
+
+@pytest.mark.parametrize("category", COCO_80)
+def test_every_coco_category_is_known_by_its_name(category):
+    assert load_lexicon().mentions(category.replace("_", " "))
+
+
+def test_every_word_of_the_rendered_scenes_is_known():
+    words = [*KINDS, *COLORS, *(word for words in SIZE_WORDS.values() for word in words)]
+    assert [word for word in words if not load_lexicon().mentions(word)] == []
+
+
+def test_opposed_words_are_of_one_kind_and_never_compatible():
+    lexicon = load_lexicon()
+    for concept in lexicon.concepts.values():
+        for entry in concept.entries:
+            for other in lexicon.opposed(entry):
+                assert other.kind == entry.kind
+                assert other.name not in lexicon.implied(entry)
+
+
+@pytest.mark.parametrize("pair", [("gray", "silver"), ("tan", "beige"), ("big", "large"), ("man", "person")])
+def test_words_that_can_both_be_true_never_replace_each_other(pair):
+    lexicon = load_lexicon()
+    entry = next(e for concept in lexicon.concepts.values() for e in concept.entries if e.name == pair[0])
+    assert pair[1] not in [other.name for other in lexicon.opposed(entry)]
+
+
+def test_mentions_match_whole_words_and_phrases_only():
+    mentions = load_lexicon().mentions("A colored train, in front of Fire Hydrants")
+    assert mentions == {("object", "train"), ("object", "fire hydrant"), ("location", "in front of")}
+
+
+def test_unknown_concept_names_the_known_ones():
+    with pytest.raises(ValueError, match="shape.*" + CONCEPTS[0]):
+        load_lexicon(("shape",))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("concept: x\ntags: [NN]", "kinds"), ("concept: x\ntags: [NN]\nkinds: {a: [b]}\ncompatible: [[b, c]]", "'c'")],
+)
+def test_broken_vocabulary_says_what_is_missing(tmp_path, text, message):
+    file = tmp_path / "x.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        _read_concept(file)

@@ -1,0 +1,50 @@
+import pytest
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from hf_hardneg.lexicon import load_lexicon
+from hf_hardneg.swaps import find_swaps
+
+
+def doc(*tagged):
+    words, tags = zip(*(item.rsplit("/", 1) for item in tagged), strict=True)
+    return Doc(Vocab(), words=words, tags=tags)
+
+
+def found(*tagged):
+    return {(swap.concept, swap.old) for swap in find_swaps(doc(*tagged), load_lexicon())}
+
+
+def test_concept_words_are_found_with_their_offsets():
+    caption = doc("a/DT", "red/JJ", "fire/NN", "hydrant/NN", "to/IN", "the/DT", "left/NN")
+    swaps = find_swaps(caption, load_lexicon())
+    assert {(s.concept, s.old) for s in swaps} == {
+        ("color", "red"),
+        ("object", "fire hydrant"),
+        ("location", "the left"),
+    }
+    assert all(caption.text[s.start : s.end] == s.old for s in swaps)
+
+
+@pytest.mark.parametrize(
+    ("tagged", "expected"),
+    [
+        (["an/DT", "orange/NN", "on/IN", "it/PRP"], {("object", "orange")}),
+        (["an/DT", "orange/JJ", "cat/NN"], {("color", "orange"), ("object", "cat")}),
+        (["an/DT", "orange/NN", "cat/NN"], {("color", "orange"), ("object", "cat")}),
+        (["he/PRP", "left/VBD", "it/PRP"], set()),
+        (["the/DT", "bus/NN", "stop/NN"], set()),
+        (["a/DT", "colored/JJ", "thing/NN"], set()),
+        (["they/PRP", "train/VBP"], set()),
+        (["the/DT", "car/NN", "is/VBZ", "red/JJ"], {("object", "car"), ("color", "red")}),
+    ],
+)
+def test_the_tagger_decides_what_a_word_is(tagged, expected):
+    assert found(*tagged) == expected
+
+
+def test_plural_is_replaced_by_plural():
+    news = {swap.new for swap in find_swaps(doc("two/CD", "sheep/NNS", "and/CC", "dogs/NNS"), load_lexicon())}
+    assert "mice" in {s.new for s in find_swaps(doc("two/CD", "dogs/NNS"), load_lexicon())}
+    assert "cat" not in {s.new for s in find_swaps(doc("two/CD", "dogs/NNS"), load_lexicon())}
+    assert "cows" in news
