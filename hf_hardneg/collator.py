@@ -49,7 +49,7 @@ class HardNegCollator:
             texts, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
         )
         pixels = self.processor.image_processor([row[IMAGE].convert("RGB") for row in rows], return_tensors="pt")
-        # No attention mask: CLIP's text tower is causal and read at EOS, so that the padding behind it changes nothing,
+        # No attention mask: CLIP's text tower is causal and read at EOS, so that the padding behind changes nothing,
         # and attention without a mask is faster. pixel_values come first: Trainer takes the batch size from there.
         return {
             "pixel_values": pixels["pixel_values"],

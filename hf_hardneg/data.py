@@ -81,9 +81,7 @@ def _spread_captions(batch: Mapping[str, Sequence]) -> dict[str, list]:
 
 def _rows_from_photos(photos: Dataset, skipped: Counter[str], num_proc: int | None) -> Dataset:
     """Leave out photos that cannot be read, counting why, and spread the captions over rows."""
-    checked = photos.map(
-        _find_problems, input_columns=IMAGE, batched=True, num_proc=num_proc, desc="Checking images"
-    )
+    checked = photos.map(_find_problems, input_columns=IMAGE, batched=True, num_proc=num_proc, desc="Checking images")
     problems = checked["problem"][:]
     skipped.update(problem for problem in problems if problem)
     good = checked.select([i for i, problem in enumerate(problems) if problem is None]).remove_columns("problem")
@@ -113,7 +111,9 @@ def is_coco_folder(folder: str | Path) -> bool:
     return any(Path(folder).glob("annotations/captions_*.json"))
 
 
-def load_coco(folder: str | Path, split: str | None = None, num_proc: int | None = None) -> tuple[Dataset, Counter[str]]:
+def load_coco(
+    folder: str | Path, split: str | None = None, num_proc: int | None = None
+) -> tuple[Dataset, Counter[str]]:
     """Read annotations/captions_SPLIT.json, the photos in SPLIT/ and, if there, annotations/instances_SPLIT.json.
 
     Args:
@@ -133,7 +133,9 @@ def load_coco(folder: str | Path, split: str | None = None, num_proc: int | None
     if split is None and len(splits) == 1:
         split = splits[0]
     if split not in splits:
-        raise FileNotFoundError(f"{folder} has captions for the splits {splits}; set dataset_split to one (got {split}).")
+        raise FileNotFoundError(
+            f"{folder} has captions for the splits {splits}; set dataset_split to one (got {split})."
+        )
     data = _read_json(folder / "annotations" / f"captions_{split}.json")
     if not {"images", "annotations"} <= data.keys():
         raise ValueError(f"captions_{split}.json has the keys {sorted(data)}; COCO's have images and annotations.")
@@ -231,7 +233,7 @@ def load_captioned_images(
 
 
 def drop_long_captions(rows: Dataset, tokenizer: Any, max_tokens: int) -> tuple[Dataset, Counter[str]]:
-    """Leave out captions of more than `max_tokens` tokens: cut short, they could lose the very word that was swapped."""
+    """Leave out captions of more than `max_tokens` tokens: cut short, they could lose the swapped word."""
     lengths = [len(ids) for ids in tokenizer(rows[CAPTION][:])["input_ids"]]
     kept = [i for i, length in enumerate(lengths) if length <= max_tokens]
     if not kept:
@@ -251,5 +253,3 @@ def split_by_image(rows: Dataset, held_out: int) -> tuple[Dataset, Dataset]:
     of_rows = rows[IMAGE_ID][:]
     train = [i for i, image_id in enumerate(of_rows) if image_id not in held]
     return rows.select(train), rows.select([i for i, image_id in enumerate(of_rows) if image_id in held])
-
-

@@ -1,5 +1,7 @@
 """Is a swapped caption false of its image? Pure; every rejection has a reason, which is counted and reported."""
 
+from typing import Literal
+
 from .lexicon import Lexicon
 from .swaps import Swap
 
@@ -14,7 +16,7 @@ IN_CATEGORIES = "the new word is an annotated category of the image"
 
 def is_false(
     swap: Swap, in_caption: Mentions, in_other_captions: Mentions, in_categories: Mentions, lexicon: Lexicon
-) -> bool | tuple[bool, str]:
+) -> Literal[True] | tuple[bool, str]:
     """Judge whether a caption is no longer true of its image once `swap` is applied.
 
     Args:

@@ -1,6 +1,6 @@
 """Hard-negative captions for a whole dataset: one picklable callable for `dataset.map`.
 
-    rows.map(AddHardNegatives(), batched=True, num_proc=N, features=with_negatives(rows.features))
+rows.map(AddHardNegatives(), batched=True, num_proc=N, features=with_negatives(rows.features))
 """
 
 import random
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, OTHER_CAPTIONS, REJECTIONS
 from .edits import apply_swap
-from .filters import is_false
+from .filters import Mentions, is_false
 from .lexicon import CONCEPTS, Lexicon, load_lexicon
 from .swaps import Swap, find_swaps
 
@@ -81,7 +81,9 @@ class AddHardNegatives:
 
     def __post_init__(self) -> None:
         if self.num_negatives < 1:
-            raise ValueError(f"num_negatives is {self.num_negatives}; it must be 1 or more (0 needs no negatives at all).")
+            raise ValueError(
+                f"num_negatives is {self.num_negatives}; it must be 1 or more (0 needs no negatives at all)."
+            )
         if len(self.concept_weights) != len(self.concepts) or min(self.concept_weights) < 0:
             raise ValueError(
                 f"concept_weights {list(self.concept_weights)} must hold one number, 0 or more, for each of the "
@@ -98,8 +100,8 @@ class AddHardNegatives:
         result: dict[str, list[list[str]]] = {NEGATIVES: [], NEGATIVE_CONCEPTS: [], REJECTIONS: []}
         for i, caption in enumerate(captions):
             swaps = find_swaps(docs[i], lexicon) if i in docs else []
-            known = (mentions[i], lexicon.mentions(". ".join(batch[OTHER_CAPTIONS][i])))
-            known = (*known, lexicon.mentions(". ".join(batch[CATEGORIES][i])))
+            others, categories = (lexicon.mentions(". ".join(batch[name][i])) for name in (OTHER_CAPTIONS, CATEGORIES))
+            known = (mentions[i], others, categories)
             rng = random.Random(f"{self.seed}/{batch[IMAGE_ID][i]}/{caption}")
             chosen, rejections = self._choose(rng, swaps, known, lexicon)
             if not swaps:
@@ -110,7 +112,7 @@ class AddHardNegatives:
         return result
 
     def _choose(
-        self, rng: random.Random, swaps: Sequence[Swap], known: tuple, lexicon: Lexicon
+        self, rng: random.Random, swaps: Sequence[Swap], known: tuple[Mentions, Mentions, Mentions], lexicon: Lexicon
     ) -> tuple[list[Swap], list[str]]:
         """Draw up to K true swaps, a concept first and then a word; list why others were turned down on the way."""
         pools: dict[str, list[Swap]] = defaultdict(list)
@@ -128,10 +130,10 @@ class AddHardNegatives:
             if not pool:
                 del weights[concept]
             verdict = is_false(swap, *known, lexicon)
-            if verdict is True:
-                chosen.append(swap)
-            else:
+            if isinstance(verdict, tuple):
                 rejections.append(verdict[1])
+            else:
+                chosen.append(swap)
         return chosen, rejections
 
     def _weight(self, swap: Swap) -> float:

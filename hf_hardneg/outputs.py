@@ -36,9 +36,13 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def collect_metrics(
-    arguments: Arguments, data: "TrainingData", results: Mapping[str, Results], seconds: Mapping[str, float], steps: int
+    arguments: Arguments,
+    data: "TrainingData",
+    results: Mapping[str, Results],
+    seconds: Mapping[str, float],
+    steps: int,
 ) -> dict[str, Any]:
-    """The content of metrics.json: results by model, counts, versions, seed, data fingerprints, seconds of training."""
+    """The content of metrics.json: results by model, counts, versions, seed, data fingerprint, training seconds."""
     model_args, data_args, args = arguments
     return {
         "results": dict(results),
@@ -68,7 +72,7 @@ def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, A
     model_args, data_args, args = arguments
     data = metrics["data"]
     return {
-        "title": Path(args.output_dir).name,
+        "title": Path(str(args.output_dir)).name,
         "base": model_args.model_name_or_path or "The miniature start model of hf_hardneg",
         "location": args.hub_model_id or args.output_dir,
         "rows": data["rows"],
@@ -101,7 +105,7 @@ def save_outputs(
     if not trainer.is_world_process_zero():
         return metrics
     model_args, data_args, args = arguments
-    folder = Path(args.output_dir)
+    folder = Path(str(args.output_dir))
     for pickled in folder.glob("**/training_args.bin"):
         # Trainer pickles its arguments; recipe.yaml says the same as text, and only safetensors leave this house.
         # Checkpoints keep theirs.

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 from transformers import HfArgumentParser
@@ -20,7 +21,8 @@ class ModelArguments:
     """Which model is continued, and whether beside a control."""
 
     model_name_or_path: str | None = field(
-        default=None, metadata={"help": "Hub id or folder of a CLIPModel with processor; none is the shipped start model."}
+        default=None,
+        metadata={"help": "Hub id or folder of a CLIPModel with processor; none is the shipped start model."},
     )
     control: bool = field(
         default=False, metadata={"help": "Also train the control: same start, rows and steps, but no negatives."}
@@ -36,11 +38,14 @@ class DataArguments:
         metadata={"help": "'scenes', a COCO-format folder, a Hub id, or a folder of Parquet files or images."},
     )
     dataset_split: str | None = field(
-        default=None, metadata={"help": "Split to train on, such as train2017; default: COCO's only one, else 'train'."}
+        default=None,
+        metadata={"help": "Split to train on, such as train2017; default: COCO's only one, else 'train'."},
     )
     image_column: str = field(default="image", metadata={"help": "Column of images (Hub ids and local data sets)."})
     caption_column: str = field(default="caption", metadata={"help": "Column of a caption, or a list of them."})
-    num_rows: int | None = field(default=None, metadata={"help": "How many rows to train on; scenes default to 12000."})
+    num_rows: int | None = field(
+        default=None, metadata={"help": "How many rows to train on; scenes default to 12000."}
+    )
     scene_mention_rates: list[float] = field(
         default_factory=lambda: [0.35, 0.25, 0.4],
         metadata={"help": "Scenes: share of captions that mention a color, a size, a location."},
@@ -55,10 +60,14 @@ class DataArguments:
     )
     pairs: str | None = field(
         default=None,
-        metadata={"help": "Inpainted pairs to evaluate on: Hub id or folder with InpaintCOCO's columns, split 'test'."},
+        metadata={
+            "help": "Inpainted pairs to evaluate on: Hub id or folder with InpaintCOCO's columns, split 'test'."
+        },
     )
     pairs_per_concept: int = field(default=300, metadata={"help": "Scenes: inpainted pairs of each concept."})
-    held_out_images: int = field(default=1000, metadata={"help": "Images for retrieval; at most a tenth of real data."})
+    held_out_images: int = field(
+        default=1000, metadata={"help": "Images for retrieval; at most a tenth of real data."}
+    )
     held_out_scenes: str = field(
         default="test", metadata={"help": "Seed of the held-out scenes; choose settings on another, such as 'dev'."}
     )
@@ -77,7 +86,9 @@ def _read_recipe(name: str, known: Sequence[str]) -> dict[str, object]:
     file = Path(name) if Path(name).is_file() else RECIPES / name
     if not file.is_file():
         recipes = sorted(recipe.name for recipe in RECIPES.glob("*.yaml"))
-        raise ValueError(f"There is no recipe {name!r}.{_nearest(name, recipes)} Shipped recipes: {', '.join(recipes)}.")
+        raise ValueError(
+            f"There is no recipe {name!r}.{_nearest(name, recipes)} Shipped recipes: {', '.join(recipes)}."
+        )
     try:
         recipe = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -96,13 +107,15 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     Raises:
         ValueError: On an unknown recipe, key or flag; the message names the nearest right one.
     """
-    classes = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
+    classes: Any = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
     parser = HfArgumentParser(classes, prog="python -m hf_hardneg.train", usage="%(prog)s [recipe.yaml] [--flags]")
     known = [item.name for cls in classes for item in fields(cls) if item.init]
     flags = list(argv)
     recipe = flags.pop(0) if flags and not flags[0].startswith("-") else "demo.yaml"
     parser.set_defaults(**_read_recipe(recipe, known))
-    *parsed, unknown = parser.parse_args_into_dataclasses(flags, return_remaining_strings=True, look_for_args_file=False)
+    *parsed, unknown = parser.parse_args_into_dataclasses(
+        flags, return_remaining_strings=True, look_for_args_file=False
+    )
     if unknown:
         raise ValueError(f"Unknown argument {unknown[0]!r}.{_nearest(unknown[0], [f'--{name}' for name in known])}")
     model_args, data_args, training_args = parsed

@@ -40,8 +40,8 @@ SIZES = {"small": 0.6, "large": 0.95}  # longer side of the silhouette in cells
 SIZE_WORDS = {"small": ("small", "little", "tiny"), "large": ("large", "big", "huge")}
 GROUNDS = ((168, 178, 160), (190, 180, 160), (160, 172, 184), (176, 168, 168), (150, 156, 150), (182, 190, 192))
 GRID = 3
-# How often a caption mentions a concept. COCO: object 77 %, color 21 %, size 12 %, location 15 %; here somewhat more, so
-# that a few thousand captions hold enough of each to learn from, and every caption names its things.
+# How often a caption mentions a concept. COCO: object 77 %, color 21 %, size 12 %, location 15 %; here somewhat more,
+# so that a few thousand captions hold enough of each to learn from, and every caption names its things.
 MENTION_RATES = {"color": 0.35, "size": 0.25, "location": 0.4}
 
 
@@ -99,13 +99,17 @@ def _silhouette(kind: str, side: int) -> Image.Image:
     # The stroke keeps the color of thin silhouettes visible when they are a dozen pixels wide.
     ImageDraw.Draw(image).text((-left, -top), KINDS[kind], fill=255, font=font, stroke_width=3)
     scale = side / max(image.size)
-    return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BOX)
+    return image.resize(
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.BOX
+    )
 
 
 def _draw_ground(seed: int, side: int) -> Image.Image:
     rng = np.random.default_rng(seed)
     color = np.array(GROUNDS[rng.integers(len(GROUNDS))]) + rng.normal(0, 8, 3)
-    coarse = Image.fromarray(rng.integers(0, 256, (5, 5), dtype=np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
+    coarse = Image.fromarray(rng.integers(0, 256, (5, 5), dtype=np.uint8)).resize(
+        (side, side), Image.Resampling.BICUBIC
+    )
     waves = (np.asarray(coarse, dtype=np.float32)[..., None] / 255 - 0.5) * 50
     grain = rng.normal(0, 4, (side, side, 1))
     return Image.fromarray((color + waves + grain).clip(0, 255).astype(np.uint8))
@@ -215,7 +219,7 @@ def sample_pair(rng: random.Random, concept: str, cell: int = 16) -> dict[str, o
             continue
         break
     twin = replace(scene, things=tuple(changed if j == i else thing for j, thing in enumerate(scene.things)))
-    covered = np.maximum(_thing_mask(scene.things[i], cell), _thing_mask(changed, cell))
+    covered = np.maximum(*(np.asarray(_thing_mask(thing, cell)) for thing in (scene.things[i], changed)))
     return {
         "concept": concept,
         "coco_caption": describe_scene(scene, wording),

@@ -5,11 +5,13 @@ is a bag of objects: the paper's starting point in miniature.
 """
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
@@ -40,7 +42,7 @@ def build_tokenizer(captions: Iterable[str]) -> CLIPTokenizer:
         vocab_size=VOCABULARY_SIZE, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
     )
     bytes_tokenizer.train_from_iterator(captions, trainer)
-    merges = [tuple(merge) for merge in _read_merges(bytes_tokenizer)]
+    merges: Any = [tuple(merge) for merge in json.loads(bytes_tokenizer.to_str())["model"]["merges"]]
     symbols = [*alphabet, *(symbol + "</w>" for symbol in alphabet), *("".join(merge) for merge in merges)]
     symbols = [*dict.fromkeys(symbols), "<|startoftext|>", "<|endoftext|>"]
     # EOS has the highest id, so that both ways in which CLIP configs find it (by id, by largest id) agree.
@@ -49,21 +51,15 @@ def build_tokenizer(captions: Iterable[str]) -> CLIPTokenizer:
     )
 
 
-def _read_merges(tokenizer: Tokenizer) -> list[list[str]]:
-    import json
-
-    return json.loads(tokenizer.to_str())["model"]["merges"]
-
-
-def build_model(tokenizer: CLIPTokenizer, seed: int = 0, **config: int) -> CLIPModel:
-    """A random-weight CLIPModel for 48 x 48 scenes whose patches are the grid's cells; `config` overrides the text part."""
-    shape = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": LAYERS}
+def build_model(tokenizer: CLIPTokenizer, seed: int = 0, **text_config: int) -> CLIPModel:
+    """A random-weight CLIPModel for 48 x 48 scenes, whose patches are the grid's cells; `text_config` overrides."""
+    shape: dict[str, Any] = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": LAYERS}
     # GELU is one fused operation on a CPU, CLIP's QuickGELU three.
     shape |= {"num_attention_heads": HEADS, "projection_dim": WIDTH, "hidden_act": "gelu"}
     special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     special |= {"pad_token_id": tokenizer.pad_token_id, "max_position_embeddings": MAX_TOKENS}
     clip_config = CLIPConfig(
-        text_config={**shape, **special, "vocab_size": len(tokenizer), **config},
+        text_config={**shape, **special, "vocab_size": len(tokenizer), **text_config},
         vision_config={**shape, "image_size": GRID * CELL, "patch_size": CELL},
         projection_dim=WIDTH,
     )

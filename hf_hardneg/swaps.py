@@ -25,7 +25,7 @@ class Swap:
 
 
 def _is_used_as(doc: "Doc", start: int, end: int, entry: Entry, lexicon: Lexicon) -> bool:
-    """Does the tagger agree that doc[start:end] is meant as this concept ("orange" the color, "left" not the verb)?"""
+    """Whether the tagger agrees that doc[start:end] is meant so: "orange" the color, "left" not the verb."""
     concept = lexicon.concepts[entry.concept]
     follower = doc[end].tag_ if end < len(doc) else ""
     if concept.modifier:

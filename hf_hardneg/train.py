@@ -1,6 +1,5 @@
-"""`accelerate launch -m hf_hardneg.train [recipe.yaml] [--flags]`: data, negatives, training, evaluation, checkpoint."""
+"""`accelerate launch -m hf_hardneg.train [recipe.yaml] [--flags]`: from data to an evaluated checkpoint."""
 
-import json
 import logging
 import os
 import sys
@@ -36,7 +35,7 @@ class TrainingData:
     rejections: Counter[str]
 
 
-def check_writable(folder: str) -> None:
+def check_writable(folder: str | Path) -> None:
     """Raise a ValueError that says what to do unless files can be made in `folder`, which is made if need be."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -120,11 +119,12 @@ def train_model(start: str, name: str, args: HardNegCLIPTrainingArguments, data:
     from transformers import CLIPModel, CLIPProcessor
 
     from .collator import HardNegCollator
+    from .evaluation.encoding import text_limit
     from .trainer import HardNegCLIPTrainer
 
     logger.warning(f"Training {name}: K = {args.num_negatives}, {len(data.rows)} captions")
     model, processor = CLIPModel.from_pretrained(start), CLIPProcessor.from_pretrained(start)
-    limit = model.config.text_config.max_position_embeddings
+    limit = text_limit(model)
     evaluates = args.eval_strategy != "no"
     trainer = HardNegCLIPTrainer(
         model,
@@ -148,34 +148,32 @@ def run(arguments: Arguments) -> dict[str, Any]:
     """
     from transformers import CLIPModel, CLIPProcessor
 
+    from .evaluation.encoding import text_limit
     from .evaluation.results import collect_outcomes, summarize
     from .outputs import save_outputs
 
     model_args, data_args, args = arguments
-    check_writable(args.output_dir)
+    folder = Path(args.output_dir or "")
+    check_writable(folder)
     start = model_args.model_name_or_path or str(START_MODEL)
-    model, processor = CLIPModel.from_pretrained(start), CLIPProcessor.from_pretrained(start)
+    model: Any = CLIPModel.from_pretrained(start)
+    processor = CLIPProcessor.from_pretrained(start)
     with args.main_process_first(desc="preparing data"):
-        limit = model.config.text_config.max_position_embeddings
-        data = prepare_data(data_args, processor.tokenizer, limit, args.num_negatives, args.seed)
+        data = prepare_data(data_args, processor.tokenizer, text_limit(model), args.num_negatives, args.seed)
     if data.skipped:
         logger.warning(f"Skipped: {dict(data.skipped)}")
     outcomes = {START: collect_outcomes(model.to(args.device), processor, data.pairs, data.held_out)}
-    seconds = {}
-    name = f"K = {args.num_negatives}"
+    runs = {f"K = {args.num_negatives}": args}
     if model_args.control and args.num_negatives:
-        control_args = replace(args, num_negatives=0, output_dir=str(Path(args.output_dir) / CONTROL))
+        runs = {CONTROL: replace(args, num_negatives=0, output_dir=str(folder / CONTROL)), **runs}
+    seconds = {}
+    for name, run_args in runs.items():
         began = time.perf_counter()
-        trainer, processor = train_model(start, CONTROL, control_args, data)
-        seconds[CONTROL] = time.perf_counter() - began
-        outcomes[CONTROL] = collect_outcomes(trainer.model, processor, data.pairs, data.held_out)
+        trainer, processor = train_model(start, name, run_args, data)
+        seconds[name] = time.perf_counter() - began
+        outcomes[name] = collect_outcomes(trainer.model, processor, data.pairs, data.held_out)
         trainer.save_model()
-    began = time.perf_counter()
-    trainer, processor = train_model(start, name, args, data)
-    seconds[name] = time.perf_counter() - began
-    outcomes[name] = collect_outcomes(trainer.model, processor, data.pairs, data.held_out)
-    trainer.save_model()
-    results = {model_name: summarize(of_model) for model_name, of_model in outcomes.items()}
+    results = {name: summarize(of_model) for name, of_model in outcomes.items()}
     return save_outputs(trainer, arguments, data, results, seconds)
 
 
@@ -185,7 +183,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
         metrics = run(arguments)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     if arguments[2].process_index == 0:
         sys.stdout.write(f"\n{metrics['table']}\n\nSaved in {arguments[2].output_dir}\n")

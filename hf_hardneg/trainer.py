@@ -4,6 +4,7 @@ import logging
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor, nn
@@ -22,7 +23,9 @@ from .training_args import HardNegCLIPTrainingArguments
 
 
 logger = logging.getLogger(__name__)
-MAX_LOGIT_SCALE = math.log(100)  # CLIP, Radford et al. 2021, section 2.5: "clipped to prevent scaling by more than 100"
+MAX_LOGIT_SCALE = math.log(
+    100
+)  # CLIP, Radford et al. 2021, section 2.5: "clipped to prevent scaling by more than 100"
 
 
 class ClampTemperature(TrainerCallback):
@@ -39,7 +42,7 @@ class ClampTemperature(TrainerCallback):
 class HardNegCLIPTrainer(Trainer):
     """Train a CLIPModel on batches of `HardNegCollator`.
 
-    `evaluate()` returns `eval_loss`, the share of negatives that score below their caption (`eval_accuracy_color`, ...,
+    `evaluate()` returns `eval_loss`, the share of negatives below their caption (`eval_accuracy_color`, ...,
     `eval_accuracy`), and with `pairs` the scores of inpainted pairs (`eval_group_color`, ..., `eval_group_macro`): any
     of them can be `metric_for_best_model`.
 
@@ -50,6 +53,8 @@ class HardNegCLIPTrainer(Trainer):
         pairs: Inpainted pairs, the columns of `columns.PAIR_FEATURES`; needs `processing_class`.
         **kwargs: As `transformers.Trainer` takes them.
     """
+
+    args: HardNegCLIPTrainingArguments
 
     def __init__(
         self,
@@ -84,7 +89,7 @@ class HardNegCLIPTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
-        """Loss of the batch of all processes, a scalar in nats; outputs hold this process's `pair_scores` (B, 1 + K)."""
+        """Loss of the batch of all processes, scalar in nats; outputs hold this process's `pair_scores` (B, 1 + K)."""
         own_keys = (NEGATIVE_CONCEPTS, IMAGE_ID)
         outputs = model(**{key: value for key, value in inputs.items() if key not in own_keys})
         mask = inputs[NEGATIVE_CONCEPTS] != NO_NEGATIVE
@@ -103,15 +108,15 @@ class HardNegCLIPTrainer(Trainer):
         return loss
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
-        """Trainer's loop, with the pair scores among its metrics so that callbacks and `metric_for_best_model` see them."""
+        """Trainer's loop, with the pair scores among its metrics, where callbacks and `metric_for_best_model` look."""
         output = super().evaluation_loop(*args, **kwargs)
         if self.pairs is not None:
             prefix = kwargs.get("metric_key_prefix", "eval")
             outcomes = score_pairs(self.model, self.processing_class, self.pairs)
-            for concept, scores in summarize_pairs(outcomes).items():
-                output.metrics.update({f"{prefix}_{name}_{concept}": score for name, score in scores.items()})
+            scores = {f"{prefix}_{n}_{c}": s for c, of_c in summarize_pairs(outcomes).items() for n, s in of_c.items()}
+            output = output._replace(metrics={**(output.metrics or {}), **scores})
         return output
 
 
 def _accuracy_by_concept(prediction: EvalPrediction) -> dict[str, float]:
-    return negatives_accuracy(prediction.predictions, prediction.label_ids, CONCEPTS)
+    return negatives_accuracy(np.asarray(prediction.predictions), np.asarray(prediction.label_ids), CONCEPTS)

@@ -79,7 +79,9 @@ def coco(tmp_path):
         scene = draw_scene(sample_scene(random.Random(image_id)), 16)
         scene.resize((40, 50)).save(folder / "val2017" / name)
         images.append({"id": image_id, "file_name": name, "width": 40, "height": 50})
-        annotations += [{"id": len(annotations) + i, "image_id": image_id, "caption": c} for i, c in enumerate(CAPTIONS)]
+        annotations += [
+            {"id": len(annotations) + i, "image_id": image_id, "caption": c} for i, c in enumerate(CAPTIONS)
+        ]
     write_json(folder / "annotations" / "captions_val2017.json", {"images": images, "annotations": annotations})
     instances = {
         "images": images,

@@ -34,5 +34,7 @@ def test_padding_is_to_the_longest_and_changes_no_embedding(processor, model):
 
 def test_k_cuts_and_zero_gives_a_plain_clip_batch(processor):
     assert HardNegCollator(processor, 1)(ROWS)["input_ids"].shape[0] == 5
-    plain = HardNegCollator(processor, 0)([{key: row[key] for key in ("image", "image_id", "caption")} for row in ROWS])
+    plain = HardNegCollator(processor, 0)(
+        [{key: row[key] for key in ("image", "image_id", "caption")} for row in ROWS]
+    )
     assert plain["input_ids"].shape[0] == 3 and plain["negative_concepts"].shape == (3, 0)

@@ -94,7 +94,9 @@ def test_coco_errors_say_what_is_there(coco):
 
 def parquet_folder(folder, **columns):
     folder.mkdir()
-    Dataset.from_dict({"photo": [gray()] * 3, **columns}).cast_column("photo", Image()).to_parquet(folder / "a.parquet")
+    Dataset.from_dict({"photo": [gray()] * 3, **columns}).cast_column("photo", Image()).to_parquet(
+        folder / "a.parquet"
+    )
     return str(folder)
 
 

@@ -11,7 +11,6 @@ from datasets import load_from_disk
 from torch import nn
 from torch.nn.functional import normalize
 from torch.nn.parallel import DistributedDataParallel
-
 from transformers import CLIPModel, CLIPProcessor
 
 from hf_hardneg.collator import HardNegCollator
@@ -147,7 +146,9 @@ def test_the_trainer_on_two_processes_ends_with_the_weights_of_one(start):
     context = mp.get_context("spawn")
     for world_size in (1, 2):
         port = free_port()
-        workers = [context.Process(target=train_two_steps, args=(r, start, world_size, port)) for r in range(world_size)]
+        workers = [
+            context.Process(target=train_two_steps, args=(r, start, world_size, port)) for r in range(world_size)
+        ]
         for worker in workers:
             worker.start()
         for worker in workers:

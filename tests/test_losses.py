@@ -56,7 +56,9 @@ def test_losses_equal_a_double_loop(size, k, seed, repeated):
 
 
 def test_without_negatives_the_loss_is_clips_own(model, processor):
-    rows = [{"image": gray(), "image_id": i, "caption": text} for i, text in enumerate(["a cup", "a sun", "a red cup"])]
+    rows = [
+        {"image": gray(), "image_id": i, "caption": text} for i, text in enumerate(["a cup", "a sun", "a red cup"])
+    ]
     batch = HardNegCollator(processor, 0)(rows)
     batch["pixel_values"] = torch.randn_like(batch["pixel_values"])
     with torch.no_grad():

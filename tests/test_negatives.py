@@ -90,7 +90,9 @@ def test_impossible_settings_are_refused(arguments):
         AddHardNegatives(**arguments)
 
 
-WORDS = st.sampled_from(["a", "red", "Orange", "dogs", "the left", "\u202bשלום", "🚗", ",", "A", "SMALL", "behind", "\n"])
+WORDS = st.sampled_from(
+    ["a", "red", "Orange", "dogs", "the left", "\u202bשלום", "🚗", ",", "A", "SMALL", "behind", "\n"]
+)
 
 
 @settings(max_examples=60, deadline=None)

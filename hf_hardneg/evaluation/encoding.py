@@ -6,14 +6,19 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from PIL.Image import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 
 BATCH_SIZE = 128
 
 
+def text_limit(model: Any) -> int:
+    """The most tokens a text may have: the size of the text tower's position table."""
+    return model.config.text_config.max_position_embeddings
+
+
 @torch.inference_mode()
-def encode_images(model: nn.Module, processor: Any, images: Sequence[Image], batch_size: int = BATCH_SIZE) -> Tensor:
+def encode_images(model: Any, processor: Any, images: Sequence[Image], batch_size: int = BATCH_SIZE) -> Tensor:
     """Unit-norm embeddings of PIL images of any mode, (N, D) on the CPU in float32; the model is left in eval mode."""
     model.eval()
     parts = []
@@ -25,10 +30,10 @@ def encode_images(model: nn.Module, processor: Any, images: Sequence[Image], bat
 
 
 @torch.inference_mode()
-def encode_texts(model: nn.Module, processor: Any, texts: Sequence[str], batch_size: int = BATCH_SIZE) -> Tensor:
+def encode_texts(model: Any, processor: Any, texts: Sequence[str], batch_size: int = BATCH_SIZE) -> Tensor:
     """Unit-norm embeddings of texts, (N, D) on the CPU in float32; texts beyond the position table are cut there."""
     model.eval()
-    limit = model.config.text_config.max_position_embeddings
+    limit = text_limit(model)
     parts = []
     for start in range(0, len(texts), batch_size):
         batch = list(texts[start : start + batch_size])

@@ -1,11 +1,10 @@
-"""Inpainted pairs: two images and two captions that differ in one concept; which belongs to which?"""
+"""Inpainted pairs: which of two captions that differ in one concept belongs to which of two images."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from torch import nn
 
 from .encoding import encode_images, encode_texts
 
@@ -46,7 +45,7 @@ def choice_outcomes(scores: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def score_pairs(model: nn.Module, processor: Any, pairs: Dataset) -> Outcomes:
+def score_pairs(model: Any, processor: Any, pairs: Dataset) -> Outcomes:
     """Let a model choose on every pair; `pairs` has the columns of `columns.PAIR_FEATURES`."""
     images = [encode_images(model, processor, pairs[name][:]) for name in ("coco_image", "inpaint_image")]
     texts = [encode_texts(model, processor, pairs[name][:]) for name in ("coco_caption", "inpaint_caption")]

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from torch import nn
 
 from .intervals import bootstrap_interval
 from .pairs import score_pairs
@@ -38,7 +37,7 @@ def summarize(outcomes: dict[str, dict[str, np.ndarray]]) -> Results:
 
 
 def collect_outcomes(
-    model: nn.Module, processor: Any, pairs: Dataset | None, held_out: Dataset
+    model: Any, processor: Any, pairs: Dataset | None, held_out: Dataset
 ) -> dict[str, dict[str, np.ndarray]]:
     """Run every task on one model: pairs by concept (if there are any) and "retrieval" on the held-out rows."""
     outcomes = score_pairs(model, processor, pairs) if pairs is not None else {}

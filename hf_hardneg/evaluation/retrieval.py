@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from torch import nn
 
 from ..columns import CAPTION, IMAGE, IMAGE_ID
 from .encoding import encode_images, encode_texts
@@ -34,7 +33,7 @@ def retrieval_outcomes(scores: np.ndarray, owner: np.ndarray, ks: tuple[int, ...
     return outcomes | {f"text_to_image_R@{k}": (text_rank < k).astype(float) for k in ks}
 
 
-def score_retrieval(model: nn.Module, processor: Any, rows: Dataset) -> dict[str, np.ndarray]:
+def score_retrieval(model: Any, processor: Any, rows: Dataset) -> dict[str, np.ndarray]:
     """Retrieval among the images and captions of `rows` (`columns.ROW_FEATURES`); rows of one image share it."""
     ids = rows[IMAGE_ID][:]
     first_rows = {image_id: i for i, image_id in reversed(list(enumerate(ids)))}

@@ -86,7 +86,9 @@ def _read_concept(file: Path) -> Concept:
     groups = tuple(frozenset(group) for group in data.get("compatible", []))
     unknown = frozenset().union(*groups) - {entry.name for entry in entries}
     if unknown:
-        raise ValueError(f"Vocabulary {file.name}: compatible names {sorted(unknown)} stand in no kind; add or mend them.")
+        raise ValueError(
+            f"Vocabulary {file.name}: compatible names {sorted(unknown)} stand in no kind; add or mend them."
+        )
     return Concept(data["concept"], frozenset(data["tags"]), tuple(entries), groups, bool(data.get("modifier", False)))
 
 

@@ -1,0 +1,58 @@
+import pytest
+import yaml
+
+from hf_hardneg.recipe import RECIPES, parse_arguments
+
+
+def test_without_arguments_the_demo_runs():
+    model, data, training = parse_arguments([])
+    assert (data.dataset, model.control, training.max_steps) == ("scenes", True, yaml.safe_load(demo())["max_steps"])
+
+
+def demo():
+    return (RECIPES / "demo.yaml").read_text()
+
+
+def test_the_coco_recipe_is_the_papers_setting(tmp_path):
+    model, data, training = parse_arguments(["coco_vit_b32.yaml", "--output_dir", str(tmp_path)])
+    assert model.model_name_or_path == "openai/clip-vit-base-patch32"
+    assert (training.per_device_train_batch_size, training.weight_decay, training.learning_rate) == (64, 0.1, 5e-6)
+    assert training.optim == "adamw_torch" and training.num_negatives == 3
+    assert not data.keep_captions_without_negatives
+
+
+def test_flags_override_the_recipe_and_a_file_can_be_named(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"num_negatives: 1\nlearning_rate: 2e-4\noutput_dir: {tmp_path}\nconcepts: [color, size]\n")
+    _, data, training = parse_arguments([str(recipe), "--num_negatives", "2", "--concept_weights", "1", "3"])
+    assert (training.num_negatives, training.learning_rate) == (2, 2e-4)
+    assert (data.concepts, data.concept_weights) == (["color", "size"], [1.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("num_negative: 3", "unknown key 'num_negative'. Did you mean 'num_negatives'"),
+        ("learnin_rate: 1", "'learning_rate'"),
+        ("- a\n- b", "key: value"),
+        ("a: [", "not valid YAML"),
+        ("num_negatives: -1", "must be 0 or more"),
+    ],
+)
+def test_mistakes_in_a_recipe_name_the_right_key(tmp_path, text, message):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        parse_arguments([str(recipe), "--output_dir", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--num_negativs", "3"], "Unknown argument '--num_negativs'. Did you mean '--num_negatives'"),
+        (["dmeo.yaml"], "no recipe 'dmeo.yaml'. Did you mean 'demo.yaml'"),
+    ],
+)
+def test_mistakes_on_the_command_line_name_the_nearest_right_one(argv, message):
+    with pytest.raises(ValueError, match=message):
+        parse_arguments(argv)
