@@ -31,7 +31,7 @@ def build_model_card(results: Mapping[str, Results], model_name: str, dataset: s
             task_type="zero-shot-image-classification" if key != "retrieval" else "image-text-retrieval",
             dataset_type="hf_hardneg",
             dataset_name=f"{dataset} ({key})",
-            dataset_args={"part": key},
+            dataset_config=key,  # what huggingface_hub groups metrics by
             metric_type=name,
             metric_value=round(score["value"], 2),
         )

@@ -47,7 +47,7 @@ class DataArguments:
         default=None, metadata={"help": "How many rows to train on; scenes default to 12000."}
     )
     scene_mention_rates: list[float] = field(
-        default_factory=lambda: [0.35, 0.25, 0.4],
+        default_factory=lambda: [0.35, 0.25, 0.5],
         metadata={"help": "Scenes: share of captions that mention a color, a size, a location."},
     )
     concepts: list[str] = field(default_factory=lambda: list(CONCEPTS), metadata={"help": "Concepts to swap."})

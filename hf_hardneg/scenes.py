@@ -42,7 +42,7 @@ GROUNDS = ((168, 178, 160), (190, 180, 160), (160, 172, 184), (176, 168, 168), (
 GRID = 3
 # How often a caption mentions a concept. COCO: object 77 %, color 21 %, size 12 %, location 15 %; here somewhat more,
 # so that a few thousand captions hold enough of each to learn from, and every caption names its things.
-MENTION_RATES = {"color": 0.35, "size": 0.25, "location": 0.4}
+MENTION_RATES = {"color": 0.35, "size": 0.25, "location": 0.5}
 
 
 @dataclass(frozen=True)
