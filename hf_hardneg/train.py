@@ -182,6 +182,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
+        if arguments[2].process_index:
+            logging.getLogger("hf_hardneg").setLevel(logging.ERROR)  # what there is to say, the first process says
         metrics = run(arguments)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
