@@ -22,6 +22,7 @@ MIN_SIDE = 8  # pixels; below this a photo shows nothing, and 1 x 1 images are t
 MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs
 MISSING, UNREADABLE = "the image is missing", "the image cannot be read"
 TOO_SMALL, TOO_LARGE = f"the image is under {MIN_SIDE} pixels a side", "the image is over 89 million pixels"
+TOO_DEEP = "the image has more than 8 bits a channel"
 NO_IMAGE, EMPTY = "the annotation has no image", "the caption is empty"
 TOO_LONG = "the caption is longer than the model's position table"
 
@@ -43,7 +44,7 @@ def image_problem(image: Mapping[str, Any] | None) -> str | None:
         image: {"bytes": ..., "path": ...} as `datasets.Image(decode=False)` gives it. Gray, CMYK and rotated photos
             are fine: they are turned into upright RGB when they are loaded.
     """
-    if image is None:
+    if image is None or not (image["bytes"] or image["path"]):
         return MISSING
     try:
         with PillowImage.open(BytesIO(image["bytes"]) if image["bytes"] else image["path"]) as photo:
@@ -51,6 +52,8 @@ def image_problem(image: Mapping[str, Any] | None) -> str | None:
                 return TOO_LARGE
             if min(photo.size) < MIN_SIDE:
                 return TOO_SMALL
+            if photo.mode.startswith(("I", "F")):
+                return TOO_DEEP
             photo.draft("RGB", (64, 64))
             photo.load()
     except FileNotFoundError:
@@ -137,12 +140,12 @@ def load_coco(
             f"{folder} has captions for the splits {splits}; set dataset_split to one (got {split})."
         )
     data = _read_json(folder / "annotations" / f"captions_{split}.json")
-    if not {"images", "annotations"} <= data.keys():
-        raise ValueError(f"captions_{split}.json has the keys {sorted(data)}; COCO's have images and annotations.")
+    if not isinstance(data, dict) or not {"images", "annotations"} <= data.keys():
+        raise ValueError(f"captions_{split}.json holds {sorted(data)[:5]}; COCO's holds images and annotations.")
     skipped: Counter[str] = Counter()
     captions = defaultdict(list)
     for annotation in data["annotations"]:
-        captions[annotation["image_id"]].append(annotation["caption"])
+        captions[annotation["image_id"]].append(annotation.get("caption"))
     files = {image["id"]: folder / split / image["file_name"] for image in data["images"]}
     skipped[NO_IMAGE] += sum(len(texts) for image_id, texts in captions.items() if image_id not in files)
     categories = _coco_categories(folder / "annotations" / f"instances_{split}.json")
@@ -188,9 +191,6 @@ def open_dataset(source: str, split: str) -> Dataset:
     """
     if (Path(source) / "dataset_info.json").is_file() or (Path(source) / "dataset_dict.json").is_file():
         dataset = load_from_disk(source)
-    elif list(Path(source).glob("*.parquet")):
-        files = sorted(str(file) for file in Path(source).glob("*.parquet"))
-        return load_dataset("parquet", data_files=files, split="train")
     else:
         dataset = load_dataset(source)
     if isinstance(dataset, DatasetDict):
@@ -205,7 +205,8 @@ def load_captioned_images(
 ) -> tuple[Dataset, Counter[str]]:
     """Read a Hub id, Parquet or image folder with one caption or a list of captions per image.
 
-    A column `image_id` of integers is kept; otherwise the row number stands for the image. Where a data set embeds
+    A column `image_id` tells which rows show the same image: integers are kept, other values numbered in the order in
+    which they come. Without it every row is an image of its own. Where a data set embeds
     its images and has several captions for each, the cache holds each image once per caption.
 
     Returns:
@@ -216,20 +217,61 @@ def load_captioned_images(
     """
     dataset = open_dataset(source, split)
     require_columns(dataset, [image_column, caption_column], source)
+    if not isinstance(dataset.features[image_column], Image):
+        kind = dataset.features[image_column]
+        raise ValueError(f"Column {image_column!r} of {source} holds {kind}, not images; set image_column.")
     dataset = dataset.cast_column(image_column, Image(decode=False))
-    has_ids = IMAGE_ID in dataset.column_names and str(dataset.features[IMAGE_ID].dtype).startswith("int")
-    ids = dataset[IMAGE_ID][:] if has_ids else range(len(dataset))
     texts = dataset[caption_column][:]
     if any(text is not None and not isinstance(text, str | list) for text in texts):
         raise ValueError(f"Column {caption_column!r} of {source} must hold a string or a list of strings per image.")
     skipped: Counter[str] = Counter()
     captions = [_clean_captions(text if isinstance(text, list) else [text], skipped) for text in texts]
-    photos = dataset.select_columns(image_column)
+    ids, first_rows, captions = _group_by_image(dataset, captions, source)
+    photos = dataset.select_columns(image_column).select(first_rows)
     if image_column != IMAGE:
         photos = photos.rename_column(image_column, IMAGE)
-    for name, column in ((IMAGE_ID, list(ids)), ("captions", captions), (CATEGORIES, [[]] * len(dataset))):
+    for name, column in ((IMAGE_ID, ids), ("captions", captions), (CATEGORIES, [[]] * len(ids))):
         photos = photos.add_column(name, column, feature=_PHOTO_FEATURES[name])
     return _rows_from_photos(photos, skipped, num_proc), +skipped
+
+
+def _group_by_image(
+    dataset: Dataset, captions: list[list[str]], source: str
+) -> tuple[list[int], list[int], list[list[str]]]:
+    """(image ids, the first row of each image, all its captions) from the column `image_id`, if there is one."""
+    if IMAGE_ID not in dataset.column_names:
+        return list(range(len(dataset))), list(range(len(dataset))), captions
+    keys = dataset[IMAGE_ID][:]
+    if None in keys:
+        raise ValueError(f"Column {IMAGE_ID!r} of {source} is empty in {keys.count(None)} rows; fill or drop it.")
+    first_rows: dict[Any, int] = {}
+    grouped: dict[Any, list[str]] = {}
+    for i, key in enumerate(keys):
+        first_rows.setdefault(key, i)
+        grouped.setdefault(key, []).extend(captions[i])
+    ids = list(first_rows) if all(isinstance(key, int) for key in first_rows) else list(range(len(first_rows)))
+    return ids, list(first_rows.values()), list(grouped.values())
+
+
+def drop_broken_pairs(pairs: Dataset) -> tuple[Dataset, Counter[str]]:
+    """Leave out inpainted pairs with an image that cannot be read or an empty caption, counting why."""
+    skipped: Counter[str] = Counter()
+    columns = ("coco_image", "inpaint_image")
+    raw = pairs
+    for name in columns:
+        raw = raw.cast_column(name, Image(decode=False))
+    kept = []
+    for i, pair in enumerate(raw):
+        problem = next(filter(None, (image_problem(pair[name]) for name in columns)), None)
+        if not problem and not all((pair[name] or "").strip() for name in ("coco_caption", "inpaint_caption")):
+            problem = EMPTY
+        if problem:
+            skipped[f"pairs: {problem}"] += 1
+        else:
+            kept.append(i)
+    if not kept:
+        raise ValueError(f"None of {len(pairs)} pairs can be used: {dict(skipped)}.")
+    return pairs.select(kept), skipped
 
 
 def drop_long_captions(rows: Dataset, tokenizer: Any, max_tokens: int) -> tuple[Dataset, Counter[str]]:
@@ -246,10 +288,15 @@ def split_by_image(rows: Dataset, held_out: int) -> tuple[Dataset, Dataset]:
 
     Returns:
         (training rows, held-out rows); no image is in both.
+
+    Raises:
+        ValueError: If there are fewer than two images.
     """
     ids = sorted(set(rows[IMAGE_ID][:]))
+    if len(ids) < 2:
+        raise ValueError(f"There is {len(ids)} usable image; training and held-out rows need at least 2.")
     number = max(1, min(held_out, len(ids) // 10))
-    held = {ids[i * len(ids) // number] for i in range(number)} if len(ids) > 1 else set()
+    held = {ids[i * len(ids) // number] for i in range(number)}
     of_rows = rows[IMAGE_ID][:]
     train = [i for i, image_id in enumerate(of_rows) if image_id not in held]
     return rows.select(train), rows.select([i for i, image_id in enumerate(of_rows) if image_id in held])

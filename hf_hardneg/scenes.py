@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .columns import PAIR_FEATURES, ROW_FEATURES
 from .edits import article_for
+from .fingerprint import source_digest
 from .lexicon import CONCEPTS
 
 
@@ -40,6 +41,7 @@ SIZES = {"small": 0.6, "large": 0.95}  # longer side of the silhouette in cells
 SIZE_WORDS = {"small": ("small", "little", "tiny"), "large": ("large", "big", "huge")}
 GROUNDS = ((168, 178, 160), (190, 180, 160), (160, 172, 184), (176, 168, 168), (150, 156, 150), (182, 190, 192))
 GRID = 3
+SOURCES = ("scenes.py", "edits.py")  # what decides a scene: part of the cache key of rendered data
 # How often a caption mentions a concept. COCO: object 77 %, color 21 %, size 12 %, location 15 %; here somewhat more,
 # so that a few thousand captions hold enough of each to learn from, and every caption names its things.
 MENTION_RATES = {"color": 0.35, "size": 0.25, "location": 0.5}
@@ -230,7 +232,7 @@ def sample_pair(rng: random.Random, concept: str, cell: int = 16) -> dict[str, o
     }
 
 
-def _generate_rows(seed: str, size: int, rates: dict[str, float]) -> Iterator[dict[str, object]]:
+def _generate_rows(seed: str, size: int, rates: dict[str, float], sources: str) -> Iterator[dict[str, object]]:
     for i in range(size):
         rng = random.Random(f"{seed}/{i}")
         scene = sample_scene(rng)
@@ -238,7 +240,7 @@ def _generate_rows(seed: str, size: int, rates: dict[str, float]) -> Iterator[di
         yield {"image": draw_scene(scene), "image_id": i, "caption": caption, "other_captions": [], "categories": []}
 
 
-def _generate_pairs(seed: str, per_concept: int) -> Iterator[dict[str, object]]:
+def _generate_pairs(seed: str, per_concept: int, sources: str) -> Iterator[dict[str, object]]:
     for concept in CONCEPTS:
         for i in range(per_concept):
             yield sample_pair(random.Random(f"{seed}/{concept}/{i}"), concept)
@@ -246,11 +248,11 @@ def _generate_pairs(seed: str, per_concept: int) -> Iterator[dict[str, object]]:
 
 def scene_rows(seed: str, size: int, rates: dict[str, float] | None = None) -> Dataset:
     """Render `size` captioned scenes, columns `columns.ROW_FEATURES`; `rates` defaults to `MENTION_RATES`."""
-    kwargs = {"seed": seed, "size": size, "rates": rates or MENTION_RATES}
+    kwargs = {"seed": seed, "size": size, "rates": rates or MENTION_RATES, "sources": source_digest(*SOURCES)}
     return cast(Dataset, Dataset.from_generator(_generate_rows, features=ROW_FEATURES, gen_kwargs=kwargs))
 
 
 def scene_pairs(seed: str, per_concept: int) -> Dataset:
     """Render `per_concept` exact inpainted pairs of each concept, columns `columns.PAIR_FEATURES`."""
-    kwargs = {"seed": seed, "per_concept": per_concept}
+    kwargs = {"seed": seed, "per_concept": per_concept, "sources": source_digest(*SOURCES)}
     return cast(Dataset, Dataset.from_generator(_generate_pairs, features=PAIR_FEATURES, gen_kwargs=kwargs))

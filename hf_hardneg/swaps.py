@@ -54,6 +54,17 @@ def _find_entries(doc: "Doc", lexicon: Lexicon) -> Iterator[tuple[int, int, Entr
         start += max(length, 1)
 
 
+def _coordinated(doc: "Doc", start: int, end: int) -> set[str]:
+    """Words that "and" or "or" joins to doc[start:end]: a "red and white" bus must not become "red and red"."""
+    words = [token.text.lower() for token in doc]
+    joined = set()
+    if start >= 2 and words[start - 1] in ("and", "or"):
+        joined.add(words[start - 2])
+    if end + 1 < len(words) and words[end] in ("and", "or"):
+        joined.add(words[end + 1])
+    return joined
+
+
 def find_swaps(doc: "Doc", lexicon: Lexicon) -> list[Swap]:
     """List every replacement of one concept word by another of its kind and number, in caption order.
 
@@ -67,7 +78,12 @@ def find_swaps(doc: "Doc", lexicon: Lexicon) -> list[Swap]:
     swaps = []
     for start, end, entry, number in _find_entries(doc, lexicon):
         span = doc[start:end]
+        # "sheep" is both: the tagger knows which.
+        number = 1 if entry.concept == "object" and doc[end - 1].tag_ == "NNS" else number
+        taken = _coordinated(doc, start, end)
         for other in lexicon.opposed(entry):
             new = other.forms[min(number, len(other.forms) - 1)]
+            if new in taken:
+                continue
             swaps.append(Swap(span.start_char, span.end_char, entry.concept, span.text, new, entry, other))
     return swaps

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 START_MODEL = Path(__file__).parent / "start_model"
 START, CONTROL = "start", "control"
+LONGER = 4  # tokens that the longest replacement adds at most
 
 
 @dataclass
@@ -41,7 +42,7 @@ def check_writable(folder: str | Path) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         probe = Path(folder) / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process may have been here
     except OSError as error:
         raise ValueError(f"Cannot write to {folder} ({error.strerror}); choose another --output_dir.") from error
 
@@ -56,41 +57,33 @@ def load_sources(args: DataArguments) -> tuple["Dataset", "Dataset", "Dataset | 
         rows = scenes.scene_rows("train", args.num_rows or 12000, rates)
         held_out = scenes.scene_rows(args.held_out_scenes, args.held_out_images)
         return rows, held_out, scenes.scene_pairs(args.held_out_scenes, args.pairs_per_concept), Counter()
+    num_proc = args.num_proc or os.cpu_count()
     if data.is_coco_folder(args.dataset):
-        rows, skipped = data.load_coco(args.dataset, args.dataset_split, args.num_proc)
+        rows, skipped = data.load_coco(args.dataset, args.dataset_split, num_proc)
     else:
         split = args.dataset_split or "train"
         columns = (args.image_column, args.caption_column)
-        rows, skipped = data.load_captioned_images(args.dataset, split, *columns, args.num_proc)
+        rows, skipped = data.load_captioned_images(args.dataset, split, *columns, num_proc)
     rows, held_out = data.split_by_image(rows, args.held_out_images)
     rows = rows.select(range(min(args.num_rows or len(rows), len(rows))))
     pairs = None
     if args.pairs:
         pairs = data.open_dataset(args.pairs, "test")
         data.require_columns(pairs, list(PAIR_FEATURES), args.pairs)
+        pairs, broken = data.drop_broken_pairs(pairs)
+        skipped += broken
     return rows, held_out, pairs, skipped
 
 
-def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negatives: int, seed: int) -> TrainingData:
-    """Load rows and add up to `num_negatives` hard negatives to each.
-
-    Raises:
-        ValueError: If no caption is left, or none has a negative although some are asked for.
-    """
+def add_negatives(rows: "Dataset", args: DataArguments, num_negatives: int, seed: int) -> "Dataset":
+    """Add the columns of up to `num_negatives` hard negatives; the captions of `rows` give the words to put in."""
     from tqdm.auto import tqdm
 
-    from .columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES, REJECTIONS, with_negatives
-    from .data import drop_long_captions
+    from .columns import CAPTION, with_negatives
     from .negatives import AddHardNegatives, count_words
 
-    rows, held_out, pairs, skipped = load_sources(args)
-    rows, too_long = drop_long_captions(rows, tokenizer, max_tokens)
-    skipped += too_long
-    result = TrainingData(rows, held_out, pairs, skipped, Counter(), Counter())
-    if num_negatives == 0:
-        return result
     concepts = tuple(args.concepts)
-    add_negatives = AddHardNegatives(
+    add = AddHardNegatives(
         num_negatives=num_negatives,
         seed=seed,
         concepts=concepts,
@@ -99,7 +92,29 @@ def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negat
     )
     num_proc = min(args.num_proc or os.cpu_count() or 1, 1 + len(rows) // 2000)
     features = with_negatives(rows.features)
-    rows = rows.map(add_negatives, batched=True, num_proc=num_proc, features=features, desc="Adding hard negatives")
+    return rows.map(add, batched=True, num_proc=num_proc, features=features, desc="Adding hard negatives")
+
+
+def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negatives: int, seed: int) -> TrainingData:
+    """Load rows, leave out too long captions, and add up to `num_negatives` hard negatives to each.
+
+    With K = 0 and `keep_captions_without_negatives: false`, negatives are made to choose the same captions as K > 0.
+
+    Raises:
+        ValueError: If no caption is left, or none has a negative although some are asked for.
+    """
+    from .columns import NEGATIVE_CONCEPTS, NEGATIVES, REJECTIONS
+    from .data import drop_long_captions
+
+    rows, held_out, pairs, skipped = load_sources(args)
+    # A replacement may have more tokens than the word it replaces.
+    rows, too_long = drop_long_captions(rows, tokenizer, max_tokens - LONGER)
+    held_out, also_too_long = drop_long_captions(held_out, tokenizer, max_tokens - LONGER)
+    result = TrainingData(rows, held_out, pairs, skipped + too_long + also_too_long, Counter(), Counter())
+    if num_negatives == 0 and args.keep_captions_without_negatives:
+        return result
+    rows = add_negatives(rows, args, max(1, num_negatives), seed)
+    result.held_out = add_negatives(held_out, args, max(1, num_negatives), seed)
     result.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
     result.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]
@@ -107,11 +122,23 @@ def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negat
         raise ValueError(f"None of {len(rows)} captions has a hard negative. Reasons: {dict(result.rejections)}.")
     if not args.keep_captions_without_negatives:
         rows = rows.select([i for i, count in enumerate(counts) if count])
-        skipped["the caption has no hard negative"] += counts.count(0)
+        result.skipped["the caption has no hard negative"] += counts.count(0)
     by_count = {k: counts.count(k) for k in range(num_negatives + 1)}
     logger.warning(f"Captions by number of negatives: {by_count}; negatives by concept: {dict(result.negatives)}")
     result.rows = rows
     return result
+
+
+def find_checkpoint(args: HardNegCLIPTrainingArguments) -> str | None:
+    """The checkpoint to resume from: the named one, the last in the output folder for "true", or None to start."""
+    from transformers.trainer_utils import get_last_checkpoint
+
+    wish = str(args.resume_from_checkpoint or "").lower()
+    if wish in ("", "false", "none"):
+        return None
+    if wish == "true":
+        return get_last_checkpoint(str(args.output_dir)) if Path(str(args.output_dir)).is_dir() else None
+    return args.resume_from_checkpoint
 
 
 def train_model(start: str, name: str, args: HardNegCLIPTrainingArguments, data: TrainingData) -> tuple[Any, Any]:
@@ -135,9 +162,19 @@ def train_model(start: str, name: str, args: HardNegCLIPTrainingArguments, data:
         processing_class=processor,
         pairs=data.pairs if evaluates else None,
     )
-    resume = {"true": True, "false": None}.get(str(args.resume_from_checkpoint).lower(), args.resume_from_checkpoint)
-    trainer.train(resume_from_checkpoint=resume)
+    trainer.train(resume_from_checkpoint=find_checkpoint(args))
     return trainer, processor
+
+
+def _check_control(args: HardNegCLIPTrainingArguments) -> None:
+    """Refuse what cannot serve two runs at once."""
+    if str(args.resume_from_checkpoint or "true").lower() not in ("true", "false", "none"):
+        raise ValueError("With control: true, resume_from_checkpoint must be true (each run's last one), not a path.")
+    if "accuracy" in (args.metric_for_best_model or ""):
+        raise ValueError(
+            f"metric_for_best_model {args.metric_for_best_model!r} needs negatives, which the control has none of; "
+            "take a pair score such as eval_group_macro, eval_loss, or control: false."
+        )
 
 
 def run(arguments: Arguments) -> dict[str, Any]:
@@ -165,6 +202,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
     outcomes = {START: collect_outcomes(model.to(args.device), processor, data.pairs, data.held_out)}
     runs = {f"K = {args.num_negatives}": args}
     if model_args.control and args.num_negatives:
+        _check_control(args)
         runs = {CONTROL: replace(args, num_negatives=0, output_dir=str(folder / CONTROL)), **runs}
     seconds = {}
     for name, run_args in runs.items():
@@ -186,6 +224,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             logging.getLogger("hf_hardneg").setLevel(logging.ERROR)  # what there is to say, the first process says
         metrics = run(arguments)
     except (ValueError, OSError) as error:
+        logger.debug("", exc_info=True)
         sys.exit(f"error: {error}")
     if arguments[2].process_index == 0:
         sys.stdout.write(f"\n{metrics['table']}\n\nSaved in {arguments[2].output_dir}\n")

@@ -64,6 +64,11 @@ class HardNegCLIPTrainer(Trainer):
         pairs: Dataset | None = None,
         **kwargs: Any,
     ) -> None:
+        if args.n_gpu > 1:
+            raise ValueError(
+                f"One process sees {args.n_gpu} GPUs, which would tear batches apart. Start one process "
+                "a GPU with `accelerate launch`, or show it one with CUDA_VISIBLE_DEVICES."
+            )
         kwargs.setdefault("compute_metrics", _accuracy_by_concept)
         super().__init__(model, args, *trainer_args, **kwargs)
         self.pairs = pairs

@@ -151,3 +151,57 @@ def test_held_out_images_are_in_no_training_row(coco):
     assert len(set(held_out["image_id"])) == 1
     assert not set(held_out["image_id"]) & set(train["image_id"])
     assert len(train) + len(held_out) == 60
+
+
+def test_a_parquet_folder_keeps_its_splits_apart(tmp_path):
+    for split, text in (("train", "a"), ("test", "b")):
+        rows = Dataset.from_dict({"image": [gray()], "caption": [text]}).cast_column("image", Image())
+        rows.to_parquet(tmp_path / f"{split}.parquet")
+    assert data.load_captioned_images(str(tmp_path), "train")[0]["caption"][:] == ["a"]
+    assert data.load_captioned_images(str(tmp_path), "test")[0]["caption"][:] == ["b"]
+    with pytest.raises(ValueError, match="not 'trian'"):
+        data.load_captioned_images(str(tmp_path), "trian")
+
+
+def test_rows_of_one_image_are_joined_whatever_its_id_looks_like(tmp_path):
+    folder = parquet_folder(tmp_path / "p", text=["a", "b", "c"], image_id=["u", "u", "v"])
+    rows, _ = data.load_captioned_images(folder, "train", "photo", "text")
+    assert (rows["image_id"][:], rows["other_captions"][:]) == ([0, 0, 1], [["b"], ["a"], []])
+    folder = parquet_folder(tmp_path / "q", text=["a", "b", "c"], image_id=[1, None, 2])
+    with pytest.raises(ValueError, match="'image_id'.*empty in 1 rows"):
+        data.load_captioned_images(folder, "train", "photo", "text")
+
+
+def test_a_column_without_images_is_named(tmp_path):
+    folder = parquet_folder(tmp_path / "p", text=["a", "b", "c"])
+    with pytest.raises(ValueError, match="'text'.*not images; set image_column"):
+        data.load_captioned_images(folder, "train", "text", "text")
+
+
+def test_broken_pairs_are_left_out_and_counted():
+    from hf_hardneg.columns import PAIR_FEATURES
+    from hf_hardneg.scenes import scene_pairs
+
+    good = scene_pairs("broken", 1)
+    rows = [dict(row) for row in good.cast_column("coco_image", Image(decode=False))]
+    rows[0]["coco_image"] = {"bytes": b"no image", "path": None}
+    rows[1]["inpaint_caption"] = " "
+    pairs, skipped = data.drop_broken_pairs(Dataset.from_list(rows, features=PAIR_FEATURES))
+    assert pairs["concept"][:] == ["size", "location"]
+    assert skipped == {f"pairs: {data.UNREADABLE}": 1, f"pairs: {data.EMPTY}": 1}
+
+
+@pytest.mark.parametrize("image", [None, {"bytes": None, "path": None}, {"bytes": b"", "path": None}])
+def test_no_image_at_all_is_missing(image):
+    assert data.image_problem(image) == data.MISSING
+
+
+def test_more_than_8_bits_a_channel_is_refused_instead_of_turned_white(tmp_path):
+    PillowImage.new("I;16", (32, 32), 30000).save(tmp_path / "deep.png")
+    assert data.image_problem({"bytes": None, "path": str(tmp_path / "deep.png")}) == data.TOO_DEEP
+
+
+def test_one_image_is_too_few(coco):
+    rows, _ = data.load_coco(coco)
+    with pytest.raises(ValueError, match="at least 2"):
+        data.split_by_image(rows.select(range(5)), 10)

@@ -126,5 +126,14 @@ def test_intervals_have_their_coverage_and_widen_with_seeds_that_disagree():
         bootstrap_interval(np.array([]))
 
 
+def test_the_macro_interval_keeps_what_a_seed_does_to_all_concepts():
+    lucky, unlucky = np.ones((1, 300)), np.zeros((1, 300))
+    part = np.concatenate([lucky, unlucky])
+    low, high = bootstrap_interval(part, part, part, part)
+    assert (low, high) == (0.0, 1.0)  # both draws can be the same seed
+    independent = np.tile(np.repeat([0.0, 1.0], 150), (2, 1))
+    assert np.subtract(*bootstrap_interval(*[independent] * 4)[::-1]) < 0.08
+
+
 def test_texts_beyond_the_position_table_are_cut_not_refused(model, processor):
     assert torch.isfinite(encode_texts(model, processor, ["a red cup " * 100])).all()

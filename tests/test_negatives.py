@@ -5,11 +5,12 @@ import sys
 import pytest
 from conftest import CAPTIONS, scene_captions
 from datasets import Dataset, Features
+from datasets.fingerprint import Hasher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_hardneg.columns import ROW_FEATURES, with_negatives
-from hf_hardneg.negatives import EMPTY, NO_CONCEPT, AddHardNegatives, count_words
+from hf_hardneg.negatives import EMPTY, NEVER_USED, NO_CONCEPT, AddHardNegatives, count_words
 
 
 def rows(captions):
@@ -107,3 +108,13 @@ def test_any_text_gives_real_negatives_or_none(caption):
 
 def test_a_caption_of_five_thousand_words_is_no_problem():
     assert len(AddHardNegatives()(rows(["a red dog " * 1700]))["negatives"][0]) == 3
+
+
+def test_a_caption_whose_replacements_nobody_uses_says_so():
+    batch = AddHardNegatives(word_counts={"red": 1, "car": 1})(rows(["a red car"]))
+    assert batch["negatives"] == [[]] and batch["rejections"] == [[NEVER_USED]]
+
+
+def test_other_rules_or_words_are_another_cache_key():
+    assert Hasher.hash(AddHardNegatives()) == Hasher.hash(AddHardNegatives())
+    assert Hasher.hash(AddHardNegatives()) != Hasher.hash(AddHardNegatives(sources="edited"))

@@ -36,6 +36,7 @@ def test_flags_override_the_recipe_and_a_file_can_be_named(tmp_path):
         ("learnin_rate: 1", "'learning_rate'"),
         ("- a\n- b", "key: value"),
         ("a: [", "not valid YAML"),
+        ("scene_mention_rates: [0.1]", "must be 3"),
         ("num_negatives: -1", "must be 0 or more"),
     ],
 )
@@ -50,9 +51,24 @@ def test_mistakes_in_a_recipe_name_the_right_key(tmp_path, text, message):
     ("argv", "message"),
     [
         (["--num_negativs", "3"], "Unknown argument '--num_negativs'. Did you mean '--num_negatives'"),
+        (["--num_row", "5"], "Unknown argument '--num_row'. Did you mean '--num_rows'"),
         (["dmeo.yaml"], "no recipe 'dmeo.yaml'. Did you mean 'demo.yaml'"),
     ],
 )
 def test_mistakes_on_the_command_line_name_the_nearest_right_one(argv, message):
     with pytest.raises(ValueError, match=message):
         parse_arguments(argv)
+
+
+def test_values_of_a_recipe_are_checked_like_flags(tmp_path, capsys):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("num_rows: 1.5")
+    with pytest.raises(SystemExit):
+        parse_arguments([str(recipe)])
+    assert "--num_rows" in capsys.readouterr().err
+    recipe.write_text(
+        f"concepts: color\nnum_rows:\noutput_dir: {tmp_path}\ncontrol: true\nlr_scheduler_kwargs: {{a: 1}}"
+    )
+    model, data, training = parse_arguments([str(recipe)])
+    assert (data.concepts, data.num_rows, model.control) == (["color"], None, True)
+    assert training.lr_scheduler_kwargs == {"a": 1}

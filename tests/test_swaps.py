@@ -48,3 +48,19 @@ def test_plural_is_replaced_by_plural():
     assert "mice" in {s.new for s in find_swaps(doc("two/CD", "dogs/NNS"), load_lexicon())}
     assert "cat" not in {s.new for s in find_swaps(doc("two/CD", "dogs/NNS"), load_lexicon())}
     assert "cows" in news
+
+
+@pytest.mark.parametrize(("tag", "new"), [("NN", "elephant"), ("NNS", "elephants")])
+def test_the_tagger_decides_the_number_of_words_that_do_not_inflect(tag, new):
+    assert new in {swap.new for swap in find_swaps(doc("the/DT", f"sheep/{tag}"), load_lexicon())}
+
+
+def test_words_joined_by_and_never_become_equal():
+    swaps = find_swaps(doc("a/DT", "red/JJ", "and/CC", "white/JJ", "bus/NN"), load_lexicon())
+    colors = {(swap.old, swap.new) for swap in swaps if swap.concept == "color"}
+    assert ("red", "blue") in colors and ("white", "blue") in colors
+    assert not {("red", "white"), ("white", "red")} & colors
+
+
+def test_a_pair_of_scissors_is_left_alone():
+    assert found("a/DT", "pair/NN", "of/IN", "scissors/NNS") == set()

@@ -98,6 +98,33 @@ def test_the_shipped_start_model_knows_objects_but_no_attributes(demo):
     assert start["retrieval"]["image_to_text_R@5"]["value"] >= 95
 
 
+def test_the_best_checkpoint_and_resuming_work_from_the_command(start, tmp_path):
+    out = tmp_path / "out"
+    argv = ["demo.yaml", "--model_name_or_path", start, "--output_dir", str(out), "--num_rows", "100"]
+    argv += [
+        "--pairs_per_concept",
+        "3",
+        "--held_out_images",
+        "12",
+        "--dataloader_num_workers",
+        "0",
+        "--use_cpu",
+        "true",
+    ]
+    argv += ["--eval_strategy", "steps", "--eval_steps", "2", "--save_strategy", "steps", "--save_steps", "2"]
+    best = ["--load_best_model_at_end", "true", "--metric_for_best_model", "eval_group_macro"]
+    main([*argv, *best, "--max_steps", "2"])
+    assert (out / "checkpoint-2").is_dir() and (out / "control" / "checkpoint-2").is_dir()
+    main([*argv, *best, "--max_steps", "4", "--resume_from_checkpoint", "true"])
+    for folder in (out, out / "control"):
+        state = json.loads((folder / "checkpoint-4" / "trainer_state.json").read_text())
+        assert state["best_metric"] is not None and len([x for x in state["log_history"] if "eval_loss" in x]) == 2
+    refused = [["--resume_from_checkpoint", str(out / "checkpoint-2")], ["--metric_for_best_model", "eval_accuracy"]]
+    for flags in refused:
+        with pytest.raises(SystemExit, match="control"):
+            main([*argv, *flags])
+
+
 @pytest.fixture
 def random_vit(processor, tmp_path):
     """A random-weight ViT-B/32 vision tower of two layers, at its real picture and patch size."""

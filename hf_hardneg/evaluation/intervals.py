@@ -6,12 +6,13 @@ import numpy as np
 RESAMPLES = 2000
 
 
-def bootstrap_interval(values: np.ndarray, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean.
+def bootstrap_interval(*parts: np.ndarray, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean, or of the unweighted mean of several parts' means.
 
     Args:
-        values: (N,) one value per item, or (S, N) of S training seeds on the same items: then seeds are drawn first
-            and items within, so that both sources of chance widen the interval.
+        *parts: One array per part, such as a concept: (N,) one value per item, or (S, N) of S training seeds on the
+            same items. Seeds are drawn first, the same for all parts, and items within each part, so that both
+            sources of chance widen the interval.
         seed: Seeds the resampling.
         level: Coverage.
 
@@ -19,16 +20,18 @@ def bootstrap_interval(values: np.ndarray, seed: int = 0, level: float = 0.95) -
         (low, high), in the unit of the values.
 
     Raises:
-        ValueError: If there are no values.
+        ValueError: If a part has no values or the parts differ in the number of seeds.
     """
-    table = np.atleast_2d(values)
-    if table.size == 0 or table.ndim != 2:
-        raise ValueError(f"Values of shape {values.shape} have no interval; expected (N,) or (S, N), not empty.")
+    tables = [np.atleast_2d(part) for part in parts]
+    shapes = [table.shape for table in tables]
+    if not tables or any(table.size == 0 or table.ndim != 2 for table in tables) or len({s for s, _ in shapes}) > 1:
+        raise ValueError(f"Values of shapes {shapes} have no interval; expected (N,) or (S, N) with one S, not empty.")
     rng = np.random.default_rng(seed)
-    seeds, items = table.shape
+    seeds = shapes[0][0]
     means = np.empty(RESAMPLES)
     for i in range(RESAMPLES):
-        rows, columns = rng.integers(seeds, size=seeds), rng.integers(items, size=items)
-        means[i] = table[rows].mean(axis=0)[columns].mean()
+        rows = rng.integers(seeds, size=seeds)
+        draws = (table[rows].mean(axis=0)[rng.integers(table.shape[1], size=table.shape[1])] for table in tables)
+        means[i] = np.mean([draw.mean() for draw in draws])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -47,8 +47,8 @@ def choice_outcomes(scores: np.ndarray) -> dict[str, np.ndarray]:
 
 def score_pairs(model: Any, processor: Any, pairs: Dataset) -> Outcomes:
     """Let a model choose on every pair; `pairs` has the columns of `columns.PAIR_FEATURES`."""
-    images = [encode_images(model, processor, pairs[name][:]) for name in ("coco_image", "inpaint_image")]
-    texts = [encode_texts(model, processor, pairs[name][:]) for name in ("coco_caption", "inpaint_caption")]
+    images = [encode_images(model, processor, pairs[name]) for name in ("coco_image", "inpaint_image")]
+    texts = [encode_texts(model, processor, pairs[name]) for name in ("coco_caption", "inpaint_caption")]
     scores = np.stack([np.stack([(i * t).sum(-1).numpy() for t in texts], axis=-1) for i in images], axis=1)
     outcomes = choice_outcomes(scores)
     concepts = np.array(pairs["concept"][:])

@@ -14,10 +14,11 @@ Results = dict[str, dict[str, dict[str, Any]]]
 """task or concept -> score name -> {"value": percent, "low": percent, "high": percent, "n": items}."""
 
 
-def with_interval(values: np.ndarray) -> dict[str, Any]:
-    """Mean and 95 % bootstrap interval, in percent, of values in [0, 1] of shape (N,) or (S, N)."""
-    low, high = bootstrap_interval(values)
-    return {"value": 100 * float(np.mean(values)), "low": 100 * low, "high": 100 * high, "n": int(values.shape[-1])}
+def with_interval(*parts: np.ndarray) -> dict[str, Any]:
+    """Mean of the parts' means and its 95 % bootstrap interval, in percent; values are (N,) or (S, N) in [0, 1]."""
+    low, high = bootstrap_interval(*parts)
+    value = float(np.mean([part.mean() for part in parts]))
+    return {"value": 100 * value, "low": 100 * low, "high": 100 * high, "n": sum(part.shape[-1] for part in parts)}
 
 
 def summarize(outcomes: dict[str, dict[str, np.ndarray]]) -> Results:
@@ -25,14 +26,8 @@ def summarize(outcomes: dict[str, dict[str, np.ndarray]]) -> Results:
     results = {key: {name: with_interval(v) for name, v in scores.items()} for key, scores in outcomes.items()}
     concepts = [key for key in outcomes if key != "retrieval"]
     if concepts:
-        # A stratified bootstrap: the interval of the mean over concepts from the variances of its independent parts.
-        macro = {}
-        for name in outcomes[concepts[0]]:
-            parts = [results[concept][name] for concept in concepts]
-            value = float(np.mean([part["value"] for part in parts]))
-            half = float(np.sqrt(np.sum([((part["high"] - part["low"]) / 2) ** 2 for part in parts]))) / len(parts)
-            macro[name] = {"value": value, "low": value - half, "high": value + half, "n": sum(p["n"] for p in parts)}
-        results["macro"] = macro
+        names = outcomes[concepts[0]]
+        results["macro"] = {name: with_interval(*(outcomes[concept][name] for concept in concepts)) for name in names}
     return results
 
 

@@ -38,6 +38,6 @@ def score_retrieval(model: Any, processor: Any, rows: Dataset) -> dict[str, np.n
     ids = rows[IMAGE_ID][:]
     first_rows = {image_id: i for i, image_id in reversed(list(enumerate(ids)))}
     place = {image_id: i for i, image_id in enumerate(sorted(first_rows))}
-    images = encode_images(model, processor, rows.select([first_rows[image_id] for image_id in place])[IMAGE][:])
-    texts = encode_texts(model, processor, rows[CAPTION][:])
+    images = encode_images(model, processor, rows.select([first_rows[image_id] for image_id in place])[IMAGE])
+    texts = encode_texts(model, processor, rows[CAPTION])
     return retrieval_outcomes((images @ texts.T).numpy(), np.array([place[image_id] for image_id in ids]))
