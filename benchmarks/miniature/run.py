@@ -13,13 +13,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from hf_hardneg.outputs import PACKAGES
+from hf_hardneg.outputs import package_versions
 from hf_hardneg.recipe import parse_arguments
 
 
@@ -64,6 +63,43 @@ def run_job(job: tuple[int, int]) -> None:
         subprocess.run(command, env=environment, stdout=log, stderr=log, check=True)
 
 
+def check_commit() -> str:
+    """The commit that the runs in outputs/miniature are of; runs of another one are never mixed in."""
+    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    now = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+    WORK.mkdir(parents=True, exist_ok=True)
+    mark = WORK / "commit.txt"
+    if not mark.is_file():
+        mark.write_text(now)
+    if mark.read_text() != now:
+        sys.exit(f"error: {WORK} holds runs of commit {mark.read_text()}, the tree is {now}; move or remove it.")
+    return now
+
+
+def write_results(commit: str) -> None:
+    """Summarize all runs in results.json, results.md and results.png."""
+    from hf_hardneg.evaluation.results import summarize
+    from hf_hardneg.report import draw_figure, format_table
+
+    results = {"start": summarize(load_outcomes(-1, (0,)))}
+    results |= {NAMES[k]: summarize(load_outcomes(k, SEEDS)) for k in KS}
+    report = {
+        "command": "make miniature",
+        "trained_at_commit": commit,
+        "steps": STEPS,
+        "seeds": SEEDS,
+        "rows": arguments(0)[1].num_rows,
+        "intervals": "95 %, bootstrap over seeds and items",
+        "results": results,
+        "versions": package_versions() | {"python": platform.python_version()},
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, no accelerator, one core a run",
+    }
+    (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    (HERE / "results.md").write_text(format_table(results) + "\n")
+    title = f"The paper's experiment in miniature ({STEPS} steps, {len(SEEDS)} seeds)"
+    draw_figure(results, HERE / "results.png", title)
+
+
 def load_outcomes(k: int, seeds: tuple[int, ...]) -> dict[str, dict[str, np.ndarray]]:
     """Outcomes (S, N) of all seeds, by part and score."""
     files = [np.load(WORK / f"k{k}_seed{seed}.npz") for seed in seeds]
@@ -76,13 +112,10 @@ def load_outcomes(k: int, seeds: tuple[int, ...]) -> dict[str, dict[str, np.ndar
 
 def main() -> None:
     """Run what is missing and write the results."""
-    from hf_hardneg.evaluation.results import summarize
-    from hf_hardneg.report import draw_figure, format_table
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", type=int, nargs=2, metavar=("K", "SEED"), help="run one training only")
     one = parser.parse_args().one
-    WORK.mkdir(parents=True, exist_ok=True)
+    commit = check_commit()
     if one:
         train_one(*one)
         return
@@ -90,25 +123,8 @@ def main() -> None:
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for _ in tqdm(pool.map(run_job, jobs), total=len(jobs), desc="Training runs"):
             pass
-    results = {"start": summarize(load_outcomes(-1, (0,)))}
-    results |= {NAMES[k]: summarize(load_outcomes(k, SEEDS)) for k in KS}
-    table = format_table(results)
-    report = {
-        "command": "make miniature",
-        "steps": STEPS,
-        "seeds": SEEDS,
-        "rows": arguments(0)[1].num_rows,
-        "intervals": "95 %, bootstrap over seeds and items",
-        "results": results,
-        "versions": {package: version(package) for package in PACKAGES} | {"python": platform.python_version()},
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, no accelerator, one core a run",
-    }
-    (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
-    (HERE / "results.md").write_text(table + "\n")
-    draw_figure(
-        results, HERE / "results.png", f"The paper's experiment in miniature ({STEPS} steps, {len(SEEDS)} seeds)"
-    )
-    print(table)
+    write_results(commit)
+    print((HERE / "results.md").read_text())
 
 
 if __name__ == "__main__":
