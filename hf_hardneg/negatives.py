@@ -68,7 +68,8 @@ class AddHardNegatives:
         num_negatives: K, at least 1.
         seed: Another seed, other negatives.
         concepts: Which concepts are swapped; see `hf_hardneg.lexicon`.
-        concept_weights: Relative frequency of each concept among the negatives of a caption that names several.
+        concept_weights: Relative frequency of each concept among the negatives of a caption that names several; None
+            is all alike.
         word_counts: How often the user's captions use each lexicon name (`count_words`). A word that they never use
             is never put in, since it would give the negative away. None draws evenly from the whole lexicon.
 
@@ -79,7 +80,7 @@ class AddHardNegatives:
     num_negatives: int = 3
     seed: int = 0
     concepts: tuple[str, ...] = CONCEPTS
-    concept_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    concept_weights: tuple[float, ...] | None = None
     word_counts: Mapping[str, int] | None = None
     # Part of the cache key of `dataset.map`: other rules or words, other negatives.
     sources: str = field(default_factory=lambda: source_digest(*SOURCES), repr=False)
@@ -89,9 +90,10 @@ class AddHardNegatives:
             raise ValueError(
                 f"num_negatives is {self.num_negatives}; it must be 1 or more (0 needs no negatives at all)."
             )
-        if len(self.concept_weights) != len(self.concepts) or min(self.concept_weights) < 0:
+        weights = self._concept_weights()
+        if len(weights) != len(self.concepts) or min(weights) < 0:
             raise ValueError(
-                f"concept_weights {list(self.concept_weights)} must hold one number, 0 or more, for each of the "
+                f"concept_weights {list(weights)} must hold one number, 0 or more, for each of the "
                 f"concepts {list(self.concepts)}."
             )
 
@@ -126,7 +128,7 @@ class AddHardNegatives:
                 pools[swap.concept].append(swap)
         if swaps and not any(pools.values()):
             return [], [NEVER_USED]
-        weights = {c: w for c, w in zip(self.concepts, self.concept_weights, strict=True) if w > 0 and pools[c]}
+        weights = {c: w for c, w in zip(self.concepts, self._concept_weights(), strict=True) if w > 0 and pools[c]}
         chosen: list[Swap] = []
         rejections = []
         while weights and len(chosen) < self.num_negatives:
@@ -142,6 +144,9 @@ class AddHardNegatives:
             else:
                 chosen.append(swap)
         return chosen, rejections
+
+    def _concept_weights(self) -> tuple[float, ...]:
+        return (1.0,) * len(self.concepts) if self.concept_weights is None else self.concept_weights
 
     def _weight(self, swap: Swap) -> float:
         return 1 if self.word_counts is None else self.word_counts.get(swap.new_entry.name, 0)

@@ -53,8 +53,11 @@ class DataArguments:
     )
     concepts: list[str] = field(default_factory=lambda: list(CONCEPTS), metadata={"help": "Concepts to swap."})
     concept_weights: list[float] = field(
-        default_factory=lambda: [1.0] * len(CONCEPTS),
-        metadata={"help": "Relative frequency of each concept among the negatives of a caption that names several."},
+        default_factory=list,
+        metadata={
+            "help": "Relative frequency of each concept among the negatives of a caption that names several; "
+            "default: all alike."
+        },
     )
     keep_captions_without_negatives: bool = field(
         default=True, metadata={"help": "Train also on captions that have no negative, by in-batch negatives alone."}

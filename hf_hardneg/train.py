@@ -87,7 +87,7 @@ def add_negatives(rows: "Dataset", args: DataArguments, num_negatives: int, seed
         num_negatives=num_negatives,
         seed=seed,
         concepts=concepts,
-        concept_weights=tuple(args.concept_weights),
+        concept_weights=tuple(args.concept_weights) or None,
         word_counts=count_words(tqdm(rows[CAPTION], desc="Counting words"), concepts),
     )
     num_proc = min(args.num_proc or os.cpu_count() or 1, 1 + len(rows) // 2000)

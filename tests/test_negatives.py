@@ -58,6 +58,10 @@ def test_weights_choose_the_concept():
     assert batch["negative_concepts"] == [["color"] * 3]
 
 
+def test_one_concept_needs_no_weights():
+    assert AddHardNegatives(concepts=("size",))(rows(["a small red car"]))["negative_concepts"] == [["size"] * 3]
+
+
 def test_output_does_not_depend_on_processes_or_order():
     data = dataset(scene_captions(60))
     add = AddHardNegatives(seed=3)

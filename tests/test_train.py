@@ -166,7 +166,10 @@ def test_the_coco_recipe_runs_on_a_coco_folder(coco, random_vit, tmp_path, caplo
         (["--num_negativs", "3"], "--num_negatives"),
         (["--dataset", "no/such/dataset", "--output_dir", "{tmp}/out"], "no/such/dataset"),
         (["--output_dir", "{tmp}/file/out"], "another --output_dir"),
-        (["--concepts", "color", "--output_dir", "{tmp}/out"], "one number, 0 or more, for each"),
+        (
+            ["--concepts", "color", "--concept_weights", "1", "2", "--output_dir", "{tmp}/out"],
+            "one number, 0 or more, for each",
+        ),
         (["--model_name_or_path", "{tmp}/nowhere", "--output_dir", "{tmp}/out"], "nowhere"),
     ],
 )
