@@ -1,6 +1,5 @@
 """Where rows come from: a COCO-format folder, or any dataset on the Hub or on disk. All give the same columns."""
 
-import difflib
 import json
 import logging
 import struct
@@ -14,6 +13,7 @@ from datasets import Dataset, DatasetDict, Features, Image, List, Value, load_da
 from PIL import Image as PillowImage
 
 from .columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, ROW_FEATURES
+from .suggestions import did_you_mean
 
 
 logger = logging.getLogger(__name__)
@@ -178,8 +178,7 @@ def require_columns(dataset: Dataset, names: Sequence[str], source: str) -> None
     """Raise a ValueError that names the nearest column and the ones there are, unless `dataset` has all of `names`."""
     for name in names:
         if name not in dataset.column_names:
-            nearest = difflib.get_close_matches(name, dataset.column_names, n=1)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            hint = did_you_mean(name, dataset.column_names)
             raise ValueError(f"{source} has no column {name!r}, only {dataset.column_names}.{hint}")
 
 
@@ -206,8 +205,8 @@ def load_captioned_images(
     """Read a Hub id, Parquet or image folder with one caption or a list of captions per image.
 
     A column `image_id` tells which rows show the same image: integers are kept, other values numbered in the order in
-    which they come. Without it every row is an image of its own. Where a data set embeds
-    its images and has several captions for each, the cache holds each image once per caption.
+    which they come. Without it every row is an image of its own. Where a data set embeds its images and has several
+    captions for each, the cache holds each image once per caption.
 
     Returns:
         Rows with `columns.ROW_FEATURES`, and how often each reason led to a skip.

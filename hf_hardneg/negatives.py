@@ -107,12 +107,13 @@ class AddHardNegatives:
         result: dict[str, list[list[str]]] = {NEGATIVES: [], NEGATIVE_CONCEPTS: [], REJECTIONS: []}
         for i, caption in enumerate(captions):
             swaps = find_swaps(docs[i], lexicon) if i in docs else []
-            others, categories = (lexicon.mentions(". ".join(batch[name][i])) for name in (OTHER_CAPTIONS, CATEGORIES))
-            known = (mentions[i], others, categories)
-            rng = random.Random(f"{self.seed}/{batch[IMAGE_ID][i]}/{caption}")
-            chosen, rejections = self._choose(rng, swaps, known, lexicon)
-            if not swaps:
-                rejections = [NO_CONCEPT if caption and caption.strip() else EMPTY]
+            if swaps:
+                elsewhere = (". ".join(batch[name][i]) for name in (OTHER_CAPTIONS, CATEGORIES))
+                others, categories = map(lexicon.mentions, elsewhere)
+                rng = random.Random(f"{self.seed}/{batch[IMAGE_ID][i]}/{caption}")
+                chosen, rejections = self._choose(rng, swaps, (mentions[i], others, categories), lexicon)
+            else:
+                chosen, rejections = [], [NO_CONCEPT if caption and caption.strip() else EMPTY]
             result[NEGATIVES].append([apply_swap(caption, swap) for swap in chosen])
             result[NEGATIVE_CONCEPTS].append([swap.concept for swap in chosen])
             result[REJECTIONS].append(rejections)
@@ -126,7 +127,7 @@ class AddHardNegatives:
         for swap in swaps:
             if self._weight(swap) > 0:
                 pools[swap.concept].append(swap)
-        if swaps and not any(pools.values()):
+        if not pools:
             return [], [NEVER_USED]
         weights = {c: w for c, w in zip(self.concepts, self._concept_weights(), strict=True) if w > 0 and pools[c]}
         chosen: list[Swap] = []

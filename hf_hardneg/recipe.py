@@ -1,6 +1,5 @@
 """The arguments of a training run: dataclasses, filled from a YAML recipe and from flags that override it."""
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -11,6 +10,7 @@ import yaml
 from transformers import HfArgumentParser
 
 from .lexicon import CONCEPTS
+from .suggestions import did_you_mean
 from .training_args import HardNegCLIPTrainingArguments
 
 
@@ -81,17 +81,12 @@ class DataArguments:
 Arguments = tuple[ModelArguments, DataArguments, HardNegCLIPTrainingArguments]
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f" Did you mean {nearest[0]!r}?" if nearest else ""
-
-
 def _read_recipe(name: str, known: Sequence[str]) -> dict[str, object]:
     file = Path(name) if Path(name).is_file() else RECIPES / name
     if not file.is_file():
         recipes = sorted(recipe.name for recipe in RECIPES.glob("*.yaml"))
         raise ValueError(
-            f"There is no recipe {name!r}.{_nearest(name, recipes)} Shipped recipes: {', '.join(recipes)}."
+            f"There is no recipe {name!r}.{did_you_mean(name, recipes)} Shipped recipes: {', '.join(recipes)}."
         )
     try:
         recipe = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -101,7 +96,7 @@ def _read_recipe(name: str, known: Sequence[str]) -> dict[str, object]:
         raise ValueError(f"Recipe {name} must hold 'key: value' lines, got {type(recipe).__name__}.")
     for key in recipe:
         if key not in known:
-            raise ValueError(f"Recipe {name} has the unknown key {key!r}.{_nearest(str(key), known)}")
+            raise ValueError(f"Recipe {name} has the unknown key {key!r}.{did_you_mean(str(key), known)}")
     return recipe
 
 
@@ -134,7 +129,9 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         flags, return_remaining_strings=True, look_for_args_file=False
     )
     if unknown:
-        raise ValueError(f"Unknown argument {unknown[0]!r}.{_nearest(unknown[0], [f'--{name}' for name in known])}")
+        raise ValueError(
+            f"Unknown argument {unknown[0]!r}.{did_you_mean(unknown[0], [f'--{name}' for name in known])}"
+        )
     model_args, data_args, training_args = parsed
     if len(data_args.scene_mention_rates) != 3:
         raise ValueError(f"scene_mention_rates {data_args.scene_mention_rates} must be 3: color, size, location.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 START_MODEL = Path(__file__).parent / "start_model"
 START, CONTROL = "start", "control"
+RESUME_WORDS = ("true", "false", "none")  # any other value of resume_from_checkpoint names a folder
 LONGER = 4  # tokens that the longest replacement adds at most
 
 
@@ -133,12 +134,12 @@ def find_checkpoint(args: HardNegCLIPTrainingArguments) -> str | None:
     """The checkpoint to resume from: the named one, the last in the output folder for "true", or None to start."""
     from transformers.trainer_utils import get_last_checkpoint
 
-    wish = str(args.resume_from_checkpoint or "").lower()
-    if wish in ("", "false", "none"):
-        return None
+    wish = str(args.resume_from_checkpoint or "false").lower()
+    if wish not in RESUME_WORDS:
+        return args.resume_from_checkpoint
     if wish == "true":
         return get_last_checkpoint(str(args.output_dir)) if Path(str(args.output_dir)).is_dir() else None
-    return args.resume_from_checkpoint
+    return None
 
 
 def train_model(start: str, name: str, args: HardNegCLIPTrainingArguments, data: TrainingData) -> tuple[Any, Any]:
@@ -168,7 +169,7 @@ def train_model(start: str, name: str, args: HardNegCLIPTrainingArguments, data:
 
 def _check_control(args: HardNegCLIPTrainingArguments) -> None:
     """Refuse what cannot serve two runs at once."""
-    if str(args.resume_from_checkpoint or "true").lower() not in ("true", "false", "none"):
+    if str(args.resume_from_checkpoint or "false").lower() not in RESUME_WORDS:
         raise ValueError("With control: true, resume_from_checkpoint must be true (each run's last one), not a path.")
     if "accuracy" in (args.metric_for_best_model or ""):
         raise ValueError(

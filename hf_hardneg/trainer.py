@@ -23,9 +23,8 @@ from .training_args import HardNegCLIPTrainingArguments
 
 
 logger = logging.getLogger(__name__)
-MAX_LOGIT_SCALE = math.log(
-    100
-)  # CLIP, Radford et al. 2021, section 2.5: "clipped to prevent scaling by more than 100"
+# CLIP, Radford et al. 2021, section 2.5: "clipped to prevent scaling the logits by more than 100".
+MAX_LOGIT_SCALE = math.log(100)
 
 
 class ClampTemperature(TrainerCallback):

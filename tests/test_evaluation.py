@@ -120,7 +120,10 @@ def test_intervals_have_their_coverage_and_widen_with_seeds_that_disagree():
     agree = np.tile(np.repeat([0.0, 1.0], 200), (3, 1))
     disagree = agree.copy()
     disagree[0] = 1
-    width = lambda values: np.subtract(*bootstrap_interval(values)[::-1])  # noqa: E731
+
+    def width(values):
+        return np.subtract(*bootstrap_interval(values)[::-1])
+
     assert width(disagree) > 2 * width(agree)
     with pytest.raises(ValueError, match="not empty"):
         bootstrap_interval(np.array([]))

@@ -17,7 +17,10 @@ SCALE = torch.tensor(7.0, dtype=torch.float64)
 
 def random_batch(size, k, seed=0, repeated=False):
     generator = torch.Generator().manual_seed(seed)
-    draw = lambda *shape: normalize(torch.randn(*shape, 6, generator=generator, dtype=torch.float64), dim=-1)  # noqa: E731
+
+    def draw(*shape):
+        return normalize(torch.randn(*shape, 6, generator=generator, dtype=torch.float64), dim=-1)
+
     mask = torch.rand(size, k, generator=generator) < 0.6
     ids = torch.randint(0, 2, (size,), generator=generator) if repeated else torch.arange(size)
     return Embeddings(draw(size), draw(size), draw(size, k) * mask[..., None], mask, ids)

@@ -150,7 +150,10 @@ def test_a_resumed_run_ends_with_the_same_weights(processor, make_trainer, tmp_p
 
 def test_the_loss_terms_follow_the_arguments(model, make_trainer, processor, rows):
     batch = HardNegCollator(processor, 2, max_length=32)(list(rows.select(range(6))))
-    loss = lambda **kw: make_trainer(model, **kw).compute_loss(model, batch).item()  # noqa: E731
+
+    def loss(**arguments):
+        return make_trainer(model, **arguments).compute_loss(model, batch).item()
+
     both, in_batch = loss(own_negatives_weight=2.0), loss(own_negatives_weight=0.0)
     one, two = (loss(batch_negatives=False, own_negatives_weight=weight) for weight in (1.0, 2.0))
     own, plain = two - one, 2 * one - two

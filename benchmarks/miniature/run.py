@@ -19,7 +19,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from hf_hardneg.outputs import package_versions
-from hf_hardneg.recipe import parse_arguments
+from hf_hardneg.recipe import Arguments, parse_arguments
 
 
 HERE, WORK = Path(__file__).parent, Path("outputs/miniature")
@@ -27,7 +27,7 @@ STEPS, SEEDS, KS = 1500, (0, 1, 2), (0, 1, 2, 3)
 NAMES = {0: "control (K = 0)", 1: "K = 1", 2: "K = 2", 3: "K = 3"}
 
 
-def arguments(seed: int):  # noqa: ANN201
+def arguments(seed: int) -> Arguments:
     """The demo recipe with the miniature's steps and a seed."""
     flags = ["--seed", str(seed), "--max_steps", str(STEPS), "--control", "false", "--output_dir", str(WORK / "run")]
     quiet = ["--dataloader_num_workers", "0", "--disable_tqdm", "true", "--num_proc", "1"]
@@ -38,12 +38,13 @@ def train_one(k: int, seed: int) -> None:
     """Train with K and seed and save the outcome of every held-out item; K = -1 judges the start model."""
     from transformers import CLIPModel, CLIPProcessor
 
+    from hf_hardneg.evaluation.encoding import text_limit
     from hf_hardneg.evaluation.results import collect_outcomes
     from hf_hardneg.train import START_MODEL, prepare_data, train_model
 
     _, data_args, args = arguments(seed)
     model, processor = CLIPModel.from_pretrained(START_MODEL), CLIPProcessor.from_pretrained(START_MODEL)
-    data = prepare_data(data_args, processor.tokenizer, 32, max(KS), seed)
+    data = prepare_data(data_args, processor.tokenizer, text_limit(model), max(KS), seed)
     if k >= 0:
         trainer, processor = train_model(str(START_MODEL), NAMES[k], replace(args, num_negatives=k), data)
         model = trainer.model
