@@ -1,0 +1,218 @@
+"""How much of a set of hard negatives can be told from the captions by reading alone? Pure: texts in, numbers out.
+
+Whatever a reader finds without the image, a model can learn instead of looking. The audit is the same for anybody's
+negatives: a learned reader (logistic regression on word n-grams of each pair, cross-validated by caption), three rules
+of hand, the length, and counts of plain defects.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .edits import article_for
+
+
+FOLDS = 5
+MAX_PAIRS = 200_000  # a reader that has seen so many pairs gains nothing from more; keeps memory bounded
+# A space before punctuation, a doubled space inside, "do n't": what joining tokens leaves behind.
+_SPACE = re.compile(r"\w\s+[.,!?;:)]|\s{2,}\S|\w\s+(?:n't|'s)\b")
+_MARK = re.compile(r"###|<mask>|\[MASK\]|<unk>")
+_ARTICLE = re.compile(r"\b(an?)\s+([a-z]\w*)", re.IGNORECASE)
+_WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What `audit` found; accuracies and shares in percent.
+
+    Attributes:
+        captions: Captions read.
+        pairs: (caption, negative) pairs read.
+        coverage: Share of captions with at least one negative.
+        learned: Held-out share of pairs in which the learned reader picks the caption; 50 is what guessing gives.
+        learned_low: Lower end of the 95 % bootstrap interval over captions.
+        learned_high: Its upper end.
+        rules: Share in which three rules pick the caption; a tie counts half.
+        length: Share in which the better of "shorter" and "longer" (in words) picks the caption; a tie counts half.
+        broken_articles: Share of negatives with more wrong a/an than their caption.
+        artifacts: Share of negatives with spaces or marks that tokenizing leaves and their caption has not.
+        identical: Share of negatives equal to their caption but for case and spaces.
+        permuted_lists: Share of negatives that only exchange the two sides of an "and" or "or".
+        fragments: Share of negatives that are empty or have less than half of the caption's words.
+        giveaways: The n-grams that the learned reader trusts most, with their weight: above 0 for a caption's.
+    """
+
+    captions: int
+    pairs: int
+    coverage: float
+    learned: float
+    learned_low: float
+    learned_high: float
+    rules: float
+    length: float
+    broken_articles: float
+    artifacts: float
+    identical: float
+    permuted_lists: float
+    fragments: float
+    giveaways: list[tuple[str, float]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """A dictionary that JSON can hold."""
+        return asdict(self)
+
+
+def wrong_articles(text: str) -> int:
+    """Count the a/an in `text` that do not fit the word after them.
+
+    Example:
+        >>> wrong_articles("An car and a umbrella near a dog")
+        2
+    """
+    return sum(article.lower() != article_for(word) for article, word in _ARTICLE.findall(text))
+
+
+def count_artifacts(text: str) -> int:
+    """Count spaces before punctuation, doubled spaces and mask marks: traces of joined tokens.
+
+    Example:
+        >>> count_artifacts("a cat , a dog .")
+        2
+    """
+    return len(_SPACE.findall(text.strip())) + len(_MARK.findall(text))
+
+
+def _plainness(text: str) -> tuple[int, bool, int]:
+    """What the three rules look at: the fewer, the more a caption as people write it."""
+    stripped = text.strip()
+    return count_artifacts(text), not stripped[:1].isupper(), wrong_articles(text)
+
+
+def _rule_score(caption: str, negative: str) -> float:
+    """1 if the three rules together choose the caption, 0 if the negative, 1/2 if they cannot say."""
+    signs = [np.sign(int(n) - int(c)) for c, n in zip(_plainness(caption), _plainness(negative), strict=True)]
+    return (1 + np.sign(sum(signs))) / 2
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def exchanges_list(caption: str, negative: str) -> bool:
+    """Whether `negative` is the caption with the sides of one "and" or "or" exchanged, which keeps the meaning.
+
+    Example:
+        >>> exchanges_list("a cat and dog sleep", "a dog and cat sleep")
+        True
+    """
+    old, new = _words(caption), _words(negative)
+    if len(old) != len(new) or sorted(old) != sorted(new):
+        return False
+    changed = [i for i in range(len(old)) if old[i] != new[i]]
+    if not changed:
+        return False
+    start, end = changed[0], changed[-1] + 1
+    before, after = old[start:end], new[start:end]
+    return any(
+        word in ("and", "or") and after == [*before[i + 1 :], word, *before[:i]] for i, word in enumerate(before)
+    )
+
+
+def _learn(
+    captions: Sequence[str], negatives: Sequence[str], groups: Sequence[int]
+) -> tuple[np.ndarray, list[tuple[str, float]]]:
+    """For each pair whether the held-out reader picks the caption (a tie is 1/2), and its most trusted n-grams."""
+    from scipy.sparse import vstack
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold
+
+    vectorizer = CountVectorizer(analyzer="word", ngram_range=(1, 3), tokenizer=_words, token_pattern=None, min_df=2)
+    vectorizer.fit([*captions, *negatives])
+    # What the caption has and the negative has not, and the other way round: all else says nothing of which is which.
+    difference = (vectorizer.transform(captions) - vectorizer.transform(negatives)).tocsr().astype(np.float64)
+    reader = LogisticRegression(C=1.0, fit_intercept=False, max_iter=300)
+
+    def fit(rows: np.ndarray) -> np.ndarray:
+        features = vstack([difference[rows], -difference[rows]])
+        return reader.fit(features, np.repeat([1, 0], len(rows))).coef_[0]
+
+    picked = np.zeros(len(captions))
+    for train, test in GroupKFold(FOLDS).split(difference, groups=np.asarray(groups)):
+        picked[test] = (1 + np.sign(difference[test] @ fit(train))) / 2
+    weights = fit(np.arange(len(captions)))
+    names = vectorizer.get_feature_names_out()
+    top = np.argsort(-abs(weights))[:20]
+    return picked, [(str(names[i]), round(float(weights[i]), 3)) for i in top]
+
+
+def _bootstrap(picked: np.ndarray, groups: np.ndarray, seed: int = 0, draws: int = 1000) -> tuple[float, float]:
+    """95 % interval of the mean of `picked`, drawing captions and not pairs."""
+    _, index = np.unique(groups, return_inverse=True)
+    sums, sizes = np.bincount(index, picked), np.bincount(index)
+    chosen = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)
+    means = (chosen @ sums) / (chosen @ sizes)
+    low, high = np.percentile(100 * means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def audit(captions: Sequence[str], negatives: Sequence[Sequence[str]]) -> Audit:
+    """Read captions and their negatives without any image.
+
+    Args:
+        captions: N captions.
+        negatives: For each caption its negatives, none to many.
+
+    Returns:
+        The audit; see `Audit`. Of more than 200,000 pairs, those of evenly spread captions are read.
+
+    Raises:
+        ValueError: If the lengths differ, or fewer captions than folds have a negative.
+    """
+    if len(captions) != len(negatives):
+        raise ValueError(f"There are {len(captions)} captions but {len(negatives)} lists of negatives.")
+    covered = [i for i, texts in enumerate(negatives) if texts]
+    distinct = len({captions[i] for i in covered})
+    if distinct < FOLDS:
+        raise ValueError(
+            f"{distinct} different captions have negatives; the cross-validated audit needs at least {FOLDS}."
+        )
+    pairs = sum(len(negatives[i]) for i in covered)
+    step = -(-pairs // MAX_PAIRS)
+    rows = [(i, captions[i], negative) for i in covered[::step] for negative in negatives[i]]
+    # Equal captions are one group: no reader may be tested on a caption that it was taught on.
+    ids: dict[str, int] = {}
+    groups = np.array([ids.setdefault(caption, len(ids)) for _, caption, _ in rows])
+    olds, news = [caption for _, caption, _ in rows], [negative for *_, negative in rows]
+    picked, giveaways = _learn(olds, news, groups.tolist())
+    low, high = _bootstrap(picked, groups)
+    longer = np.sign([len(_words(new)) - len(_words(old)) for old, new in zip(olds, news, strict=True)])
+    counts = Counter[str]()
+    for old, new in zip(olds, news, strict=True):
+        counts["articles"] += wrong_articles(new) > wrong_articles(old)
+        counts["artifacts"] += count_artifacts(new) > count_artifacts(old)
+        counts["identical"] += _words(old) == _words(new)
+        counts["lists"] += exchanges_list(old, new)
+        counts["fragments"] += 2 * len(_words(new)) < len(_words(old)) or not new.strip()
+    share = {name: 100 * count / len(rows) for name, count in counts.items()}
+    rules = [_rule_score(old, new) for old, new in zip(olds, news, strict=True)]
+    return Audit(
+        captions=len(captions),
+        pairs=pairs,
+        coverage=100 * len(covered) / len(captions),
+        learned=100 * float(picked.mean()),
+        learned_low=low,
+        learned_high=high,
+        rules=100 * float(np.mean(rules)),
+        length=50 + 50 * abs(float(longer.mean())),
+        broken_articles=share["articles"],
+        artifacts=share["artifacts"],
+        identical=share["identical"],
+        permuted_lists=share["lists"],
+        fragments=share["fragments"],
+        giveaways=giveaways,
+    )
