@@ -8,12 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, OTHER_CAPTIONS, REJECTIONS
 from .edits import apply_swap
 from .filters import Mentions, is_false
-from .fingerprint import source_digest
+from .fingerprint import files_digest, source_digest
 from .lexicon import CONCEPTS, Lexicon, load_lexicon
 from .swaps import Swap, find_swaps
 
@@ -67,7 +68,7 @@ class AddHardNegatives:
     Attributes:
         num_negatives: K, at least 1.
         seed: Another seed, other negatives.
-        concepts: Which concepts are swapped; see `hf_hardneg.lexicon`.
+        concepts: Which concepts are swapped: names of `hf_hardneg.lexicon` or paths of vocabulary files of yours.
         concept_weights: Relative frequency of each concept among the negatives of a caption that names several; None
             is all alike.
         word_counts: How often the user's captions use each lexicon name (`count_words`). A word that they never use
@@ -84,12 +85,17 @@ class AddHardNegatives:
     word_counts: Mapping[str, int] | None = None
     # Part of the cache key of `dataset.map`: other rules or words, other negatives.
     sources: str = field(default_factory=lambda: source_digest(*SOURCES), repr=False)
+    vocabularies: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.num_negatives < 1:
             raise ValueError(
                 f"num_negatives is {self.num_negatives}; it must be 1 or more (0 needs no negatives at all)."
             )
+        load_lexicon(self.concepts)  # a broken vocabulary is said now, not in a worker
+        # A file of the user's counts by its content: edited, it is another cache key.
+        own = [Path(name) for name in self.concepts if name not in CONCEPTS]
+        object.__setattr__(self, "vocabularies", files_digest(own))
         weights = self._concept_weights()
         if len(weights) != len(self.concepts) or min(weights) < 0:
             raise ValueError(
@@ -129,7 +135,8 @@ class AddHardNegatives:
                 pools[swap.concept].append(swap)
         if not pools:
             return [], [NEVER_USED]
-        weights = {c: w for c, w in zip(self.concepts, self._concept_weights(), strict=True) if w > 0 and pools[c]}
+        of_concepts = zip(lexicon.concepts, self._concept_weights(), strict=True)
+        weights = {concept: weight for concept, weight in of_concepts if weight > 0 and pools[concept]}
         chosen: list[Swap] = []
         rejections = []
         while weights and len(chosen) < self.num_negatives:

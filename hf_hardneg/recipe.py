@@ -51,7 +51,12 @@ class DataArguments:
         default_factory=lambda: [0.35, 0.25, 0.5],
         metadata={"help": "Scenes: share of captions that mention a color, a size, a location."},
     )
-    concepts: list[str] = field(default_factory=lambda: list(CONCEPTS), metadata={"help": "Concepts to swap."})
+    concepts: list[str] = field(
+        default_factory=lambda: list(CONCEPTS),
+        metadata={
+            "help": "Concepts to swap: names of this package's, or paths of YAML or JSON vocabularies of yours."
+        },
+    )
     concept_weights: list[float] = field(
         default_factory=list,
         metadata={

@@ -49,6 +49,7 @@ def _find_entries(doc: "Doc", lexicon: Lexicon) -> Iterator[tuple[int, int, Entr
             used = [(e, n) for e, n in known if _is_used_as(doc, start, start + length, e, lexicon)]
             if used:
                 yield start, start + length, *used[0]
+            if used or tuple(words[start : start + length]) in lexicon.idioms:
                 break
             length -= 1
         start += max(length, 1)
@@ -79,11 +80,12 @@ def find_swaps(doc: "Doc", lexicon: Lexicon) -> list[Swap]:
     for start, end, entry, number in _find_entries(doc, lexicon):
         span = doc[start:end]
         # "sheep" is both: the tagger knows which.
-        number = 1 if entry.concept == "object" and doc[end - 1].tag_ == "NNS" else number
+        number = 1 if len(entry.forms) > 1 and doc[end - 1].tag_ == "NNS" else number
         taken = _coordinated(doc, start, end)
         for other in lexicon.opposed(entry):
-            new = other.forms[min(number, len(other.forms) - 1)]
-            if new in taken:
+            # "scissors" has no singular, "luggage" no plural.
+            new = other.forms[number] if number < len(other.forms) else ""
+            if not new or new in taken:
                 continue
             swaps.append(Swap(span.start_char, span.end_char, entry.concept, span.text, new, entry, other))
     return swaps

@@ -27,11 +27,12 @@ LONGER = 4  # tokens that the longest replacement adds at most
 
 @dataclass
 class TrainingData:
-    """What a run trains and is judged on, with what was left out and why."""
+    """What a run trains and is judged on, with what was left out and why; `concepts` are those of the negatives."""
 
     rows: "Dataset"
     held_out: "Dataset"
     pairs: "Dataset | None"
+    concepts: tuple[str, ...]
     skipped: Counter[str]
     negatives: Counter[str]
     rejections: Counter[str]
@@ -106,12 +107,15 @@ def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negat
     """
     from .columns import NEGATIVE_CONCEPTS, NEGATIVES, REJECTIONS
     from .data import drop_long_captions
+    from .lexicon import load_lexicon
 
     rows, held_out, pairs, skipped = load_sources(args)
     # A replacement may have more tokens than the word it replaces.
     rows, too_long = drop_long_captions(rows, tokenizer, max_tokens - LONGER)
     held_out, also_too_long = drop_long_captions(held_out, tokenizer, max_tokens - LONGER)
-    result = TrainingData(rows, held_out, pairs, skipped + too_long + also_too_long, Counter(), Counter())
+    concepts = tuple(load_lexicon(tuple(args.concepts)).concepts)
+    skipped += too_long + also_too_long
+    result = TrainingData(rows, held_out, pairs, concepts, skipped, Counter(), Counter())
     if num_negatives == 0 and args.keep_captions_without_negatives:
         return result
     rows = add_negatives(rows, args, max(1, num_negatives), seed)
@@ -157,7 +161,7 @@ def train_model(start: str, name: str, args: HardNegCLIPTrainingArguments, data:
     trainer = HardNegCLIPTrainer(
         model,
         args,
-        HardNegCollator(processor, args.num_negatives, max_length=limit),
+        HardNegCollator(processor, args.num_negatives, data.concepts, max_length=limit),
         train_dataset=data.rows,
         eval_dataset=data.held_out if evaluates else None,
         processing_class=processor,

@@ -17,7 +17,6 @@ from .distributed import gather_embeddings
 from .embeddings import Embeddings, split_embeddings
 from .evaluation.negatives import negatives_accuracy
 from .evaluation.pairs import score_pairs, summarize_pairs
-from .lexicon import CONCEPTS
 from .losses import batch_negatives_loss, own_negatives_loss, pair_scores
 from .training_args import HardNegCLIPTrainingArguments
 
@@ -68,7 +67,7 @@ class HardNegCLIPTrainer(Trainer):
                 f"One process sees {args.n_gpu} GPUs, which would tear batches apart. Start one process "
                 "a GPU with `accelerate launch`, or show it one with CUDA_VISIBLE_DEVICES."
             )
-        kwargs.setdefault("compute_metrics", _accuracy_by_concept)
+        kwargs.setdefault("compute_metrics", self._accuracy_by_concept)
         super().__init__(model, args, *trainer_args, **kwargs)
         self.pairs = pairs
         self.label_names = [NEGATIVE_CONCEPTS]
@@ -121,6 +120,7 @@ class HardNegCLIPTrainer(Trainer):
             output = output._replace(metrics={**(output.metrics or {}), **scores})
         return output
 
-
-def _accuracy_by_concept(prediction: EvalPrediction) -> dict[str, float]:
-    return negatives_accuracy(np.asarray(prediction.predictions), np.asarray(prediction.label_ids), CONCEPTS)
+    def _accuracy_by_concept(self, prediction: EvalPrediction) -> dict[str, float]:
+        scores, concept_ids = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+        collator: Any = self.data_collator
+        return negatives_accuracy(scores, concept_ids, collator.concepts)

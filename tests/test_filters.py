@@ -20,6 +20,8 @@ def judge(concept, old, new, caption, others="", categories=""):
         (("object", "dog", "cat", "a dog", "two cats"), (False, IN_OTHER_CAPTION)),
         (("color", "red", "blue", "a red car", "a blue car"), (False, IN_OTHER_CAPTION)),
         (("object", "car", "truck", "a car", "", "truck"), (False, IN_CATEGORIES)),
+        (("object", "dog", "cat", "a dog", "an animal"), (False, IN_OTHER_CAPTION)),
+        (("object", "pizza", "cake", "a pizza and other food"), (False, IN_CAPTION)),
         (("object", "dog", "cat", "a dog", "a black dog", "dog"), True),
         (("color", "red", "blue", "a red car and a blue bus"), True),
     ],

@@ -1,4 +1,7 @@
+import json
+
 import pytest
+import yaml
 
 from hf_hardneg.lexicon import CONCEPTS, _read_concept, load_lexicon
 from hf_hardneg.scenes import COLORS, KINDS, SIZE_WORDS
@@ -39,8 +42,35 @@ def test_words_that_can_both_be_true_never_replace_each_other(pair):
 
 
 def test_mentions_match_whole_words_and_phrases_only():
-    mentions = load_lexicon().mentions("A colored train, in front of Fire Hydrants")
-    assert mentions == {("object", "train"), ("object", "fire hydrant"), ("location", "in front of")}
+    mentions = load_lexicon().mentions("A colored train, in front of Fire Hydrants and animals")
+    assert mentions == {
+        ("object", "train"), ("object", "fire hydrant"), ("location", "in front of"), ("object", "animals")
+    }  # fmt: skip
+
+
+def test_hypernyms_are_implied_by_what_is_below_them():
+    lexicon = load_lexicon()
+    entries = {entry.name: entry for entry in lexicon.concepts["object"].entries}
+    assert {"animal", "animals", "kitten"} <= lexicon.implied(entries["cat"])
+    assert "fruits" in lexicon.implied(entries["banana"]) and "fruits" not in lexicon.implied(entries["pizza"])
+
+
+def test_every_entry_has_something_to_replace_it():
+    lexicon = load_lexicon()
+    stuck = [e.name for c in lexicon.concepts.values() for e in c.entries if not lexicon.opposed(e)]
+    # These can name any person; they are there to reject what they may name.
+    assert set(stuck) == {"person", "child", "kid"}
+
+
+@pytest.mark.parametrize("kind", ["yaml", "json"])
+def test_users_bring_concepts_of_their_own(tmp_path, kind):
+    data = {"concept": "material", "tags": ["JJ", "NN"], "modifier": True, "kinds": {"material": ["wooden", "metal"]}}
+    file = tmp_path / f"material.{kind}"
+    file.write_text(json.dumps(data) if kind == "json" else yaml.safe_dump(data))
+    lexicon = load_lexicon(("color", str(file)))
+    assert lexicon.mentions("a red wooden bench") == {("color", "red"), ("material", "wooden")}
+    with pytest.raises(ValueError, match="two are called"):
+        load_lexicon((str(file), str(file)))
 
 
 def test_unknown_concept_names_the_known_ones():
@@ -50,7 +80,17 @@ def test_unknown_concept_names_the_known_ones():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("concept: x\ntags: [NN]", "kinds"), ("concept: x\ntags: [NN]\nkinds: {a: [b]}\ncompatible: [[b, c]]", "'c'")],
+    [
+        ("concept: x\ntags: [NN]", "kinds"),
+        ("concept: x\ntags: [NN]\nkinds: {a: [b]}\ncompatible: [[b, c]]", "'c'"),
+        ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nhypernyms: {z: [c]}", "'c'"),
+        ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nidioms: [b]", "both idioms"),
+        ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nidiom: [b c]", "Did you mean 'idioms'"),
+        ("concept: x\ntags: [NN]\nkinds: [b]", "map each kind"),
+        ("concept: x\ntags: [NN]\nkinds: {a: [' ']}", "empty word"),
+        ("concept: [", "no valid YAML"),
+        ("", "lacks"),
+    ],
 )
 def test_broken_vocabulary_says_what_is_missing(tmp_path, text, message):
     file = tmp_path / "x.yaml"

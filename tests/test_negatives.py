@@ -42,8 +42,8 @@ def test_captions_without_a_candidate_are_masked_and_say_why():
 
 
 def test_k_beyond_the_candidates_gives_all_there_are():
-    batch = AddHardNegatives(num_negatives=50)(rows(["something inside"]))
-    assert batch["negatives"] == [["something outside"]]
+    batch = AddHardNegatives(num_negatives=50)(rows(["something fat"]))
+    assert batch["negatives"] == [["something skinny"]]
 
 
 def test_words_that_the_captions_never_use_are_never_put_in():
@@ -122,3 +122,13 @@ def test_a_caption_whose_replacements_nobody_uses_says_so():
 def test_other_rules_or_words_are_another_cache_key():
     assert Hasher.hash(AddHardNegatives()) == Hasher.hash(AddHardNegatives())
     assert Hasher.hash(AddHardNegatives()) != Hasher.hash(AddHardNegatives(sources="edited"))
+
+
+def test_a_vocabulary_of_the_users_makes_negatives_and_its_content_is_the_cache_key(tmp_path):
+    file = tmp_path / "material.yaml"
+    file.write_text("{concept: material, tags: [JJ, NN], modifier: true, kinds: {material: [wooden, metal]}}")
+    add = AddHardNegatives(concepts=("color", str(file)), concept_weights=(0, 1))
+    batch = add(rows(["A red wooden bench."]))
+    assert batch["negatives"] == [["A red metal bench."]] and batch["negative_concepts"] == [["material"]]
+    file.write_text(file.read_text().replace("metal", "plastic"))
+    assert Hasher.hash(add) != Hasher.hash(AddHardNegatives(concepts=add.concepts, concept_weights=(0, 1)))

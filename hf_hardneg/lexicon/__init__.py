@@ -1,14 +1,20 @@
 """The concepts as data: which words speak of objects, colors, sizes and locations, and which exclude each other."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from ..suggestions import did_you_mean
+
 
 CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 2024
+_NEEDED = ("concept", "tags", "kinds")
+_KNOWN = (*_NEEDED, "modifier", "compatible", "hypernyms", "idioms")
 
 
 @dataclass(frozen=True)
@@ -17,9 +23,10 @@ class Entry:
 
     Attributes:
         concept: "object", "color", "size", "location" or a concept of the user's.
-        name: The singular, which stands for the entry in `Lexicon.opposed` and `Lexicon.mentions`.
+        name: The singular (the plural of words like "scissors"), which stands for the entry in `Lexicon.opposed` and
+            `Lexicon.mentions`.
         kind: Entries replace each other only within a kind.
-        forms: Lower-case surface forms, singular first; words that do not inflect have one.
+        forms: Lower-case surface forms, singular first ("" where there is none); words that do not inflect have one.
     """
 
     concept: str
@@ -30,26 +37,40 @@ class Entry:
 
 @dataclass(frozen=True)
 class Concept:
-    """A concept's entries, the spaCy tags its last word may have, and the sets of names that can be true together."""
+    """One vocabulary file.
+
+    Attributes:
+        name: What the file calls its concept.
+        tags: The spaCy tags that an entry's last word may have.
+        entries: In file order.
+        compatible: Sets of names that can be true of the same thing.
+        hypernyms: From each surface form of a hypernym to the names of the entries below it.
+        idioms: Phrases in which the words do not mean what the entries mean.
+        modifier: Whether the words describe a noun.
+    """
 
     name: str
     tags: frozenset[str]
     entries: tuple[Entry, ...]
     compatible: tuple[frozenset[str], ...]
+    hypernyms: Mapping[str, frozenset[str]]
+    idioms: frozenset[tuple[str, ...]]
     modifier: bool
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Concepts with an index from surface form to entry."""
+    """Concepts with an index from surface form to entry, one from hypernym to (concept, form), and all idioms."""
 
     concepts: dict[str, Concept]
     forms: dict[tuple[str, ...], tuple[tuple[Entry, int], ...]]
+    hypernyms: dict[tuple[str, ...], frozenset[tuple[str, str]]]
+    idioms: frozenset[tuple[str, ...]]
 
-    @property
+    @cached_property
     def longest(self) -> int:
-        """The largest number of words in a surface form."""
-        return max(map(len, self.forms))
+        """The largest number of words in a surface form, hypernym or idiom."""
+        return max(map(len, (*self.forms, *self.hypernyms, *self.idioms)))
 
     def opposed(self, entry: Entry) -> list[Entry]:
         """Entries of the same kind that cannot be true of the same thing: the possible replacements, in file order."""
@@ -58,58 +79,106 @@ class Lexicon:
         return [other for other in concept.entries if other.kind == entry.kind and other.name not in clash]
 
     def implied(self, entry: Entry) -> frozenset[str]:
-        """The names that may be true wherever `entry` is: its own and every compatible one."""
-        groups = self.concepts[entry.concept].compatible
-        return frozenset({entry.name}.union(*(names for names in groups if entry.name in names)))
+        """The names that may be true wherever `entry` is: its own, every compatible one and its hypernyms."""
+        concept = self.concepts[entry.concept]
+        above = {form for form, names in concept.hypernyms.items() if entry.name in names}
+        return frozenset(above.union({entry.name}, *(names for names in concept.compatible if entry.name in names)))
 
     def mentions(self, text: str) -> frozenset[tuple[str, str]]:
-        """The (concept, name) pairs whose surface form occurs in `text`, whole words in any case, by words alone."""
+        """The (concept, name) pairs whose form or hypernym occurs in `text` as whole words, in any case."""
         words = re.findall(r"\w+", text.lower())
-        found = set()
+        found: set[tuple[str, str]] = set()
         for start in range(len(words)):
             for length in range(1, min(self.longest, len(words) - start) + 1):
-                for entry, _ in self.forms.get(tuple(words[start : start + length]), ()):
-                    found.add((entry.concept, entry.name))
+                phrase = tuple(words[start : start + length])
+                found.update((entry.concept, entry.name) for entry, _ in self.forms.get(phrase, ()))
+                found.update(self.hypernyms.get(phrase, ()))
         return frozenset(found)
 
 
-def _read_concept(file: Path) -> Concept:
-    data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    missing = {"concept", "tags", "kinds"} - set(data if isinstance(data, dict) else ())
+def _read_data(file: Path) -> dict[str, Any]:
+    """The content of a YAML or JSON file (JSON is YAML), with the keys that a vocabulary has."""
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"Vocabulary {file.name} is no valid YAML or JSON: {error}") from error
+    data = data if isinstance(data, dict) else {}
+    missing = [key for key in _NEEDED if not data.get(key)]
     if missing:
-        raise ValueError(f"Vocabulary {file.name} lacks {sorted(missing)}: it needs concept, tags and kinds.")
+        raise ValueError(f"Vocabulary {file.name} lacks {missing}: it needs concept, tags and kinds.")
+    for key in data:
+        if key not in _KNOWN:
+            raise ValueError(f"Vocabulary {file.name} has an unknown key {key!r}.{did_you_mean(str(key), _KNOWN)}")
+    if not isinstance(data["kinds"], dict) or not all(isinstance(words, list) for words in data["kinds"].values()):
+        raise ValueError(f"Vocabulary {file.name}: kinds must map each kind to a list of words.")
+    return data
+
+
+def _read_concept(file: Path) -> Concept:
+    data = _read_data(file)
     entries = []
     for kind, words in data["kinds"].items():
         for word in words:
             forms = tuple(form.strip().lower() for form in str(word).split("/"))
-            entries.append(Entry(data["concept"], forms[0], kind, forms))
-    groups = tuple(frozenset(group) for group in data.get("compatible", []))
-    unknown = frozenset().union(*groups) - {entry.name for entry in entries}
+            if not any(forms):
+                raise ValueError(f"Vocabulary {file.name}: kind {kind!r} holds an empty word.")
+            entries.append(Entry(data["concept"], forms[0] or forms[1], kind, forms))
+    names = {entry.name for entry in entries}
+    groups = tuple(frozenset(group) for group in data.get("compatible") or ())
+    hypernyms = {}
+    for above, below in (data.get("hypernyms") or {}).items():
+        members = frozenset(entry.name for entry in entries if entry.kind in below)
+        members |= frozenset(below) - data["kinds"].keys()
+        hypernyms.update({form.strip().lower(): members for form in str(above).split("/")})
+    unknown = frozenset().union(*groups, *hypernyms.values()) - names
     if unknown:
-        raise ValueError(
-            f"Vocabulary {file.name}: compatible names {sorted(unknown)} stand in no kind; add or mend them."
-        )
-    return Concept(data["concept"], frozenset(data["tags"]), tuple(entries), groups, bool(data.get("modifier", False)))
+        raise ValueError(f"Vocabulary {file.name}: the names {sorted(unknown)} stand in no kind; add or mend them.")
+    idioms = frozenset(tuple(str(phrase).lower().split()) for phrase in data.get("idioms") or ())
+    known = {form for entry in entries for form in entry.forms}
+    both = sorted(" ".join(idiom) for idiom in idioms if " ".join(idiom) in known)
+    if both:
+        raise ValueError(f"Vocabulary {file.name}: {both} are both idioms and words to swap; keep one.")
+    modifier = bool(data.get("modifier", False))
+    return Concept(data["concept"], frozenset(data["tags"]), tuple(entries), groups, hypernyms, idioms, modifier)
 
 
 @lru_cache
 def load_lexicon(names: tuple[str, ...] = CONCEPTS) -> Lexicon:
-    """Read the named concepts from this package's vocabulary files.
+    """Read concepts, each named by one of this package's vocabulary files or by a YAML or JSON file of the user's.
+
+    Example:
+        >>> [entry.name for entry in load_lexicon(("size",)).concepts["size"].entries][:2]
+        ['large', 'big']
 
     Raises:
-        ValueError: If a concept has no file here or the file is broken; the message says which and what to do.
+        ValueError: If a concept has no file, two have the same name, or a file is broken; the message says which and
+            what to do.
     """
     folder = Path(__file__).parent
-    unknown = [name for name in names if not (folder / f"{name}.yaml").is_file()]
+    files = [Path(name) if name.endswith((".yaml", ".yml", ".json")) else folder / f"{name}.yaml" for name in names]
+    unknown = [name for name, file in zip(names, files, strict=True) if not file.is_file()]
     if unknown or not names:
-        raise ValueError(f"Unknown concepts {unknown}; this package has {', '.join(CONCEPTS)}.")
-    concepts = {name: _read_concept(folder / f"{name}.yaml") for name in names}
+        raise ValueError(
+            f"Unknown concepts {unknown}; this package has {', '.join(CONCEPTS)}, and a path to a YAML or JSON file "
+            "names one of your own."
+        )
+    read = [_read_concept(file) for file in files]
+    concepts = {concept.name: concept for concept in read}
+    if len(concepts) < len(read):
+        raise ValueError(f"Of the concepts {list(names)}, two are called {[c.name for c in read]}; rename one.")
     forms: dict[tuple[str, ...], tuple[tuple[Entry, int], ...]] = {}
     for concept in concepts.values():
         for entry in concept.entries:
             for number, form in enumerate(entry.forms):
+                if not form:
+                    continue
                 key = tuple(form.split())
                 # "sheep" is its own plural: keep the first reading only, the article decides nothing here.
                 if all(known != entry for known, _ in forms.get(key, ())):
                     forms[key] = (*forms.get(key, ()), (entry, number))
-    return Lexicon(concepts, forms)
+    hypernyms: dict[tuple[str, ...], frozenset[tuple[str, str]]] = {}
+    for concept in concepts.values():
+        for form in concept.hypernyms:
+            key = tuple(form.split())
+            hypernyms[key] = hypernyms.get(key, frozenset()) | {(concept.name, form)}
+    return Lexicon(concepts, forms, hypernyms, frozenset().union(*(c.idioms for c in read)))
