@@ -53,9 +53,7 @@ class DataArguments:
     )
     concepts: list[str] = field(
         default_factory=lambda: list(CONCEPTS),
-        metadata={
-            "help": "Concepts to swap: names of this package's, or paths of YAML or JSON vocabularies of yours."
-        },
+        metadata={"help": "Concepts to swap: names of this package, or paths of your YAML or JSON files."},
     )
     concept_weights: list[float] = field(
         default_factory=list,
