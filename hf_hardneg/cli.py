@@ -30,11 +30,12 @@ def _run_audit(args: argparse.Namespace) -> None:
     from .pair_files import read_pairs
 
     audits = {}
+    stems = [Path(file).stem for file in args.files]
     for file in tqdm(args.files, desc="Auditing", disable=None):
         captions, negatives, skipped = read_pairs(file, args.caption_column, args.negatives_column)
-        name = Path(file).stem if [Path(f).stem for f in args.files].count(Path(file).stem) == 1 else str(file)
+        stem = Path(file).stem
         try:
-            audits[name] = audit(captions, negatives)
+            audits[stem if stems.count(stem) == 1 else file] = audit(captions, negatives)
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from error
         if skipped:

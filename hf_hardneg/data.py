@@ -13,6 +13,7 @@ from datasets import Dataset, DatasetDict, Features, Image, List, Value, load_da
 from PIL import Image as PillowImage
 
 from .columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, ROW_FEATURES
+from .negatives import EMPTY
 from .suggestions import did_you_mean
 
 
@@ -23,7 +24,7 @@ MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs
 MISSING, UNREADABLE = "the image is missing", "the image cannot be read"
 TOO_SMALL, TOO_LARGE = f"the image is under {MIN_SIDE} pixels a side", "the image is over 89 million pixels"
 TOO_DEEP = "the image has more than 8 bits a channel"
-NO_IMAGE, EMPTY = "the annotation has no image", "the caption is empty"
+NO_IMAGE = "the annotation has no image"
 TOO_LONG = "the caption is longer than the model's position table"
 
 # One row per image, before its captions are spread over rows.

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from .columns import CAPTION, NEGATIVES
+from .negatives import EMPTY
 from .suggestions import did_you_mean
 
 
 # What published files call their columns: this project, NegCLIP (title, neg_caption), SugarCrepe (negative_caption).
 CAPTION_COLUMNS = (CAPTION, "title", "captions", "text", "positive_caption", "true_caption")
 NEGATIVES_COLUMNS = (NEGATIVES, "neg_caption", "negative_caption", "negative", "negative_captions", "false_caption")
-EMPTY = "the caption is empty"
 
 
 def _read_json(file: Path) -> list[dict[str, Any]]:
