@@ -8,12 +8,12 @@ of hand, the length, and counts of plain defects.
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from .edits import article_for
+from .evaluation.intervals import grouped_interval
 
 
 FOLDS = 5
@@ -61,10 +61,6 @@ class Audit:
     fragments: float
     giveaways: list[tuple[str, float]]
 
-    def as_dict(self) -> dict[str, Any]:
-        """A dictionary that JSON can hold."""
-        return asdict(self)
-
 
 def wrong_articles(text: str) -> int:
     """Count the a/an in `text` that do not fit the word after them.
@@ -92,9 +88,9 @@ def _plainness(text: str) -> tuple[int, bool, int]:
     return count_artifacts(text), not stripped[:1].isupper(), wrong_articles(text)
 
 
-def _rule_score(caption: str, negative: str) -> float:
-    """1 if the three rules together choose the caption, 0 if the negative, 1/2 if they cannot say."""
-    signs = [np.sign(int(n) - int(c)) for c, n in zip(_plainness(caption), _plainness(negative), strict=True)]
+def _rule_score(caption: tuple[int, bool, int], negative: tuple[int, bool, int]) -> float:
+    """From both plainnesses: 1 if the three rules together choose the caption, 0 the negative, 1/2 neither."""
+    signs = [np.sign(int(n) - int(c)) for c, n in zip(caption, negative, strict=True)]
     return (1 + np.sign(sum(signs))) / 2
 
 
@@ -132,9 +128,9 @@ def _learn(
     from sklearn.model_selection import GroupKFold
 
     vectorizer = CountVectorizer(analyzer="word", ngram_range=(1, 3), tokenizer=_words, token_pattern=None, min_df=2)
-    vectorizer.fit([*captions, *negatives])
+    counts = vectorizer.fit_transform([*captions, *negatives])
     # What the caption has and the negative has not, and the other way round: all else says nothing of which is which.
-    difference = (vectorizer.transform(captions) - vectorizer.transform(negatives)).tocsr().astype(np.float64)
+    difference = (counts[: len(captions)] - counts[len(captions) :]).astype(np.float64)
     reader = LogisticRegression(C=1.0, fit_intercept=False, max_iter=300)
 
     def fit(rows: np.ndarray) -> np.ndarray:
@@ -148,16 +144,6 @@ def _learn(
     names = vectorizer.get_feature_names_out()
     top = np.argsort(-abs(weights))[:20]
     return picked, [(str(names[i]), round(float(weights[i]), 3)) for i in top]
-
-
-def _bootstrap(picked: np.ndarray, groups: np.ndarray, seed: int = 0, draws: int = 1000) -> tuple[float, float]:
-    """95 % interval of the mean of `picked`, drawing captions and not pairs."""
-    _, index = np.unique(groups, return_inverse=True)
-    sums, sizes = np.bincount(index, picked), np.bincount(index)
-    chosen = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)
-    means = (chosen @ sums) / (chosen @ sizes)
-    low, high = np.percentile(100 * means, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def audit(captions: Sequence[str], negatives: Sequence[Sequence[str]]) -> Audit:
@@ -183,23 +169,26 @@ def audit(captions: Sequence[str], negatives: Sequence[Sequence[str]]) -> Audit:
         )
     pairs = sum(len(negatives[i]) for i in covered)
     step = -(-pairs // MAX_PAIRS)
-    rows = [(i, captions[i], negative) for i in covered[::step] for negative in negatives[i]]
+    rows = [(captions[i], negative) for i in covered[::step] for negative in negatives[i]]
+    olds, news = [old for old, _ in rows], [new for _, new in rows]
     # Equal captions are one group: no reader may be tested on a caption that it was taught on.
     ids: dict[str, int] = {}
-    groups = np.array([ids.setdefault(caption, len(ids)) for _, caption, _ in rows])
-    olds, news = [caption for _, caption, _ in rows], [negative for *_, negative in rows]
+    groups = np.array([ids.setdefault(old, len(ids)) for old in olds])
     picked, giveaways = _learn(olds, news, groups.tolist())
-    low, high = _bootstrap(picked, groups)
-    longer = np.sign([len(_words(new)) - len(_words(old)) for old, new in zip(olds, news, strict=True)])
+    low, high = grouped_interval(100 * picked, groups)
     counts = Counter[str]()
-    for old, new in zip(olds, news, strict=True):
-        counts["articles"] += wrong_articles(new) > wrong_articles(old)
-        counts["artifacts"] += count_artifacts(new) > count_artifacts(old)
-        counts["identical"] += _words(old) == _words(new)
+    rules, longer = np.zeros(len(rows)), np.zeros(len(rows))
+    for i, (old, new) in enumerate(rows):
+        old_plainness, new_plainness = _plainness(old), _plainness(new)
+        old_words, new_words = _words(old), _words(new)
+        rules[i] = _rule_score(old_plainness, new_plainness)
+        longer[i] = np.sign(len(new_words) - len(old_words))
+        counts["artifacts"] += new_plainness[0] > old_plainness[0]
+        counts["articles"] += new_plainness[2] > old_plainness[2]
+        counts["identical"] += old_words == new_words
         counts["lists"] += exchanges_list(old, new)
-        counts["fragments"] += 2 * len(_words(new)) < len(_words(old)) or not new.strip()
+        counts["fragments"] += 2 * len(new_words) < len(old_words) or not new.strip()
     share = {name: 100 * count / len(rows) for name, count in counts.items()}
-    rules = [_rule_score(old, new) for old, new in zip(olds, news, strict=True)]
     return Audit(
         captions=len(captions),
         pairs=pairs,
@@ -207,7 +196,7 @@ def audit(captions: Sequence[str], negatives: Sequence[Sequence[str]]) -> Audit:
         learned=100 * float(picked.mean()),
         learned_low=low,
         learned_high=high,
-        rules=100 * float(np.mean(rules)),
+        rules=100 * float(rules.mean()),
         length=50 + 50 * abs(float(longer.mean())),
         broken_articles=share["articles"],
         artifacts=share["artifacts"],

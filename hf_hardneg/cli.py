@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 
@@ -41,7 +42,7 @@ def _run_audit(args: argparse.Namespace) -> None:
         if skipped:
             sys.stderr.write(f"{file}: skipped {dict(skipped)}\n")
     if args.json:
-        content = {name: result.as_dict() for name, result in audits.items()}
+        content = {name: asdict(result) for name, result in audits.items()}
         Path(args.json).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if args.figure:
         draw_audits(audits, Path(args.figure))

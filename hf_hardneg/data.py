@@ -175,12 +175,11 @@ def _coco_categories(file: Path) -> dict[int, set[str]]:
     return categories
 
 
-def require_columns(dataset: Dataset, names: Sequence[str], source: str) -> None:
-    """Raise a ValueError that names the nearest column and the ones there are, unless `dataset` has all of `names`."""
+def require_columns(columns: Sequence[str], names: Sequence[str], source: str | Path) -> None:
+    """Raise a ValueError that names the nearest column and the ones there are, unless `columns` has all of `names`."""
     for name in names:
-        if name not in dataset.column_names:
-            hint = did_you_mean(name, dataset.column_names)
-            raise ValueError(f"{source} has no column {name!r}, only {dataset.column_names}.{hint}")
+        if name not in columns:
+            raise ValueError(f"{source} has no column {name!r}, only {list(columns)}.{did_you_mean(name, columns)}")
 
 
 def open_dataset(source: str, split: str) -> Dataset:
@@ -216,7 +215,7 @@ def load_captioned_images(
         ValueError: If a column is not there or of the wrong type, or nothing usable is left.
     """
     dataset = open_dataset(source, split)
-    require_columns(dataset, [image_column, caption_column], source)
+    require_columns(dataset.column_names, [image_column, caption_column], source)
     if not isinstance(dataset.features[image_column], Image):
         kind = dataset.features[image_column]
         raise ValueError(f"Column {image_column!r} of {source} holds {kind}, not images; set image_column.")

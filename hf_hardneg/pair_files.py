@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .columns import CAPTION, NEGATIVES
+from .data import open_dataset, require_columns
 from .negatives import EMPTY
-from .suggestions import did_you_mean
 
 
 # What published files call their columns: this project, NegCLIP (title, neg_caption), SugarCrepe (negative_caption).
@@ -31,8 +31,6 @@ def _read_rows(file: Path) -> dict[str, list[Any]]:
     import pandas as pd
 
     if file.is_dir():
-        from .data import open_dataset
-
         dataset = open_dataset(str(file), "train")
         return {name: dataset[name][:] for name in dataset.column_names}
     ending = file.suffix.lower()
@@ -57,8 +55,7 @@ def _find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str],
                 f"{file} has the columns {list(columns)}; say which holds the {what}: --{what}_column NAME"
             )
         return found
-    if wish not in columns:
-        raise ValueError(f"{file} has no column {wish!r}, only {list(columns)}.{did_you_mean(wish, columns)}")
+    require_columns(columns, [wish], file)
     return wish
 
 
@@ -112,5 +109,4 @@ def read_pairs(
             continue
         captions.append(caption)
         negatives.append(_as_texts(texts))
-
     return captions, negatives, +skipped

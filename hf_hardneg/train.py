@@ -71,7 +71,7 @@ def load_sources(args: DataArguments) -> tuple["Dataset", "Dataset", "Dataset | 
     pairs = None
     if args.pairs:
         pairs = data.open_dataset(args.pairs, "test")
-        data.require_columns(pairs, list(PAIR_FEATURES), args.pairs)
+        data.require_columns(pairs.column_names, list(PAIR_FEATURES), args.pairs)
         pairs, broken = data.drop_broken_pairs(pairs)
         skipped += broken
     return rows, held_out, pairs, skipped

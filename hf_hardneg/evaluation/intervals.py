@@ -35,3 +35,29 @@ def bootstrap_interval(*parts: np.ndarray, seed: int = 0, level: float = 0.95) -
         means[i] = np.mean([draw.mean() for draw in draws])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def grouped_interval(
+    values: np.ndarray, groups: np.ndarray, seed: int = 0, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of `values`, drawing whole groups and not single rows.
+
+    Args:
+        values: (N,).
+        groups: (N,), equal for rows that belong together, such as a caption's negatives.
+        seed: Seeds the resampling.
+        level: Coverage.
+
+    Returns:
+        (low, high), in the unit of the values.
+    """
+    _, index = np.unique(groups, return_inverse=True)
+    sums, sizes = np.bincount(index, values), np.bincount(index)
+    even = np.full(len(sums), 1 / len(sums))
+    rng = np.random.default_rng(seed)
+    means = np.empty(RESAMPLES)
+    for i in range(RESAMPLES):
+        drawn = rng.multinomial(len(sums), even)
+        means[i] = (drawn @ sums) / (drawn @ sizes)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
