@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hf_hardneg.columns import PAIR_FEATURES
 from hf_hardneg.evaluation.encoding import encode_images, encode_texts
-from hf_hardneg.evaluation.intervals import bootstrap_interval
+from hf_hardneg.evaluation.intervals import bootstrap_interval, grouped_interval
 from hf_hardneg.evaluation.negatives import negatives_accuracy
 from hf_hardneg.evaluation.pairs import CHANCE, choice_outcomes, score_pairs, summarize_pairs
 from hf_hardneg.evaluation.results import summarize
@@ -140,3 +140,11 @@ def test_the_macro_interval_keeps_what_a_seed_does_to_all_concepts():
 
 def test_texts_beyond_the_position_table_are_cut_not_refused(model, processor):
     assert torch.isfinite(encode_texts(model, processor, ["a red cup " * 100])).all()
+
+
+def test_rows_of_one_group_do_not_narrow_the_interval():
+    values = (np.random.default_rng(3).random(200) < 0.4).astype(float)
+    single = bootstrap_interval(values)
+    assert grouped_interval(values, np.arange(200)) == pytest.approx(single, abs=0.015)
+    tripled = grouped_interval(np.repeat(values, 3), np.repeat(np.arange(200), 3))
+    assert tripled == pytest.approx(single, abs=0.015)
