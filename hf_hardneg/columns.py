@@ -10,6 +10,10 @@ OTHER_CAPTIONS = "other_captions"
 CATEGORIES = "categories"
 NEGATIVES = "negatives"
 NEGATIVE_CONCEPTS = "negative_concepts"
+NEGATIVE_OPERATORS = "negative_operators"
+NEGATIVE_OLDS, NEGATIVE_NEWS = "negative_olds", "negative_news"
+NEGATIVE_SPANS = "negative_spans"
+NEGATIVE_RATIOS = "negative_ratios"
 REJECTIONS = "rejections"
 
 # One row per caption. `other_captions` are the image's further captions and `categories` its annotated object names:
@@ -23,10 +27,18 @@ ROW_FEATURES = Features(
         CATEGORIES: List(Value("string")),
     }
 )
+# Parallel lists, one value for each negative: its text, concept and operator ("replace" or "exchange"); the caption's
+# characters `span[0]:span[1]` read `old` and were replaced by `new`; `ratio` is p(negative) / p(caption) under the slot
+# model. `rejections` names each reason for which candidates of the row were turned down.
 NEGATIVE_FEATURES = Features(
     {
         NEGATIVES: List(Value("string")),
         NEGATIVE_CONCEPTS: List(Value("string")),
+        NEGATIVE_OPERATORS: List(Value("string")),
+        NEGATIVE_OLDS: List(Value("string")),
+        NEGATIVE_NEWS: List(Value("string")),
+        NEGATIVE_SPANS: List(List(Value("int32"), length=2)),
+        NEGATIVE_RATIOS: List(Value("float32")),
         REJECTIONS: List(Value("string")),
     }
 )
@@ -47,7 +59,8 @@ def with_negatives(features: Features) -> Features:
     """Features of rows after `AddHardNegatives`: pass them to `map`, which cannot tell the type of empty lists.
 
     Example:
-        >>> list(with_negatives(Features({"caption": Value("string")})))
-        ['caption', 'negatives', 'negative_concepts', 'rejections']
+        >>> list(with_negatives(Features({"caption": Value("string")})))  # doctest: +NORMALIZE_WHITESPACE
+        ['caption', 'negatives', 'negative_concepts', 'negative_operators', 'negative_olds', 'negative_news',
+        'negative_spans', 'negative_ratios', 'rejections']
     """
     return Features({**features, **NEGATIVE_FEATURES})

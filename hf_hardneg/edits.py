@@ -1,14 +1,32 @@
-"""Apply one swap to a caption without a trace: article, number and capitals agree, all else stays byte for byte."""
+"""Put other words into a caption without a trace: article and capitals agree, all else stays byte for byte. Pure."""
 
 import re
-
-from .swaps import Swap
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
 # Spelled with a vowel but spoken with a consonant, and the reverse: the usual exceptions to the a/an rule.
 _CONSONANT_SOUND = re.compile(r"(uni([^nm]|$)|use|usu|eu|one([^a-z]|$)|once|ukulele)", re.IGNORECASE)
 _VOWEL_SOUND = re.compile(r"(hour|honest|honor|heir)", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(an?)(\s+)$", re.IGNORECASE)
+
+
+class Replacement(NamedTuple):
+    """Put `new` (lower case) where the characters `start:end` of a caption stand."""
+
+    start: int
+    end: int
+    new: str
+
+
+class Change(NamedTuple):
+    """A changed caption: `text` is the caption with its characters `start:end`, which read `old`, replaced by `new`."""
+
+    text: str
+    start: int
+    end: int
+    old: str
+    new: str
 
 
 def article_for(word: str) -> str:
@@ -29,29 +47,49 @@ def _match_case(new: str, old: str) -> str:
     return new[0].upper() + new[1:] if old[0].isupper() else new
 
 
-def _match_article(before: str, new: str) -> str:
-    found = _ARTICLE.search(before)
+def _match_article(gap: str, new: str) -> str:
+    """`gap`, the text before a replacement, with an article at its end that fits `new`."""
+    # Most gaps end in no article; a look at two characters is cheaper than the expression.
+    if gap.rstrip()[-1:] not in ("a", "A", "n", "N"):
+        return gap
+    found = _ARTICLE.search(gap)
     if not found:
-        return before
-    old, gap = found.groups()
+        return gap
+    old, space = found.groups()
     article = article_for(new)
-    is_capital = old[0].isupper()
-    article = article.upper() if is_capital and (len(old) > 1 and old.isupper()) else article
-    article = "A" + article[1:] if is_capital else article
-    # A lone "A" says nothing of ALL CAPS; the word that follows does.
-    if is_capital and new.isupper() and len(new) > 1:
-        article = article.upper()
-    return before[: found.start()] + article + gap
+    if old[0].isupper():
+        # A lone "A" says nothing of ALL CAPS; the word that follows does.
+        all_capitals = (len(old) > 1 and old.isupper()) or (len(new) > 1 and new.isupper())
+        article = article.upper() if all_capitals else article.capitalize()
+    return gap[: found.start()] + article + space
 
 
-def apply_swap(caption: str, swap: Swap) -> str:
-    """Return `caption` with the swap done; only the span and an article directly before it change.
+def replace_words(caption: str, replacements: Sequence[Replacement]) -> Change:
+    """Do all replacements; only their spans and the articles directly before them change.
+
+    Args:
+        caption: Any text.
+        replacements: One or more, in order and not overlapping.
+
+    Example:
+        >>> replace_words("A red car", [Replacement(2, 5, "orange")])
+        Change(text='An orange car', start=0, end=5, old='A red', new='An orange')
 
     Raises:
-        ValueError: If the caption does not read `swap.old` at the swap's offsets.
+        ValueError: If a span is empty, out of order or outside the caption.
     """
-    if caption[swap.start : swap.end] != swap.old:
-        got = caption[swap.start : swap.end]
-        raise ValueError(f"Swap expects {swap.old!r} at {swap.start}:{swap.end}, the caption has {got!r} there.")
-    new = _match_case(swap.new, swap.old)
-    return _match_article(caption[: swap.start], new) + new + caption[swap.end :]
+    parts: list[str] = []
+    done = 0
+    for start, end, new in replacements:
+        if not done <= start < end <= len(caption):
+            raise ValueError(f"Replacement {start}:{end} must lie in {done}:{len(caption)} and not be empty.")
+        new = _match_case(new, caption[start:end])
+        parts += [_match_article(caption[done:start], new), new]
+        done = end
+    text = "".join(parts)
+    # The span begins at the first character that differs or at the first replacement, whichever comes first.
+    first = replacements[0].start
+    article = _ARTICLE.search(caption[:first])
+    if article and not text.startswith(caption[:first]):
+        first = article.start()
+    return Change(text + caption[done:], first, done, caption[first:done], text[first:])

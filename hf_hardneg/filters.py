@@ -1,41 +1,39 @@
-"""Is a swapped caption false of its image? Pure; every rejection has a reason, which is counted and reported."""
+"""Is a changed caption false of its image? Pure; every rejection has a reason, which is counted and reported."""
 
-from typing import Literal
+from collections.abc import Sequence
 
-from .lexicon import Lexicon
-from .swaps import Swap
+import numpy as np
 
+from .lexicon.index import SwapClass
 
-Mentions = frozenset[tuple[str, str]]
-"""(concept, name) pairs, as `Lexicon.mentions` gives them."""
 
 IN_CAPTION = "the new word is in the caption"
 IN_OTHER_CAPTION = "the new word is in another caption of the image"
 IN_CATEGORIES = "the new word is an annotated category of the image"
+# In the order in which they are looked for.
+REASONS = (IN_CAPTION, IN_OTHER_CAPTION, IN_CATEGORIES)
 
 
-def is_false(
-    swap: Swap, in_caption: Mentions, in_other_captions: Mentions, in_categories: Mentions, lexicon: Lexicon
-) -> Literal[True] | tuple[bool, str]:
-    """Judge whether a caption is no longer true of its image once `swap` is applied.
+def mark_mentions(mentions: Sequence[Sequence[int]], size: int) -> np.ndarray:
+    """(B, M) of 0 and 1 from each row's mentions of `LexiconIndex`, M = `size`."""
+    marks = np.zeros((len(mentions), size), dtype=np.float32)
+    rows = np.repeat(np.arange(len(mentions)), [len(found) for found in mentions])
+    marks[rows, [mention for found in mentions for mention in found]] = 1
+    return marks
+
+
+def find_rejections(of_class: SwapClass, rows: np.ndarray, marks: Sequence[np.ndarray]) -> np.ndarray:
+    """Why each form of a class may not be put into each of N slots.
 
     Args:
-        swap: The replacement.
-        in_caption: What the caption mentions, `Lexicon.mentions(caption)`.
-        in_other_captions: What the image's further captions mention.
-        in_categories: What the image's annotated object names mention.
-        lexicon: Knows which words can be true together.
+        of_class: V forms, with the mentions that tell that one may be true: itself, what is compatible, hypernyms.
+        rows: (N,) the row of each slot.
+        marks: (B, M) what each row's caption, other captions and annotated categories mention.
 
     Returns:
-        True, or (False, reason): the new word, or one that can name the same thing, is known to be true of the image.
+        (N, V) of integers: 0 for a form that nothing speaks for, else 1 + the place in `REASONS`.
     """
-    risky = {(swap.concept, name) for name in lexicon.implied(swap.new_entry)}
-    # Two things of one picture may differ in color, size or place, so that only objects are looked for in the caption
-    # itself: "a red car and a blue bus" makes "a blue car and a blue bus" no truer.
-    if swap.concept == "object" and risky & in_caption:
-        return False, IN_CAPTION
-    if risky & in_other_captions:
-        return False, IN_OTHER_CAPTION
-    if risky & in_categories:
-        return False, IN_CATEGORIES
-    return True
+    verdict = np.zeros((len(rows), len(of_class.forms)), dtype=np.int8)
+    for reason in reversed(range(len(marks))):
+        verdict[marks[reason][rows] @ of_class.risks.T > 0] = 1 + reason
+    return verdict

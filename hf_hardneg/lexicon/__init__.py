@@ -1,9 +1,8 @@
 """The concepts as data: which words speak of objects, colors, sizes and locations, and which exclude each other."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from ..suggestions import did_you_mean
 
 CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 2024
 _NEEDED = ("concept", "tags", "kinds")
-_KNOWN = (*_NEEDED, "modifier", "compatible", "hypernyms", "idioms")
+_KNOWN = (*_NEEDED, "modifier", "compatible", "synonyms", "hypernyms", "idioms", "ambiguous")
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,8 @@ class Concept:
         hypernyms: From each surface form of a hypernym to the names of the entries below it.
         idioms: Phrases in which the words do not mean what the entries mean.
         modifier: Whether the words describe a noun.
+        ambiguous: Forms that are often meant otherwise, which the tagger has to look at; None is all of them.
+        synonyms: Sets of names that mean the same, for hard positives; they are compatible, too.
     """
 
     name: str
@@ -56,6 +57,17 @@ class Concept:
     hypernyms: Mapping[str, frozenset[str]]
     idioms: frozenset[tuple[str, ...]]
     modifier: bool
+    ambiguous: frozenset[str] | None = None
+    synonyms: tuple[frozenset[str], ...] = ()
+
+    @property
+    def is_nouns(self) -> bool:
+        """Whether the words are nouns and nothing else, so that a noun after one says that it is no head."""
+        return all(tag.startswith("NN") for tag in self.tags)
+
+    def is_ambiguous(self, words: tuple[str, ...]) -> bool:
+        """Whether the tagger has to look at the phrase wherever it stands."""
+        return self.ambiguous is None or " ".join(words) in self.ambiguous
 
 
 @dataclass(frozen=True)
@@ -66,11 +78,6 @@ class Lexicon:
     forms: dict[tuple[str, ...], tuple[tuple[Entry, int], ...]]
     hypernyms: dict[tuple[str, ...], frozenset[tuple[str, str]]]
     idioms: frozenset[tuple[str, ...]]
-
-    @cached_property
-    def longest(self) -> int:
-        """The largest number of words in a surface form, hypernym or idiom."""
-        return max(map(len, (*self.forms, *self.hypernyms, *self.idioms)))
 
     def opposed(self, entry: Entry) -> list[Entry]:
         """Entries of the same kind that cannot be true of the same thing: the possible replacements, in file order."""
@@ -83,17 +90,6 @@ class Lexicon:
         concept = self.concepts[entry.concept]
         above = {form for form, names in concept.hypernyms.items() if entry.name in names}
         return frozenset(above.union({entry.name}, *(names for names in concept.compatible if entry.name in names)))
-
-    def mentions(self, text: str) -> frozenset[tuple[str, str]]:
-        """The (concept, name) pairs whose form or hypernym occurs in `text` as whole words, in any case."""
-        words = re.findall(r"\w+", text.lower())
-        found: set[tuple[str, str]] = set()
-        for start in range(len(words)):
-            for length in range(1, min(self.longest, len(words) - start) + 1):
-                phrase = tuple(words[start : start + length])
-                found.update((entry.concept, entry.name) for entry, _ in self.forms.get(phrase, ()))
-                found.update(self.hypernyms.get(phrase, ()))
-        return frozenset(found)
 
 
 def _read_data(file: Path) -> dict[str, Any]:
@@ -124,7 +120,8 @@ def _read_concept(file: Path) -> Concept:
                 raise ValueError(f"Vocabulary {file.name}: kind {kind!r} holds an empty word.")
             entries.append(Entry(data["concept"], forms[0] or forms[1], kind, forms))
     names = {entry.name for entry in entries}
-    groups = tuple(frozenset(group) for group in data.get("compatible") or ())
+    synonyms = tuple(frozenset(group) for group in data.get("synonyms") or ())
+    groups = tuple(frozenset(group) for group in data.get("compatible") or ()) + synonyms
     hypernyms = {}
     for above, below in (data.get("hypernyms") or {}).items():
         members = frozenset(entry.name for entry in entries if entry.kind in below)
@@ -139,7 +136,12 @@ def _read_concept(file: Path) -> Concept:
     if both:
         raise ValueError(f"Vocabulary {file.name}: {both} are both idioms and words to swap; keep one.")
     modifier = bool(data.get("modifier", False))
-    return Concept(data["concept"], frozenset(data["tags"]), tuple(entries), groups, hypernyms, idioms, modifier)
+    ambiguous = None if data.get("ambiguous") is None else frozenset(map(str, data["ambiguous"]))
+    if ambiguous and ambiguous - known:
+        raise ValueError(f"Vocabulary {file.name}: the ambiguous {sorted(ambiguous - known)} are no words of its kinds.")
+    return Concept(
+        data["concept"], frozenset(data["tags"]), tuple(entries), groups, hypernyms, idioms, modifier, ambiguous, synonyms
+    )
 
 
 @lru_cache

@@ -1,0 +1,159 @@
+"""Which of a batch's possible negatives are drawn: rates of every candidate, and one systematic draw per caption. Pure.
+
+All is numpy over the whole batch, one class of words at a time: this is what makes a caption cost microseconds.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .exchanges import Exchange
+from .filters import find_rejections
+from .fluency import SlotModel, SlotTable, balanced_rates
+from .lexicon.index import LexiconIndex
+
+
+ONE = 2**32  # rates are integers out of this, so that a draw does not depend on the order of sums
+REPLACE, EXCHANGE = "replace", "exchange"
+
+
+class Candidates(NamedTuple):
+    """Possible negatives as columns: row, slot, the other slot of an exchange (-1), the new form, rate / ONE, ratio."""
+
+    row: np.ndarray
+    slot: np.ndarray
+    other: np.ndarray
+    place: np.ndarray
+    rate: np.ndarray
+    ratio: np.ndarray
+
+
+class Pick(NamedTuple):
+    """A drawn negative: which slots of the batch get which forms, and p(negative) / p(caption) under the model."""
+
+    slots: tuple[int, ...]
+    forms: tuple[str, ...]
+    operator: str
+    concept: str
+    ratio: float
+
+
+def find_verdicts(slots: SlotTable, marks: Sequence[np.ndarray], index: LexiconIndex) -> dict[int, np.ndarray]:
+    """`find_rejections` of the slots of each class; -1 where a form is no replacement at all."""
+    verdicts = {}
+    for c in np.unique(slots.of_class):
+        mine = slots.of_class == c
+        of_class = index.classes[c]
+        verdict = find_rejections(of_class, slots.row[mine], marks)
+        verdicts[int(c)] = np.where(of_class.opposed[slots.place[mine]] > 0, verdict, np.int8(-1))
+    return verdicts
+
+
+def _shares(
+    slots: SlotTable, exchanges: Sequence[Exchange], sure: np.ndarray, weights: np.ndarray, num_negatives: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many negatives each slot and each exchange should give: K a row, by concept weight and by what is open.
+
+    `sure` is the largest p of each slot: where one form is all but certain, hardly anything can replace it.
+    """
+    of_slots = weights[slots.of_class] * (1.001 - sure)
+    of_exchanges = np.array([weights[slots.of_class[exchange.first]] for exchange in exchanges])
+    rows = np.array([slots.row[exchange.first] for exchange in exchanges], dtype=np.int64)
+    total = np.bincount(slots.row, of_slots, minlength=1 + slots.row.max(initial=0))
+    total += np.bincount(rows, of_exchanges, minlength=len(total))
+    total = np.maximum(total, 1e-300)
+    return num_negatives * of_slots / total[slots.row], num_negatives * of_exchanges / total[rows]
+
+
+def find_candidates(
+    slots: SlotTable,
+    exchanges: Sequence[Exchange],
+    verdicts: dict[int, np.ndarray],
+    model: SlotModel,
+    index: LexiconIndex,
+    concept_weights: np.ndarray,
+    num_negatives: int,
+    temperature: float,
+) -> Candidates:
+    """Every replacement and exchange that is not known to be true, with the rate at which it is to be drawn.
+
+    Args:
+        slots: N slots of B rows.
+        exchanges: Slots of the batch that can change places.
+        verdicts: From `find_verdicts`.
+        model: Scores the slots.
+        index: The vocabulary of all of these.
+        concept_weights: (C,) relative frequencies of the concepts.
+        num_negatives: K; the rates of a row add up to this at most.
+        temperature: See `balanced_rates`.
+    """
+    found = model.look_up(slots)
+    members = {c: np.flatnonzero(slots.of_class == c) for c in verdicts}
+    p = {c: model.probabilities(c, found[mine], slots.place[mine]) for c, mine in members.items()}
+    sure = np.zeros(len(slots.row))
+    for c, mine in members.items():
+        sure[mine] = p[c].max(-1)
+    names = list(index.lexicon.concepts)
+    of_classes = np.array([concept_weights[names.index(of_class.concept)] for of_class in index.classes])
+    share, exchange_share = _shares(slots, exchanges, sure, of_classes, num_negatives)
+    parts = []
+    for c, mine in members.items():
+        rate, ratio = balanced_rates(p[c], slots.place[mine], index.classes[c], share[mine], temperature)
+        rate = (rate * model.pass_ratio(c)[slots.place[mine]] * (verdicts[c] == 0) * ONE).astype(np.int64)
+        at, place = np.nonzero(rate)
+        parts.append((slots.row[mine[at]], mine[at], np.full(len(at), -1), place, rate[at, place], ratio[at, place]))
+    for exchange, of_exchange in zip(exchanges, exchange_share, strict=True):
+        first, second = exchange
+        of_class = slots.of_class[first]
+        row_of = {slot: p[of_class][np.searchsorted(members[of_class], slot)] for slot in exchange}
+        here, there = slots.place[first], slots.place[second]
+        now = row_of[first][here] * row_of[second][there]
+        ratio = row_of[first][there] * row_of[second][here] / now if now > 0 else 0.0
+        rate = int(min(1.0, ratio) ** (1 / temperature) * min(1.0, of_exchange) * ONE)
+        if rate:
+            parts.append(tuple(np.array([x]) for x in (slots.row[first], first, second, there, rate, ratio)))
+    if not parts:
+        return Candidates(*(np.empty(0, np.int64) for _ in range(5)), np.empty(0))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return Candidates(*(column[order] for column in columns))
+
+
+def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """Draw candidates with exactly their rates: one step of a row's ladder at `begin`, the next one a whole ONE on.
+
+    Args:
+        row: (N,) sorted.
+        rate: (N,) integers, at most ONE each.
+        begins: (B,) integers from 0 to ONE - 1, one for each row; uniform ones make the rates exact.
+
+    Returns:
+        Which candidates are drawn; of each row the sum of its rates, rounded up or down.
+
+    Example:
+        >>> draw_systematically(np.array([0, 0, 0]), np.array([ONE, ONE // 2, ONE // 2]), np.array([ONE // 4]))
+        array([0, 1])
+    """
+    if not len(row):
+        return np.empty(0, np.int64)
+    ends = np.cumsum(rate)
+    firsts = np.searchsorted(row, row)
+    base = ends[firsts] - rate[firsts]
+    high = ends - base - begins[row]
+    return np.flatnonzero((high + ONE - 1) // ONE > (high - rate + ONE - 1) // ONE)
+
+
+def to_picks(
+    candidates: Candidates, chosen: np.ndarray, slots: SlotTable, index: LexiconIndex
+) -> Iterator[tuple[int, Pick]]:
+    """Yield (row, pick) of the chosen candidates."""
+    for i in chosen.tolist():
+        row, slot, other, place, _, ratio = (column[i] for column in candidates)
+        of_class = index.classes[slots.of_class[slot]]
+        forms: tuple[str, ...] = (of_class.forms[place],)
+        if other >= 0:
+            forms += (of_class.forms[slots.place[slot]],)
+        operator = REPLACE if other < 0 else EXCHANGE
+        changed = (int(slot),) if other < 0 else (int(slot), int(other))
+        yield int(row), Pick(changed, forms, operator, of_class.concept, float(f"{ratio:.4g}"))

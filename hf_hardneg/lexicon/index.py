@@ -1,0 +1,126 @@
+"""A lexicon compiled for speed: phrases by first word, and who may replace whom as matrices."""
+
+from collections import defaultdict
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from . import CONCEPTS, Entry, Lexicon, load_lexicon
+
+
+class Reading(NamedTuple):
+    """What a phrase can mean: form `place` of class `of_class`, an entry's singular (0) or plural (1)."""
+
+    entry: Entry
+    of_class: int
+    place: int
+    number: int
+
+
+class Phrase(NamedTuple):
+    """A surface form, hypernym or idiom.
+
+    Attributes:
+        words: Its lower-case words.
+        size: How many they are.
+        readings: What it can be swapped as; none for hypernyms and idioms.
+        mentions: What a text that has it mentions.
+        is_idiom: Whether its words do not mean their usual thing.
+        ask: When the tagger has to say what is meant: "never", "always", or as the "follower" leaves it open.
+    """
+
+    words: tuple[str, ...]
+    size: int
+    readings: tuple[Reading, ...]
+    mentions: tuple[int, ...]
+    is_idiom: bool
+    ask: str
+
+
+class SwapClass:
+    """Forms that fit the same slot: those of one kind of one concept in one number (0 singular, 1 plural).
+
+    Attributes:
+        concept: Name of the concept.
+        forms: V lower-case forms.
+        opposed: (V, V) of 0 and 1: whether form j can replace form i. Symmetric.
+        risks: (V, M) of 0 and 1: whether a mention m tells that form j may be true of the image.
+    """
+
+    def __init__(self, concept: str, forms: list[str], opposed: np.ndarray, risks: np.ndarray) -> None:
+        self.concept, self.forms, self.opposed, self.risks = concept, forms, opposed, risks
+
+
+class LexiconIndex:
+    """`phrases` by first word, longest first, `classes` of forms that replace each other, and M `mentions`."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.lexicon = lexicon
+        self.mentions: dict[tuple[str, str], int] = {}
+        for concept in lexicon.concepts.values():
+            for name in [entry.name for entry in concept.entries] + list(concept.hypernyms):
+                self.mentions.setdefault((concept.name, name), len(self.mentions))
+        self._members: dict[tuple[str, str, int], list[tuple[str, Entry]]] = defaultdict(list)
+        for concept in lexicon.concepts.values():
+            for entry in concept.entries:
+                for number, form in enumerate(entry.forms):
+                    if form:
+                        self._members[concept.name, entry.kind, number].append((form, entry))
+        self._class_ids = {key: i for i, key in enumerate(self._members)}
+        self.phrases = self._phrases()
+
+    @cached_property
+    def classes(self) -> list[SwapClass]:
+        """All classes, in the order of the vocabulary files."""
+        return [self._swap_class(key[0], members) for key, members in self._members.items()]
+
+    def _swap_class(self, concept: str, members: list[tuple[str, Entry]]) -> SwapClass:
+        size = len(members)
+        opposed = np.zeros((size, size))
+        risks = np.zeros((size, len(self.mentions)), dtype=np.float32)
+        for i, (_, entry) in enumerate(members):
+            names = {other.name for other in self.lexicon.opposed(entry)}
+            opposed[i] = [other.name in names for _, other in members]
+            for name in self.lexicon.implied(entry):
+                risks[i, self.mentions[concept, name]] = 1
+        return SwapClass(concept, [form for form, _ in members], opposed, risks)
+
+    def _phrases(self) -> dict[str, list[Phrase]]:
+        readings: dict[tuple[str, ...], list[Reading]] = defaultdict(list)
+        mentions: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        for (concept, _, number), members in self._members.items():
+            of_class = self._class_ids[concept, members[0][1].kind, number]
+            for place, (form, entry) in enumerate(members):
+                words = tuple(form.split())
+                readings[words].append(Reading(entry, of_class, place, number))
+                mentions[words].add(self.mentions[concept, entry.name])
+        for words, above in self.lexicon.hypernyms.items():
+            mentions[words].update(self.mentions[pair] for pair in above)
+        phrases: dict[str, list[Phrase]] = defaultdict(list)
+        for words in {**readings, **mentions, **dict.fromkeys(sorted(self.lexicon.idioms))}:
+            found = tuple(readings.get(words, ()))
+            of_phrase = tuple(sorted(mentions.get(words, ())))
+            phrases[words[0]].append(
+                Phrase(words, len(words), found, of_phrase, words in self.lexicon.idioms, self._ask(words, found))
+            )
+        return {word: sorted(found, key=lambda phrase: -phrase.size) for word, found in phrases.items()}
+
+    def _ask(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> str:
+        """When the tagger has to look at a phrase; see `Phrase.ask`."""
+        if not readings:
+            return "never"
+        concept = self.lexicon.concepts[readings[0].entry.concept]
+        if len(readings) > 1 or concept.is_ambiguous(words):
+            return "always"  # "sheep" is singular and plural, "orange" a fruit and a color
+        return "follower" if concept.is_nouns else "never"
+
+
+@lru_cache
+def load_index(names: tuple[str, ...] = CONCEPTS) -> LexiconIndex:
+    """`load_lexicon`, compiled; kept for the life of the process.
+
+    Raises:
+        ValueError: If a vocabulary is missing or broken.
+    """
+    return LexiconIndex(load_lexicon(names))

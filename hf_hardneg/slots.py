@@ -1,0 +1,97 @@
+"""Where captions name a concept: slots that another word of the same class could fill, and all that they mention."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .lexicon import Concept
+from .lexicon.index import LexiconIndex, Phrase, Reading
+from .usage import Tags, Window, choose_reading, make_window, may_be_noun, tag_windows
+from .words import split_words
+
+
+class Slot(NamedTuple):
+    """The words `start:end` of a caption, which can be swapped as `reading` says."""
+
+    start: int
+    end: int
+    reading: Reading
+
+
+class Analysis(NamedTuple):
+    """A caption's words, its slots in order (never overlapping), and its mentions by `LexiconIndex` (some twice)."""
+
+    words: list[str]
+    slots: list[Slot]
+    mentions: list[int]
+
+
+Hit = tuple[int, Phrase, Window | None]
+"""The word at which a phrase starts, the phrase, and what the tagger has to be asked, if anything."""
+
+
+def _find_hits(words: Sequence[str], phrases: dict[str, list[Phrase]]) -> list[Hit]:
+    """Every phrase of the lexicon in a caption, longest first at each place."""
+    hits: list[Hit] = []
+    for start, word in enumerate(words):
+        for phrase in phrases.get(word, ()):
+            end = start + phrase.size
+            if phrase.size > 1 and tuple(words[start:end]) != phrase.words:
+                continue
+            ask = phrase.ask
+            if ask == "always" or (ask == "follower" and end < len(words) and may_be_noun(words[end])):
+                hits.append((start, phrase, make_window(words, start, end)))
+            else:
+                hits.append((start, phrase, None))
+    return hits
+
+
+def _choose_slots(hits: Iterable[Hit], tags: dict[Window, Tags], concepts: dict[str, Concept]) -> list[Slot]:
+    """The longest phrases that are meant so; idioms are stepped over."""
+    slots: list[Slot] = []
+    free = 0
+    for start, phrase, window in hits:
+        if start < free:
+            continue
+        if phrase.is_idiom:
+            free = start + phrase.size
+        elif phrase.readings:
+            reading = phrase.readings[0] if window is None else choose_reading(phrase, concepts, tags[window])
+            if reading is not None:
+                free = start + phrase.size
+                slots.append(Slot(start, free, reading))
+    return slots
+
+
+def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
+    """Find the slots and mentions of captions; the tagger sees only what their words leave open, all in one pass.
+
+    Example:
+        >>> from hf_hardneg.lexicon.index import load_index
+        >>> [found] = analyze(["An orange cat eats an orange."], load_index())
+        >>> [(slot.reading.entry.concept, slot.reading.entry.name) for slot in found.slots]
+        [('color', 'orange'), ('object', 'cat'), ('object', 'orange')]
+    """
+    words = [split_words(caption) for caption in captions]
+    hits = [_find_hits(of_caption, index.phrases) for of_caption in words]
+    tags = tag_windows([window for found in hits for _, _, window in found if window])
+    concepts = index.lexicon.concepts
+    return [
+        Analysis(
+            of_caption,
+            _choose_slots(found, tags, concepts),
+            [mention for _, phrase, _ in found for mention in phrase.mentions],
+        )
+        for of_caption, found in zip(words, hits, strict=True)
+    ]
+
+
+def find_mentions(text: str, index: LexiconIndex) -> list[int]:
+    """The mentions of `LexiconIndex` in any text, in whatever sense: the tagger is not asked."""
+    words = split_words(text)
+    return [
+        mention
+        for start, word in enumerate(words)
+        for phrase in index.phrases.get(word, ())
+        if phrase.size == 1 or tuple(words[start : start + phrase.size]) == phrase.words
+        for mention in phrase.mentions
+    ]

