@@ -51,13 +51,13 @@ def find_verdicts(slots: SlotTable, marks: Sequence[np.ndarray], index: LexiconI
 
 
 def _shares(
-    slots: SlotTable, exchanges: Sequence[Exchange], sure: np.ndarray, weights: np.ndarray, num_negatives: int
+    slots: SlotTable, exchanges: Sequence[Exchange], room: np.ndarray, weights: np.ndarray, num_negatives: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many negatives each slot and each exchange should give: K a row, by concept weight and by what is open.
 
-    `sure` is the largest p of each slot: where one form is all but certain, hardly anything can replace it.
+    `room` is the p of all forms that could be put into each slot: where it is small, hardly anything can be drawn.
     """
-    of_slots = weights[slots.of_class] * (1.001 - sure)
+    of_slots = weights[slots.of_class] * (room + 0.001)
     of_exchanges = np.array([weights[slots.of_class[exchange.first]] for exchange in exchanges])
     rows = np.array([slots.row[exchange.first] for exchange in exchanges], dtype=np.int64)
     total = np.bincount(slots.row, of_slots, minlength=1 + slots.row.max(initial=0))
@@ -91,12 +91,12 @@ def find_candidates(
     found = model.look_up(slots)
     members = {c: np.flatnonzero(slots.of_class == c) for c in verdicts}
     p = {c: model.probabilities(c, found[mine], slots.place[mine]) for c, mine in members.items()}
-    sure = np.zeros(len(slots.row))
+    room = np.zeros(len(slots.row))
     for c, mine in members.items():
-        sure[mine] = p[c].max(-1)
+        room[mine] = (p[c] * (verdicts[c] == 0)).sum(-1)
     names = list(index.lexicon.concepts)
     of_classes = np.array([concept_weights[names.index(of_class.concept)] for of_class in index.classes])
-    share, exchange_share = _shares(slots, exchanges, sure, of_classes, num_negatives)
+    share, exchange_share = _shares(slots, exchanges, room, of_classes, num_negatives)
     parts = []
     for c, mine in members.items():
         rate, ratio = balanced_rates(p[c], slots.place[mine], index.classes[c], share[mine], temperature)

@@ -115,6 +115,8 @@ def _read_concept(file: Path) -> Concept:
     entries = []
     for kind, words in data["kinds"].items():
         for word in words:
+            if isinstance(word, bool):
+                raise ValueError(f"Vocabulary {file.name}: kind {kind!r} has a yes/no value; YAML wants \"on\" in quotes.")
             forms = tuple(form.strip().lower() for form in str(word).split("/"))
             if not any(forms):
                 raise ValueError(f"Vocabulary {file.name}: kind {kind!r} holds an empty word.")
