@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .collator import HardNegCollator
-    from .negatives import AddHardNegatives, count_words
+    from .negatives import AddHardNegatives, fit_slot_model
     from .trainer import HardNegCLIPTrainer
     from .training_args import HardNegCLIPTrainingArguments
 
@@ -19,14 +19,14 @@ __all__ = [
     "HardNegCLIPTrainer",
     "HardNegCLIPTrainingArguments",
     "HardNegCollator",
-    "count_words",
+    "fit_slot_model",
 ]
 _ROOMS = {
     "AddHardNegatives": "negatives",
     "HardNegCLIPTrainer": "trainer",
     "HardNegCLIPTrainingArguments": "training_args",
     "HardNegCollator": "collator",
-    "count_words": "negatives",
+    "fit_slot_model": "negatives",
 }
 
 

@@ -1,4 +1,4 @@
-"""Which of a batch's possible negatives are drawn: rates of every candidate, and one systematic draw per caption. Pure.
+"""Which of a batch's possible negatives are drawn: a rate for each, and one systematic draw per caption. Pure.
 
 All is numpy over the whole batch, one class of words at a time: this is what makes a caption cost microseconds.
 """
@@ -19,7 +19,7 @@ REPLACE, EXCHANGE = "replace", "exchange"
 
 
 class Candidates(NamedTuple):
-    """Possible negatives as columns: row, slot, the other slot of an exchange (-1), the new form, rate / ONE, ratio."""
+    """Possible negatives as columns; `other` is the second slot of an exchange or -1, `rate` is out of ONE."""
 
     row: np.ndarray
     slot: np.ndarray
@@ -102,22 +102,36 @@ def find_candidates(
         rate, ratio = balanced_rates(p[c], slots.place[mine], index.classes[c], share[mine], temperature)
         rate = (rate * model.pass_ratio(c)[slots.place[mine]] * (verdicts[c] == 0) * ONE).astype(np.int64)
         at, place = np.nonzero(rate)
-        parts.append((slots.row[mine[at]], mine[at], np.full(len(at), -1), place, rate[at, place], ratio[at, place]))
-    for exchange, of_exchange in zip(exchanges, exchange_share, strict=True):
-        first, second = exchange
-        of_class = slots.of_class[first]
-        row_of = {slot: p[of_class][np.searchsorted(members[of_class], slot)] for slot in exchange}
-        here, there = slots.place[first], slots.place[second]
-        now = row_of[first][here] * row_of[second][there]
-        ratio = row_of[first][there] * row_of[second][here] / now if now > 0 else 0.0
-        rate = int(min(1.0, ratio) ** (1 / temperature) * min(1.0, of_exchange) * ONE)
-        if rate:
-            parts.append(tuple(np.array([x]) for x in (slots.row[first], first, second, there, rate, ratio)))
+        parts.append(
+            Candidates(slots.row[mine[at]], mine[at], np.full(len(at), -1), place, rate[at, place], ratio[at, place])
+        )
+    parts += _exchange_candidates(slots, exchanges, members, p, exchange_share, temperature)
     if not parts:
-        return Candidates(*(np.empty(0, np.int64) for _ in range(5)), np.empty(0))
+        return Candidates(*np.zeros((6, 0), dtype=np.int64))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(columns[0], kind="stable")
     return Candidates(*(column[order] for column in columns))
+
+
+def _exchange_candidates(
+    slots: SlotTable,
+    exchanges: Sequence[Exchange],
+    members: dict[int, np.ndarray],
+    p: dict[int, np.ndarray],
+    share: np.ndarray,
+    temperature: float,
+) -> Iterator[Candidates]:
+    """The rate of an exchange is min(1, p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2))), at most its share."""
+    for exchange, most in zip(exchanges, share.tolist(), strict=True):
+        first, second = exchange
+        of_class = slots.of_class[first]
+        at_first, at_second = (p[of_class][np.searchsorted(members[of_class], slot)] for slot in exchange)
+        here, there = slots.place[first], slots.place[second]
+        now = at_first[here] * at_second[there]
+        odds = float(at_first[there] * at_second[here] / now) if now > 0 else 0.0
+        rate = int(min(1.0, odds) ** (1 / temperature) * min(1.0, most) * ONE)
+        if rate:
+            yield Candidates(*(np.array([value]) for value in (slots.row[first], first, second, there, rate, odds)))
 
 
 def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ class Replacement(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A changed caption: `text` is the caption with its characters `start:end`, which read `old`, replaced by `new`."""
+    """A changed caption: `text` is the caption with its characters `start:end`, which read `old`, now `new`."""
 
     text: str
     start: int

@@ -14,8 +14,9 @@ from .words import split_words
 
 
 LONGEST_PHRASE = 2  # words between a modifier and its noun
+REACH = 8  # slots between two that are exchanged, at most: keeps the cost of a long text linear
 # Kinds of location.yaml whose sides cannot change places without changing the meaning.
-ASYMMETRIC = ("height", "depth", "enclosure", "relation")
+ASYMMETRIC = ("relation", "side of")
 SYMMETRIC_WORDS = ("next to", "near", "beside")
 
 
@@ -49,7 +50,7 @@ def find_exchanges(analysis: Analysis, other_captions: Sequence[str], index: Lex
     found = []
     slots = analysis.slots
     for i, first in enumerate(slots):
-        for j in range(i + 1, len(slots)):
+        for j in range(i + 1, min(i + 1 + REACH, len(slots))):
             second = slots[j]
             if first.reading.of_class != second.reading.of_class:
                 continue
@@ -57,8 +58,8 @@ def find_exchanges(analysis: Analysis, other_captions: Sequence[str], index: Lex
             if not opposed[first.reading.place, second.reading.place]:
                 continue
             if index.lexicon.concepts[first.reading.entry.concept].modifier:
-                heads = _head(analysis, i, index), _head(analysis, j, index)
-                if j == i + 1 or heads[0] is None or heads[1] is None or _may_be_same(*heads, index):
+                one, other = _head(analysis, i, index), _head(analysis, j, index)
+                if j == i + 1 or one is None or other is None or _may_be_same(one, other, index):
                     continue
             elif j != i + 2 or not _is_asymmetric(slots[i + 1]):
                 continue

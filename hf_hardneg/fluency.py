@@ -1,8 +1,8 @@
 """How likely is each word of a class to fill a slot? N-gram counts of the user's own captions, each without itself.
 
-A negative cannot be told from its caption by reading if the word that stood there and the word put in are exchanged as
-often one way as the other. `SlotModel` gives the p(word | words around) that this needs; `balanced_rates` turns it into
-rates of replacement that are symmetric by construction.
+A negative cannot be told from its caption by reading if the word that stood there and the word put in are exchanged
+as often one way as the other. `SlotModel` gives the p(word | words around) that this needs; `balanced_rates` turns it
+into rates of replacement that are symmetric by construction.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,14 +21,20 @@ from .slots import Analysis
 
 # Contexts of a slot by distance: which of (l2, l1, r1, r2) each of the five tables looks at.
 TABLES = ((1,), (0, 1), (2,), (2, 3), (1, 2))
-STRENGTHS = (1.0, 1.0, 2.0, 2.0, 4.0)  # Witten-Bell's weight of the back-off; measured, see benchmarks/negatives_quality
+STRENGTHS = (
+    1.0,
+    1.0,
+    2.0,
+    2.0,
+    4.0,
+)  # Witten-Bell's weight of the back-off; measured, see benchmarks/negatives_quality
 PRIOR = 0.2  # added to each form's count where nothing but the class is known
 GRAIN = 2.0**40  # probabilities are multiples of 1/GRAIN, so that sums do not depend on their order
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 
 
 class SlotTable(NamedTuple):
-    """N slots of a batch of captions as columns: row, class, form, the hashes (N, 4) of the words around, word span."""
+    """N slots of a batch as columns: row, class, form, the hashes (N, 4) of the words around, word span."""
 
     row: np.ndarray
     of_class: np.ndarray
@@ -57,8 +63,8 @@ def tabulate_slots(analyses: Sequence[Analysis]) -> SlotTable:
             around = (hashes[start], hashes[start + 1], hashes[end + 2], hashes[end + 3])
             columns.append((row, reading.of_class, reading.place, start, end, *around))
     table = np.array(columns, dtype=np.uint64).reshape(-1, 9)
-    row, of_class, place, start, end = (table[:, i].astype(np.int64) for i in range(5))
-    return SlotTable(row, of_class, place, table[:, 5:], start, end)
+    numbers = table[:, :5].astype(np.int64)
+    return SlotTable(*numbers.T[:3], table[:, 5:], *numbers.T[3:])
 
 
 def _context_keys(slots: SlotTable) -> np.ndarray:
@@ -75,11 +81,11 @@ def _context_keys(slots: SlotTable) -> np.ndarray:
 
 
 class Counts(NamedTuple):
-    """Parallel arrays: how often (`count`) a context (`key`) was seen around form `place`; sorted, none twice."""
+    """Parallel arrays: how `often` a context (`key`) was seen around form `place`; sorted, none twice."""
 
     key: np.ndarray
     place: np.ndarray
-    count: np.ndarray
+    often: np.ndarray
 
 
 def add_counts(parts: Iterable[Counts]) -> Counts:
@@ -158,7 +164,7 @@ class SlotModel:
         lengths = end - begin
         rows = np.repeat(known, lengths)
         flat = np.arange(len(rows)) + np.repeat(begin - np.append(0, np.cumsum(lengths)[:-1]), lengths)
-        dense[rows, self.counts.place[flat]] = self.counts.count[flat]
+        dense[rows, self.counts.place[flat]] = self.counts.often[flat]
         return dense.reshape(found.shape[1], found.shape[0], size)
 
     def probabilities(self, class_id: int, found: np.ndarray, place: np.ndarray) -> np.ndarray:
@@ -178,7 +184,7 @@ class SlotModel:
         size, rows = len(totals), np.arange(len(place))
         prior = np.where(totals > 0, totals + PRIOR, 0.0) if totals.any() else np.ones(size)
         prior = np.repeat(prior[None], len(rows), axis=0)
-        prior[rows, place] = np.maximum(prior[rows, place] - 1, PRIOR * (prior[rows, place] > 0))
+        prior[rows, place] -= totals[place] > 0
         prior /= prior.sum(-1, keepdims=True)
         dense = self._dense_counts(found, size)
         dense[:, rows, place] = np.maximum(dense[:, rows, place] - 1, 0)
@@ -202,7 +208,7 @@ class SlotModel:
         """Write `slot_model.npz` and `slot_model.json` (the forms of each class, which have to fit at loading)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = dict(zip(("key", "place", "count"), self.counts, strict=True))
+        arrays: dict[str, Any] = dict(zip(Counts._fields, self.counts, strict=True))
         for name in ("totals", "tried", "passed"):
             arrays[name] = np.concatenate([array.ravel() for array in getattr(self, name)])
         np.savez_compressed(folder / "slot_model.npz", **arrays)
@@ -228,7 +234,7 @@ class SlotModel:
         for name in ("tried", "passed"):
             parts = np.split(arrays[name], np.cumsum(np.square(sizes))[:-1])
             split.append([part.reshape(n, n) for part, n in zip(parts, sizes, strict=True)])
-        return cls(Counts(arrays["key"], arrays["place"], arrays["count"]), *split)
+        return cls(Counts(*(arrays[name] for name in Counts._fields)), *split)
 
 
 def _describe(index: LexiconIndex) -> list[list[str]]:

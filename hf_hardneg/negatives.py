@@ -29,7 +29,17 @@ EMPTY = "the caption is empty"
 NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
 SOURCES = (
-    *("negatives.py", "words.py", "usage.py", "slots.py", "fluency.py", "filters.py", "exchanges.py", "edits.py", "draw.py"),
+    *(
+        "negatives.py",
+        "words.py",
+        "usage.py",
+        "slots.py",
+        "fluency.py",
+        "filters.py",
+        "exchanges.py",
+        "edits.py",
+        "draw.py",
+    ),
     "lexicon/*",
 )
 
@@ -60,9 +70,7 @@ def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel
     return SlotModel(count_contexts(slots), model.totals, model.tried, model.passed)
 
 
-def fit_slot_model(
-    rows: Iterable[Mapping[str, Sequence]], concepts: tuple[str, ...] = CONCEPTS
-) -> SlotModel:
+def fit_slot_model(rows: Iterable[Mapping[str, Sequence]], concepts: tuple[str, ...] = CONCEPTS) -> SlotModel:
     """Count the words around every slot: the first pass over the captions, after which negatives can be drawn.
 
     Args:
@@ -180,12 +188,15 @@ class AddHardNegatives:
             self.num_negatives,
             self.temperature,
         )
-        begins = [_uniform(self.seed, image_id, caption) for image_id, caption in zip(batch[IMAGE_ID], captions, strict=True)]
+        begins = [
+            _uniform(self.seed, image_id, caption) for image_id, caption in zip(batch[IMAGE_ID], captions, strict=True)
+        ]
         chosen = draw_systematically(candidates.row, candidates.rate, np.array(begins, dtype=np.int64))
         picks: list[list[Pick]] = [[] for _ in captions]
         for row, pick in to_picks(candidates, chosen, slots, index):
             picks[row].append(pick)
         return picks, _explain(captions, picks, slots, verdicts)
+
     def _concept_weights(self) -> tuple[float, ...]:
         return (1.0,) * len(self.concepts) if self.concept_weights is None else self.concept_weights
 

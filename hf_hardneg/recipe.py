@@ -55,6 +55,10 @@ class DataArguments:
         default_factory=lambda: list(CONCEPTS),
         metadata={"help": "Concepts to swap: names of this package, or paths of your YAML or JSON files."},
     )
+    temperature: float = field(
+        default=1.4,
+        metadata={"help": "Above 1, more captions have negatives, and these are easier to tell by reading."},
+    )
     concept_weights: list[float] = field(
         default_factory=list,
         metadata={

@@ -17,11 +17,14 @@ from .training_args import HardNegCLIPTrainingArguments
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from .fluency import SlotModel
+
 
 logger = logging.getLogger(__name__)
 START_MODEL = Path(__file__).parent / "start_model"
 START, CONTROL = "start", "control"
 RESUME_WORDS = ("true", "false", "none")  # any other value of resume_from_checkpoint names a folder
+BATCH = 1000  # captions that are looked at together
 LONGER = 4  # tokens that the longest replacement adds at most
 
 
@@ -77,22 +80,34 @@ def load_sources(args: DataArguments) -> tuple["Dataset", "Dataset", "Dataset | 
     return rows, held_out, pairs, skipped
 
 
-def add_negatives(rows: "Dataset", args: DataArguments, num_negatives: int, seed: int) -> "Dataset":
-    """Add the columns of up to `num_negatives` hard negatives; the captions of `rows` give the words to put in."""
+def fit_model(parts: Sequence["Dataset"], concepts: tuple[str, ...]) -> "SlotModel":
+    """The first pass over all captions that get negatives: how likely each word is where it stands."""
     from tqdm.auto import tqdm
 
-    from .columns import CAPTION, with_negatives
-    from .negatives import AddHardNegatives, count_words
+    from .columns import NEGATIVE_SOURCES
+    from .negatives import fit_slot_model
 
-    concepts = tuple(args.concepts)
+    batches = (batch for rows in parts for batch in rows.select_columns(NEGATIVE_SOURCES).iter(BATCH))
+    number = sum(-(-len(rows) // BATCH) for rows in parts)
+    return fit_slot_model(tqdm(batches, total=number, desc="Counting words", disable=None), concepts)
+
+
+def add_negatives(
+    rows: "Dataset", args: DataArguments, num_negatives: int, seed: int, model: "SlotModel"
+) -> "Dataset":
+    """Add the columns of up to `num_negatives` hard negatives; `model` was fitted on the captions of `rows`."""
+    from .columns import with_negatives
+    from .negatives import AddHardNegatives
+
     add = AddHardNegatives(
         num_negatives=num_negatives,
         seed=seed,
-        concepts=concepts,
+        concepts=tuple(args.concepts),
         concept_weights=tuple(args.concept_weights) or None,
-        word_counts=count_words(tqdm(rows[CAPTION], desc="Counting words"), concepts),
+        model=model,
+        temperature=args.temperature,
     )
-    num_proc = min(args.num_proc or os.cpu_count() or 1, 1 + len(rows) // 2000)
+    num_proc = min(args.num_proc or os.cpu_count() or 1, 1 + len(rows) // 10000)
     features = with_negatives(rows.features)
     return rows.map(add, batched=True, num_proc=num_proc, features=features, desc="Adding hard negatives")
 
@@ -118,8 +133,9 @@ def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negat
     result = TrainingData(rows, held_out, pairs, concepts, skipped, Counter(), Counter())
     if num_negatives == 0 and args.keep_captions_without_negatives:
         return result
-    rows = add_negatives(rows, args, max(1, num_negatives), seed)
-    result.held_out = add_negatives(held_out, args, max(1, num_negatives), seed)
+    model = fit_model([rows, held_out], tuple(args.concepts))
+    rows = add_negatives(rows, args, max(1, num_negatives), seed, model)
+    result.held_out = add_negatives(held_out, args, max(1, num_negatives), seed, model)
     result.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
     result.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]

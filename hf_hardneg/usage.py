@@ -17,15 +17,16 @@ LEFT, RIGHT = 2, 2  # words around a phrase that the tagger is shown
 MOST_REMEMBERED = 500_000  # windows, some 100 MB; then the memory starts anew
 # After a noun, none of these can be another noun that it only describes: function words, and verbs of captions.
 NO_NOUNS = frozenset(
-    "a about above across after against ahead all along alongside although among an and another any are around as asleep at "
-    "atop be because been before behind being below beneath beside between beyond both but by can close could covered cut "
-    "decorated did displayed do does docked down dressed during each eats either every filled flies for from full gathered "
-    "gets had has have having he her here hers high him his holds how i if in inside into is it its just lies like lined "
-    "looks made makes many may might more most mounted much near nearby next no nor not of off on one onto or other out "
-    "outdoors outside over parked past perched placed plays poses prepares ready rides runs seated set she should shows "
-    "sit sits smiles so some stands stopped such surrounded swings takes than that the their them then there these they "
-    "this those through throws tied to together topped toward towards tries two under underneath until up upon very waits "
-    "walks was watches we were what when where which while who whose will with within without would you your".split()
+    "a about above across after against ahead all along alongside although among an and another any are around "
+    "as asleep at atop be because been before behind being below beneath beside between beyond both but by can "
+    "close could covered cut decorated did displayed do docked does down dressed during each eats either every "
+    "filled flies for from full gathered gets had has have having he her here hers high him his holds how i if "
+    "in inside into is it its just lies like lined looks made makes many may might more most mounted much near "
+    "nearby next no nor not of off on one onto or other out outdoors outside over parked past perched placed "
+    "plays poses prepares ready rides runs seated set she should shows sit sits smiles so some stands stopped "
+    "such surrounded swings takes than that the their them then there these they this those through throws "
+    "tied to together topped toward towards tries two under underneath until up upon very waits walks was "
+    "watches we were what when where which while who whose will with within without would you your".split()
 )
 
 
@@ -87,7 +88,7 @@ def may_be_noun(word: str) -> bool:
 
 
 def choose_reading(phrase: Phrase, concepts: dict[str, Concept], tags: Tags) -> Reading | None:
-    """The reading of `phrase` that the tags agree with: "orange" the color, "sheep" the plural; None for no reading."""
+    """The reading of `phrase` that the tags agree with ("orange" the color, "sheep" the plural), or None."""
     used = [reading for reading in phrase.readings if _is_used_as(concepts[reading.entry.concept], tags)]
     if not used:
         return None

@@ -116,7 +116,9 @@ def _read_concept(file: Path) -> Concept:
     for kind, words in data["kinds"].items():
         for word in words:
             if isinstance(word, bool):
-                raise ValueError(f"Vocabulary {file.name}: kind {kind!r} has a yes/no value; YAML wants \"on\" in quotes.")
+                raise ValueError(
+                    f'Vocabulary {file.name}: kind {kind!r} has a yes/no value; YAML wants "on" in quotes.'
+                )
             forms = tuple(form.strip().lower() for form in str(word).split("/"))
             if not any(forms):
                 raise ValueError(f"Vocabulary {file.name}: kind {kind!r} holds an empty word.")
@@ -140,9 +142,19 @@ def _read_concept(file: Path) -> Concept:
     modifier = bool(data.get("modifier", False))
     ambiguous = None if data.get("ambiguous") is None else frozenset(map(str, data["ambiguous"]))
     if ambiguous and ambiguous - known:
-        raise ValueError(f"Vocabulary {file.name}: the ambiguous {sorted(ambiguous - known)} are no words of its kinds.")
+        raise ValueError(
+            f"Vocabulary {file.name}: the ambiguous {sorted(ambiguous - known)} are no words of its kinds."
+        )
     return Concept(
-        data["concept"], frozenset(data["tags"]), tuple(entries), groups, hypernyms, idioms, modifier, ambiguous, synonyms
+        data["concept"],
+        frozenset(data["tags"]),
+        tuple(entries),
+        groups,
+        hypernyms,
+        idioms,
+        modifier,
+        ambiguous,
+        synonyms,
     )
 
 

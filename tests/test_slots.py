@@ -1,0 +1,68 @@
+import pytest
+
+from hf_hardneg.lexicon.index import load_index
+from hf_hardneg.slots import analyze
+
+
+def found(caption):
+    [analysis] = analyze([caption], load_index())
+    return {(slot.reading.entry.concept, " ".join(analysis.words[slot.start : slot.end])) for slot in analysis.slots}
+
+
+def classes(caption):
+    [analysis] = analyze([caption], load_index())
+    return [load_index().classes[slot.reading.of_class].forms for slot in analysis.slots]
+
+
+def test_concept_words_are_found_longest_first():
+    assert found("A red fire hydrant stands to the left of a small dog.") == {
+        ("color", "red"),
+        ("object", "fire hydrant"),
+        ("location", "to the left of"),
+        ("size", "small"),
+        ("object", "dog"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("An orange sits on a napkin", {("object", "orange")}),
+        ("An orange cat sits on a napkin", {("color", "orange"), ("object", "cat")}),
+        ("The man left his friend", {("object", "man")}),
+        ("They train hard", set()),
+        ("The train is late", {("object", "train")}),
+        ("Men watching a horse race", {("object", "men")}),
+        ("A horse racing", {("object", "horse")}),
+        ("He waves", set()),
+        ("People park here", {("object", "people")}),
+        ("A colored thing", set()),
+        ("THE CAR IS RED", {("object", "car"), ("color", "red")}),
+    ],
+)
+def test_the_words_around_decide_what_a_word_is(caption, expected):
+    assert found(caption) == expected
+
+
+def test_plurals_are_replaced_by_plurals():
+    [dogs] = classes("two dogs")
+    assert "mice" in dogs and "mouse" not in dogs
+
+
+@pytest.mark.parametrize(("caption", "number"), [("the sheep is grazing", "cow"), ("two sheep are grazing", "cows")])
+def test_the_tagger_decides_the_number_of_words_that_do_not_inflect(caption, number):
+    assert number in classes(caption)[0]
+
+
+def test_words_without_a_singular_only_stand_for_plurals():
+    [scissors] = classes("some scissors")
+    assert "forks" in scissors and "fork" not in scissors
+    [umbrellas] = classes("two umbrellas")
+    assert "luggage" not in umbrellas
+
+
+@pytest.mark.parametrize(
+    "caption", ["A black and white photo", "some orange juice", "a little bit", "they stand on top of each other"]
+)
+def test_idioms_are_left_alone(caption):
+    assert found(caption) <= {("object", "orange juice")}
