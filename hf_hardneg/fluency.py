@@ -64,7 +64,7 @@ def tabulate_slots(analyses: Sequence[Analysis]) -> SlotTable:
             columns.append((row, reading.of_class, reading.place, start, end, *around))
     table = np.array(columns, dtype=np.uint64).reshape(-1, 9)
     numbers = table[:, :5].astype(np.int64)
-    return SlotTable(*numbers.T[:3], table[:, 5:], *numbers.T[3:])
+    return SlotTable(numbers[:, 0], numbers[:, 1], numbers[:, 2], table[:, 5:], numbers[:, 3], numbers[:, 4])
 
 
 def _context_keys(slots: SlotTable) -> np.ndarray:

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 from transformers import CLIPModel, CLIPProcessor
 
+from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.scenes import MENTION_RATES, describe_scene, draw_scene, sample_scene, sample_wording
+from hf_hardneg.slots import find_mentions
 from hf_hardneg.start import build_model, build_processor, build_tokenizer
 
 
@@ -22,6 +24,14 @@ CAPTIONS = [
     "A small brown horse stands behind a fence.",
     "An orange cat sits on top of a table.",
     "A man rides a large wave.",
+]
+# The same sentences with other words, so that a word can be replaced by one that is as likely.
+OTHER_CAPTIONS = [
+    "A green car next to a yellow bus.",
+    "Two white cows on the right of a bench.",
+    "A large brown zebra stands in front of a fence.",
+    "An orange dog sits on top of a table.",
+    "A woman rides a small wave.",
 ]
 
 
@@ -36,6 +46,13 @@ def own_cache(tmp_path_factory):
     patch.setenv("HF_DATASETS_CACHE", str(cache))
     yield
     patch.undo()
+
+
+def mentions(text, index=None):
+    """The (concept, name) pairs that a text mentions, in whatever sense."""
+    index = index or load_index()
+    names = list(index.mentions)
+    return {names[mention] for mention in find_mentions(text, index)}
 
 
 def scene_captions(size, seed="vocabulary"):
@@ -79,8 +96,9 @@ def coco(tmp_path):
         scene = draw_scene(sample_scene(random.Random(image_id)), 16)
         scene.resize((40, 50)).save(folder / "val2017" / name)
         images.append({"id": image_id, "file_name": name, "width": 40, "height": 50})
+        captions = CAPTIONS if image_id % 2 == 0 else OTHER_CAPTIONS
         annotations += [
-            {"id": len(annotations) + i, "image_id": image_id, "caption": c} for i, c in enumerate(CAPTIONS)
+            {"id": len(annotations) + i, "image_id": image_id, "caption": c} for i, c in enumerate(captions)
         ]
     write_json(folder / "annotations" / "captions_val2017.json", {"images": images, "annotations": annotations})
     instances = {

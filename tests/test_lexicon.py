@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import yaml
+from conftest import mentions
 
 from hf_hardneg.lexicon import CONCEPTS, _read_concept, load_lexicon
 from hf_hardneg.lexicon.index import LexiconIndex, load_index
@@ -16,12 +17,6 @@ frisbee skis snowboard sports_ball kite baseball_bat baseball_glove skateboard s
 wine_glass cup fork knife spoon bowl banana apple sandwich orange broccoli carrot hot_dog pizza donut cake chair couch
 potted_plant bed dining_table toilet tv laptop mouse remote keyboard cell_phone microwave oven toaster sink
 refrigerator book clock vase scissors teddy_bear hair_drier toothbrush""".split()
-
-
-def mentions(text, index=None):
-    index = index or load_index()
-    names = list(index.mentions)
-    return {names[mention] for mention in find_mentions(text, index)}
 
 
 @pytest.mark.parametrize("category", COCO_80)
