@@ -30,9 +30,9 @@ class Candidates(NamedTuple):
 
 
 class Pick(NamedTuple):
-    """A drawn negative: which slots of the batch get which forms, and p(negative) / p(caption) under the model."""
+    """A drawn negative: which words (start, end) become which forms, and p(negative) / p(caption) under the model."""
 
-    slots: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
     forms: tuple[str, ...]
     operator: str
     concept: str
@@ -162,12 +162,16 @@ def to_picks(
     candidates: Candidates, chosen: np.ndarray, slots: SlotTable, index: LexiconIndex
 ) -> Iterator[tuple[int, Pick]]:
     """Yield (row, pick) of the chosen candidates."""
-    for i in chosen.tolist():
-        row, slot, other, place, _, ratio = (column[i] for column in candidates)
-        of_class = index.classes[slots.of_class[slot]]
-        forms: tuple[str, ...] = (of_class.forms[place],)
-        if other >= 0:
-            forms += (of_class.forms[slots.place[slot]],)
-        operator = REPLACE if other < 0 else EXCHANGE
-        changed = (int(slot),) if other < 0 else (int(slot), int(other))
-        yield int(row), Pick(changed, forms, operator, of_class.concept, float(f"{ratio:.4g}"))
+    picked = Candidates(*(column[chosen] for column in candidates))
+    of_class, here = slots.of_class[picked.slot], slots.place[picked.slot]
+    spans = [np.stack([slots.start[which], slots.end[which]], -1).tolist() for which in (picked.slot, picked.other)]
+    columns = (of_class, picked.row, picked.place, here, picked.other, picked.ratio)
+    for c, row, place, old, other, ratio, first, second in zip(
+        *(column.tolist() for column in columns), *spans, strict=True
+    ):
+        forms = index.classes[c].forms
+        concept, odds = index.classes[c].concept, float(f"{ratio:.4g}")
+        if other < 0:
+            yield row, Pick((tuple(first),), (forms[place],), REPLACE, concept, odds)
+        else:
+            yield row, Pick((tuple(first), tuple(second)), (forms[place], forms[old]), EXCHANGE, concept, odds)

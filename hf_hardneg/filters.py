@@ -35,5 +35,6 @@ def find_rejections(of_class: SwapClass, rows: np.ndarray, marks: Sequence[np.nd
     """
     verdict = np.zeros((len(rows), len(of_class.forms)), dtype=np.int8)
     for reason in reversed(range(len(marks))):
-        verdict[marks[reason][rows] @ of_class.risks.T > 0] = 1 + reason
+        known = marks[reason][rows[:, None], of_class.mentions]
+        verdict[known @ of_class.risks.T > 0] = 1 + reason
     return verdict

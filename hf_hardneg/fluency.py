@@ -54,15 +54,15 @@ def _hash_word(word: str) -> int:
 def tabulate_slots(analyses: Sequence[Analysis]) -> SlotTable:
     """The slots of all captions as columns, in caption order."""
     edge = _hash_word("")
-    columns: list[tuple[int, ...]] = []
+    flat: list[int] = []
     for row, (words, slots, _) in enumerate(analyses):
         if not slots:
             continue
         hashes = [edge, edge, *map(_hash_word, words), edge, edge]
         for start, end, reading in slots:
-            around = (hashes[start], hashes[start + 1], hashes[end + 2], hashes[end + 3])
-            columns.append((row, reading.of_class, reading.place, start, end, *around))
-    table = np.array(columns, dtype=np.uint64).reshape(-1, 9)
+            flat += (row, reading.of_class, reading.place, start, end)
+            flat += (hashes[start], hashes[start + 1], hashes[end + 2], hashes[end + 3])
+    table = np.fromiter(flat, np.uint64, len(flat)).reshape(-1, 9)
     numbers = table[:, :5].astype(np.int64)
     return SlotTable(numbers[:, 0], numbers[:, 1], numbers[:, 2], table[:, 5:], numbers[:, 3], numbers[:, 4])
 

@@ -4,8 +4,10 @@ model = fit_slot_model(rows)
 rows.map(AddHardNegatives(model=model), batched=True, num_proc=N, features=with_negatives(rows.features))
 """
 
+import gc
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,18 @@ SOURCES = (
     ),
     "lexicon/*",
 )
+
+
+@contextmanager
+def _paused_collection() -> Iterator[None]:
+    """Let the garbage collector rest: a batch makes many small objects and no cycles, and looking costs a third."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _marks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> list[np.ndarray]:
@@ -82,7 +96,8 @@ def fit_slot_model(rows: Iterable[Mapping[str, Sequence]], concepts: tuple[str, 
     model = SlotModel.empty(index)
     held: list[SlotModel] = []
     for batch in rows:
-        held.append(count_slots(batch, index))
+        with _paused_collection():
+            held.append(count_slots(batch, index))
         # Adding many small models at once is cheaper than growing a large one by each of them.
         if len(held) == 64:
             model, held = model.add(held), []
@@ -143,6 +158,10 @@ class AddHardNegatives:
 
     def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
         """Take columns `caption`, `image_id`, `other_captions`, `categories`; return `columns.NEGATIVE_FEATURES`."""
+        with _paused_collection():
+            return self._add(batch)
+
+    def _add(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
         index = load_index(self.concepts)
         captions = [caption or "" for caption in batch[CAPTION]]
         analyses = analyze(captions, index)
@@ -151,7 +170,7 @@ class AddHardNegatives:
         columns: dict[str, list] = {name: [] for name in NEGATIVE_FEATURES}
         for caption, of_row, reasons in zip(captions, picks, rejections, strict=True):
             spans = word_spans(caption) if of_row else []
-            changes = [replace_words(caption, _replacements(pick, slots, spans)) for pick in of_row]
+            changes = [replace_words(caption, _replacements(pick, spans)) for pick in of_row]
             values = (
                 [change.text for change in changes],
                 [pick.concept for pick in of_row],
@@ -220,11 +239,11 @@ def _all_exchanges(
     ]
 
 
-def _replacements(pick: Pick, slots: SlotTable, spans: Sequence[tuple[int, int]]) -> list[Replacement]:
-    """What a pick changes, in characters."""
+def _replacements(pick: Pick, spans: Sequence[tuple[int, int]]) -> list[Replacement]:
+    """What a pick changes, in characters; `spans` are those of the caption's words."""
     return [
-        Replacement(spans[slots.start[slot]][0], spans[slots.end[slot] - 1][1], form)
-        for slot, form in zip(pick.slots, pick.forms, strict=True)
+        Replacement(spans[start][0], spans[end - 1][1], form)
+        for (start, end), form in zip(pick.spans, pick.forms, strict=True)
     ]
 
 

@@ -55,7 +55,7 @@ def test_hypernyms_are_implied_by_what_is_below_them():
     lexicon = load_lexicon()
     entries = {entry.name: entry for entry in lexicon.concepts["object"].entries}
     assert {"animal", "animals", "kitten"} <= lexicon.implied(entries["cat"])
-    assert "fruits" in lexicon.implied(entries["banana"]) and "fruits" not in lexicon.implied(entries["pizza"])
+    assert "foods" in lexicon.implied(entries["pizza"]) and "foods" not in lexicon.implied(entries["banana"])
 
 
 def test_every_entry_has_something_to_replace_it():
@@ -109,7 +109,7 @@ def test_who_replaces_whom_is_symmetric_and_never_at_risk_by_the_word_that_stood
         for i, form in enumerate(of_class.forms):
             marks = np.zeros(len(index.mentions))
             marks[find_mentions(form, index)] = 1
-            at_risk = of_class.risks @ marks > 0
+            at_risk = of_class.risks @ marks[of_class.mentions] > 0
             assert at_risk[i] or not of_class.opposed[i].any()
 
 

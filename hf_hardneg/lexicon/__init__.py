@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class Concept:
     ambiguous: frozenset[str] | None = None
     synonyms: tuple[frozenset[str], ...] = ()
 
-    @property
+    @cached_property
     def is_nouns(self) -> bool:
         """Whether the words are nouns and nothing else, so that a noun after one says that it is no head."""
         return all(tag.startswith("NN") for tag in self.tags)

@@ -45,11 +45,15 @@ class SwapClass:
         concept: Name of the concept.
         forms: V lower-case forms.
         opposed: (V, V) of 0 and 1: whether form j can replace form i. Symmetric.
-        risks: (V, M) of 0 and 1: whether a mention m tells that form j may be true of the image.
+        mentions: (R,) the mentions that matter to this class.
+        risks: (V, R) of 0 and 1: whether one of these tells that form j may be true of the image.
     """
 
     def __init__(self, concept: str, forms: list[str], opposed: np.ndarray, risks: np.ndarray) -> None:
-        self.concept, self.forms, self.opposed, self.risks = concept, forms, opposed, risks
+        """Take risks (V, M) over all mentions of the index."""
+        self.concept, self.forms, self.opposed = concept, forms, opposed
+        self.mentions = np.flatnonzero(risks.any(0))
+        self.risks = risks[:, self.mentions]
 
 
 class LexiconIndex:
