@@ -49,10 +49,64 @@ def _run_audit(args: argparse.Namespace) -> None:
     sys.stdout.write(format_audits(audits) + "\n")
 
 
+def _add_negatives(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from .lexicon import CONCEPTS
+
+    parser = commands.add_parser(
+        "negatives",
+        help="make hard-negative captions for a set of captions",
+        description="Fit word counts on the captions, draw up to K negatives each that reading alone does not tell from "
+        "their captions, audit them, and write a dataset folder: data/train.parquet, README.md, slot_model/.",
+    )
+    parser.add_argument("captions", help=".jsonl, .csv, .tsv, .parquet, COCO's captions_*.json, a folder or a Hub id")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument(
+        "-k", "--num_negatives", type=int, default=3, help="negatives per caption, at most (default 3)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--concepts", nargs="+", default=list(CONCEPTS), help="names, or paths of your own YAML or JSON vocabularies"
+    )
+    parser.add_argument("--concept_weights", nargs="+", type=float, help="relative frequency of each concept")
+    parser.add_argument("--temperature", type=float, help="above 1: more negatives, easier to tell by reading")
+    parser.add_argument("--model", metavar="DIR", help="slot_model folder of further captions, added to these")
+    parser.add_argument("--caption_column", help="default: caption, captions or text, whichever is there")
+    parser.add_argument("--split", default="train", help="of a folder or Hub id (default train)")
+    parser.add_argument("--num_proc", type=int, help="processes (default 1)")
+    parser.add_argument("--no_audit", action="store_true", help="leave out the audit")
+    parser.set_defaults(run=_run_negatives)
+
+
+def _run_negatives(args: argparse.Namespace) -> None:
+    from .make_negatives import format_summary, make_negatives
+    from .negatives import AddHardNegatives
+
+    settings = {
+        "num_negatives": args.num_negatives,
+        "seed": args.seed,
+        "concepts": tuple(args.concepts),
+        "concept_weights": tuple(args.concept_weights) if args.concept_weights else None,
+    }
+    if args.temperature is not None:
+        settings["temperature"] = args.temperature
+    summary = make_negatives(
+        args.captions,
+        args.out,
+        AddHardNegatives(**settings),
+        args.model,
+        args.caption_column,
+        args.split,
+        args.num_proc,
+        not args.no_audit,
+    )
+    sys.stdout.write(f"{format_summary(summary)}\n\nSaved in {args.out}\n")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; a mistake of the user's ends it with one sentence instead of a traceback."""
     parser = argparse.ArgumentParser(prog="hf-hardneg", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_negatives(commands)
     _add_audit(commands)
     args = parser.parse_args(argv)
     try:

@@ -39,7 +39,7 @@ class Pick(NamedTuple):
     ratio: float
 
 
-def find_verdicts(slots: SlotTable, marks: Sequence[np.ndarray], index: LexiconIndex) -> dict[int, np.ndarray]:
+def find_verdicts(slots: SlotTable, marks: np.ndarray, index: LexiconIndex) -> dict[int, np.ndarray]:
     """`find_rejections` of the slots of each class; -1 where a form is no replacement at all."""
     verdicts = {}
     for c in np.unique(slots.of_class):
@@ -165,13 +165,13 @@ def to_picks(
     picked = Candidates(*(column[chosen] for column in candidates))
     of_class, here = slots.of_class[picked.slot], slots.place[picked.slot]
     spans = [np.stack([slots.start[which], slots.end[which]], -1).tolist() for which in (picked.slot, picked.other)]
-    columns = (of_class, picked.row, picked.place, here, picked.other, picked.ratio)
+    columns = (of_class, picked.row, picked.place, here, picked.other, picked.ratio.astype(np.float32))
     for c, row, place, old, other, ratio, first, second in zip(
         *(column.tolist() for column in columns), *spans, strict=True
     ):
         forms = index.classes[c].forms
-        concept, odds = index.classes[c].concept, float(f"{ratio:.4g}")
+        concept = index.classes[c].concept
         if other < 0:
-            yield row, Pick((tuple(first),), (forms[place],), REPLACE, concept, odds)
+            yield row, Pick((tuple(first),), (forms[place],), REPLACE, concept, ratio)
         else:
-            yield row, Pick((tuple(first), tuple(second)), (forms[place], forms[old]), EXCHANGE, concept, odds)
+            yield row, Pick((tuple(first), tuple(second)), (forms[place], forms[old]), EXCHANGE, concept, ratio)

@@ -47,21 +47,23 @@ def _match_case(new: str, old: str) -> str:
     return new[0].upper() + new[1:] if old[0].isupper() else new
 
 
-def _match_article(gap: str, new: str) -> str:
-    """`gap`, the text before a replacement, with an article at its end that fits `new`."""
-    # Most gaps end in no article; a look at two characters is cheaper than the expression.
+def _match_article(gap: str, new: str) -> tuple[str, int]:
+    """`gap`, the text before `new`, with an article that fits; how many of its last characters that concerned."""
+    # Most gaps end in no article; a look at one character is cheaper than the expression.
     if gap.rstrip()[-1:] not in ("a", "A", "n", "N"):
-        return gap
+        return gap, 0
     found = _ARTICLE.search(gap)
     if not found:
-        return gap
+        return gap, 0
     old, space = found.groups()
     article = article_for(new)
     if old[0].isupper():
         # A lone "A" says nothing of ALL CAPS; the word that follows does.
         all_capitals = (len(old) > 1 and old.isupper()) or (len(new) > 1 and new.isupper())
         article = article.upper() if all_capitals else article.capitalize()
-    return gap[: found.start()] + article + space
+    if article == old:
+        return gap, 0
+    return gap[: found.start()] + article + space, len(gap) - found.start()
 
 
 def replace_words(caption: str, replacements: Sequence[Replacement]) -> Change:
@@ -78,18 +80,16 @@ def replace_words(caption: str, replacements: Sequence[Replacement]) -> Change:
     Raises:
         ValueError: If a span is empty, out of order or outside the caption.
     """
-    parts: list[str] = []
+    text = ""
     done = 0
+    begin = replacements[0].start
     for start, end, new in replacements:
         if not done <= start < end <= len(caption):
             raise ValueError(f"Replacement {start}:{end} must lie in {done}:{len(caption)} and not be empty.")
         new = _match_case(new, caption[start:end])
-        parts += [_match_article(caption[done:start], new), new]
+        gap, article = _match_article(caption[done:start], new)
+        if not done:
+            begin = start - article  # an article that changed belongs to the span
+        text += gap + new
         done = end
-    text = "".join(parts)
-    # The span begins at the first character that differs or at the first replacement, whichever comes first.
-    first = replacements[0].start
-    article = _ARTICLE.search(caption[:first])
-    if article and not text.startswith(caption[:first]):
-        first = article.start()
-    return Change(text + caption[done:], first, done, caption[first:done], text[first:])
+    return Change(text + caption[done:], begin, done, caption[begin:done], text[begin:])

@@ -27,6 +27,7 @@ from .slots import Analysis, analyze, find_mentions
 from .words import word_spans
 
 
+TEMPERATURE = 1.35  # where coverage and guessability of COCO's captions balance; README.md shows the curve
 EMPTY = "the caption is empty"
 NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
@@ -58,17 +59,18 @@ def _paused_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _marks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> list[np.ndarray]:
-    """What each row's caption, other captions and categories mention, (B, M) each, in the order of `REASONS`."""
-    size = len(index.mentions)
-    known = dict(zip(batch[CAPTION], (analysis.mentions for analysis in analyses), strict=True))
-    marks = [mark_mentions([analysis.mentions for analysis in analyses], size)]
+def _marks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> np.ndarray:
+    """What each row's caption, other captions and categories mention, as `mark_mentions` gives it."""
+    own = [analysis.mentions for analysis in analyses]
+    known = dict(zip(batch[CAPTION], own, strict=True))
+    sources: list[list[list[int]]] = [own]
     for name in (OTHER_CAPTIONS, CATEGORIES):
         texts = [row or () for row in batch[name]]
-        new = [text for text in {text for row in texts for text in row} if text not in known]
-        known.update(zip(new, (find_mentions(text, index) for text in new), strict=True))
-        marks.append(mark_mentions([[m for text in row for m in known[text]] for row in texts], size))
-    return marks
+        for text in {text for row in texts for text in row}:
+            if text not in known:
+                known[text] = find_mentions(text, index)
+        sources.append([[mention for text in row for mention in known[text]] for row in texts])
+    return mark_mentions(sources, len(index.mentions))
 
 
 def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel:
@@ -133,7 +135,7 @@ class AddHardNegatives:
     concepts: tuple[str, ...] = CONCEPTS
     concept_weights: tuple[float, ...] | None = None
     model: SlotModel | None = None
-    temperature: float = 1.0
+    temperature: float = TEMPERATURE
     # Part of the cache key of `dataset.map`: other rules or words, other negatives.
     sources: str = field(default_factory=lambda: source_digest(*SOURCES), repr=False)
     vocabularies: str = field(init=False, repr=False)

@@ -32,8 +32,8 @@ Hit = tuple[int, Phrase, Window | None]
 def _find_hits(words: Sequence[str], phrases: dict[str, list[Phrase]]) -> list[Hit]:
     """Every phrase of the lexicon in a caption, longest first at each place."""
     hits: list[Hit] = []
-    for start, word in enumerate(words):
-        for phrase in phrases.get(word, ()):
+    for start, found in [(i, phrases[word]) for i, word in enumerate(words) if word in phrases]:
+        for phrase in found:
             end = start + phrase.size
             if phrase.size > 1 and tuple(words[start:end]) != phrase.words:
                 continue

@@ -9,9 +9,8 @@ from hf_hardneg.slots import find_mentions
 def judge(new, caption, others="", categories=""):
     index = load_index()
     of_class = next(c for c in index.classes if new in c.forms)
-    marks = [
-        mark_mentions([find_mentions(text, index)], len(index.mentions)) for text in (caption, others, categories)
-    ]
+    sources = [[find_mentions(text, index)] for text in (caption, others, categories)]
+    marks = mark_mentions(sources, len(index.mentions))
     verdict = find_rejections(of_class, np.array([0]), marks)[0, of_class.forms.index(new)]
     return REASONS[verdict - 1] if verdict else None
 

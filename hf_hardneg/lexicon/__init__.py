@@ -86,10 +86,11 @@ class Lexicon:
         return [other for other in concept.entries if other.kind == entry.kind and other.name not in clash]
 
     def implied(self, entry: Entry) -> frozenset[str]:
-        """The names that may be true wherever `entry` is: its own, every compatible one and its hypernyms."""
+        """The names that may be true wherever `entry` is: its own, all compatible ones, hypernyms and what is below."""
         concept = self.concepts[entry.concept]
         above = {form for form, names in concept.hypernyms.items() if entry.name in names}
-        return frozenset(above.union({entry.name}, *(names for names in concept.compatible if entry.name in names)))
+        below = concept.hypernyms.get(entry.name, frozenset())
+        return frozenset(above.union({entry.name}, below, *(c for c in concept.compatible if entry.name in c)))
 
 
 def _read_data(file: Path) -> dict[str, Any]:
