@@ -84,10 +84,11 @@ def _add_others(rows: Dataset) -> Dataset:
     if len(of_image) == len(rows):
         return rows
     others = [
-        [*known, *(text for text in of_image[image_id] if text != caption)]
+        list(dict.fromkeys([*known, *(text for text in of_image[image_id] if text != caption)]))
         for image_id, caption, known in zip(rows[IMAGE_ID], rows[CAPTION], rows[OTHER_CAPTIONS], strict=True)
     ]
-    return rows.remove_columns(OTHER_CAPTIONS).add_column(OTHER_CAPTIONS, others, feature=_FEATURES[OTHER_CAPTIONS])
+    rows = rows.remove_columns(OTHER_CAPTIONS).add_column(OTHER_CAPTIONS, others, feature=_FEATURES[OTHER_CAPTIONS])
+    return rows.select_columns(NEGATIVE_SOURCES)
 
 
 def read_captions(

@@ -55,8 +55,8 @@ def _add_negatives(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     parser = commands.add_parser(
         "negatives",
         help="make hard-negative captions for a set of captions",
-        description="Fit word counts on the captions, draw up to K negatives each that reading alone does not tell from "
-        "their captions, audit them, and write a dataset folder: data/train.parquet, README.md, slot_model/.",
+        description="Fit word counts on the captions, draw up to K negatives each that reading alone does not tell "
+        "from their captions, audit them, and write a dataset folder: data/train.parquet, README.md, slot_model/.",
     )
     parser.add_argument("captions", help=".jsonl, .csv, .tsv, .parquet, COCO's captions_*.json, a folder or a Hub id")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
@@ -73,12 +73,17 @@ def _add_negatives(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     parser.add_argument("--caption_column", help="default: caption, captions or text, whichever is there")
     parser.add_argument("--split", default="train", help="of a folder or Hub id (default train)")
     parser.add_argument("--num_proc", type=int, help="processes (default 1)")
+    parser.add_argument(
+        "--engine",
+        choices=("datasets", "ray"),
+        default="datasets",
+        help="ray: on a Ray cluster, from Parquet with caption, image_id, other_captions; no audit, no card",
+    )
     parser.add_argument("--no_audit", action="store_true", help="leave out the audit")
     parser.set_defaults(run=_run_negatives)
 
 
 def _run_negatives(args: argparse.Namespace) -> None:
-    from .make_negatives import format_summary, make_negatives
     from .negatives import AddHardNegatives
 
     settings = {
@@ -89,6 +94,16 @@ def _run_negatives(args: argparse.Namespace) -> None:
     }
     if args.temperature is not None:
         settings["temperature"] = args.temperature
+    if args.engine == "ray":
+        from .ray_engine import make_negatives_on_ray
+
+        counts = make_negatives_on_ray(
+            args.captions, args.out, AddHardNegatives(**settings), args.model, args.num_proc or 2
+        )
+        sys.stdout.write(f"{counts['negatives']:,} negatives for {counts['captions']:,} captions in {args.out}\n")
+        return
+    from .make_negatives import format_summary, make_negatives
+
     summary = make_negatives(
         args.captions,
         args.out,

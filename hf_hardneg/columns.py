@@ -15,6 +15,11 @@ NEGATIVE_OLDS, NEGATIVE_NEWS = "negative_olds", "negative_news"
 NEGATIVE_SPANS = "negative_spans"
 NEGATIVE_RATIOS = "negative_ratios"
 REJECTIONS = "rejections"
+POSITIVES = "positives"
+POSITIVE_CONCEPTS = "positive_concepts"
+POSITIVE_OPERATORS = "positive_operators"
+POSITIVE_OLDS, POSITIVE_NEWS = "positive_olds", "positive_news"
+POSITIVE_SPANS = "positive_spans"
 
 # One row per caption. `other_captions` are the image's further captions and `categories` its annotated object names:
 # both only serve to reject negatives that would be true.
@@ -44,6 +49,17 @@ NEGATIVE_FEATURES = Features(
         REJECTIONS: List(Value("string")),
     }
 )
+# Parallel lists as above, of captions that say the same; operators are "synonym", "hypernym" and "reorder".
+POSITIVE_FEATURES = Features(
+    {
+        POSITIVES: List(Value("string")),
+        POSITIVE_CONCEPTS: List(Value("string")),
+        POSITIVE_OPERATORS: List(Value("string")),
+        POSITIVE_OLDS: List(Value("string")),
+        POSITIVE_NEWS: List(Value("string")),
+        POSITIVE_SPANS: List(List(Value("int32"), length=2)),
+    }
+)
 # One row per pair: the columns of phiyodr/InpaintCOCO that evaluation reads.
 PAIR_FEATURES = Features(
     {
@@ -66,3 +82,14 @@ def with_negatives(features: Features) -> Features:
         'negative_spans', 'negative_ratios', 'rejections']
     """
     return Features({**features, **NEGATIVE_FEATURES})
+
+
+def with_positives(features: Features) -> Features:
+    """Features of rows after `AddHardPositives`: pass them to `map`, which cannot tell the type of empty lists.
+
+    Example:
+        >>> list(with_positives(Features({"caption": Value("string")})))  # doctest: +NORMALIZE_WHITESPACE
+        ['caption', 'positives', 'positive_concepts', 'positive_operators', 'positive_olds', 'positive_news',
+        'positive_spans']
+    """
+    return Features({**features, **POSITIVE_FEATURES})

@@ -86,7 +86,7 @@ class Lexicon:
         return [other for other in concept.entries if other.kind == entry.kind and other.name not in clash]
 
     def implied(self, entry: Entry) -> frozenset[str]:
-        """The names that may be true wherever `entry` is: its own, all compatible ones, hypernyms and what is below."""
+        """The names that may be true wherever `entry` is: itself, compatible ones, hypernyms, and what is below it."""
         concept = self.concepts[entry.concept]
         above = {form for form, names in concept.hypernyms.items() if entry.name in names}
         below = concept.hypernyms.get(entry.name, frozenset())
