@@ -15,13 +15,25 @@ from . import __version__
 from .audit import audit
 from .audit_report import format_audits
 from .captions import read_captions
-from .columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVE_OPERATORS, NEGATIVES, REJECTIONS, with_negatives
+from .columns import (
+    CAPTION,
+    NEGATIVE_CONCEPTS,
+    NEGATIVE_NEWS,
+    NEGATIVE_OPERATORS,
+    NEGATIVE_SPANS,
+    NEGATIVES,
+    REJECTIONS,
+    with_negatives,
+)
 from .fluency import SlotModel
 from .lexicon.index import load_index
 from .negatives import AddHardNegatives, fit_slot_model
+from .sample_page import build_sample_page
 
 
 BATCH = 4000  # captions that are looked at together; larger batches are a little faster
+SETTINGS = ("num_negatives", "seed", "concepts", "concept_weights", "temperature")
+SAMPLED = (CAPTION, NEGATIVE_CONCEPTS, NEGATIVE_NEWS, NEGATIVE_SPANS)
 TEMPLATE = Path(__file__).parent / "templates" / "negatives_card.md"
 
 
@@ -46,7 +58,7 @@ def make_negatives(
 
     Args:
         source: See `captions.read_captions`.
-        folder: Gets data/train.parquet, slot_model/, negatives.json and README.md.
+        folder: Gets data/train.parquet, slot_model/, negatives.json, sample.html (to judge 200) and README.md.
         add: The settings; its model is replaced by the one that is fitted here.
         known_model: Folder of a slot model of further captions.
         caption_column: See `captions.read_captions`.
@@ -78,11 +90,10 @@ def make_negatives(
     model.save(folder / "slot_model", load_index(add.concepts))
     summary = {"source": Path(source).name, "settings": settings, **summarize(made, skipped, with_audit)}
     (folder / "negatives.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    page = build_sample_page({name: made[name][:] for name in SAMPLED}, f"Negatives of {summary['source']}")
+    (folder / "sample.html").write_text(page, encoding="utf-8")
     (folder / "README.md").write_text(build_card(summary, folder.name), encoding="utf-8")
     return summary
-
-
-SETTINGS = ("num_negatives", "seed", "concepts", "concept_weights", "temperature")
 
 
 def summarize(made: Dataset, skipped: Counter[str], with_audit: bool = True) -> dict[str, Any]:
