@@ -52,9 +52,9 @@ def find_exchanges(analysis: Analysis, other_captions: Sequence[str], index: Lex
     for i, first in enumerate(slots):
         for j in range(i + 1, min(i + 1 + REACH, len(slots))):
             second = slots[j]
-            if first.reading.of_class != second.reading.of_class:
+            if first.of_class != second.of_class:
                 continue
-            opposed = index.classes[first.reading.of_class].opposed
+            opposed = index.classes[first.of_class].opposed
             if not opposed[first.reading.place, second.reading.place]:
                 continue
             if index.lexicon.concepts[first.reading.entry.concept].modifier:

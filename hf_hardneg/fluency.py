@@ -59,8 +59,8 @@ def tabulate_slots(analyses: Sequence[Analysis]) -> SlotTable:
         if not slots:
             continue
         hashes = [edge, edge, *map(_hash_word, words), edge, edge]
-        for start, end, reading in slots:
-            flat += (row, reading.of_class, reading.place, start, end)
+        for start, end, reading, of_class in slots:
+            flat += (row, of_class, reading.place, start, end)
             flat += (hashes[start], hashes[start + 1], hashes[end + 2], hashes[end + 3])
     table = np.fromiter(flat, np.uint64, len(flat)).reshape(-1, 9)
     numbers = table[:, :5].astype(np.int64)

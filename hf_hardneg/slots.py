@@ -9,12 +9,17 @@ from .usage import Tags, Window, choose_reading, make_window, may_be_noun, tag_w
 from .words import split_words
 
 
+# After these, a mass noun and a count noun fit the same place.
+DEFINITE = frozenset("the his her its their our your my this that".split())
+
+
 class Slot(NamedTuple):
-    """The words `start:end` of a caption, which can be swapped as `reading` says."""
+    """The words `start:end` of a caption, meant as `reading` says; forms of class `of_class` fit there."""
 
     start: int
     end: int
     reading: Reading
+    of_class: int
 
 
 class Analysis(NamedTuple):
@@ -45,7 +50,9 @@ def _find_hits(words: Sequence[str], phrases: dict[str, list[Phrase]]) -> list[H
     return hits
 
 
-def _choose_slots(hits: Iterable[Hit], tags: dict[Window, Tags], concepts: dict[str, Concept]) -> list[Slot]:
+def _choose_slots(
+    words: Sequence[str], hits: Iterable[Hit], tags: dict[Window, Tags], concepts: dict[str, Concept]
+) -> list[Slot]:
     """The longest phrases that are meant so; idioms are stepped over."""
     slots: list[Slot] = []
     free = 0
@@ -58,7 +65,8 @@ def _choose_slots(hits: Iterable[Hit], tags: dict[Window, Tags], concepts: dict[
             reading = phrase.readings[0] if window is None else choose_reading(phrase, concepts, tags[window])
             if reading is not None:
                 free = start + phrase.size
-                slots.append(Slot(start, free, reading))
+                is_definite = start > 0 and words[start - 1] in DEFINITE
+                slots.append(Slot(start, free, reading, reading.of_class if is_definite else reading.bare))
     return slots
 
 
@@ -78,7 +86,7 @@ def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
     return [
         Analysis(
             of_caption,
-            _choose_slots(found, tags, concepts),
+            _choose_slots(of_caption, found, tags, concepts),
             [mention for _, phrase, _ in found for mention in phrase.mentions],
         )
         for of_caption, found in zip(words, hits, strict=True)

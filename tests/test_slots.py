@@ -11,7 +11,7 @@ def found(caption):
 
 def classes(caption):
     [analysis] = analyze([caption], load_index())
-    return [load_index().classes[slot.reading.of_class].forms for slot in analysis.slots]
+    return [load_index().classes[slot.of_class].forms for slot in analysis.slots]
 
 
 def test_concept_words_are_found_longest_first():
@@ -66,3 +66,17 @@ def test_words_without_a_singular_only_stand_for_plurals():
 )
 def test_idioms_are_left_alone(caption):
     assert found(caption) <= {("object", "orange juice")}
+
+
+def test_mass_and_count_nouns_fit_the_same_place_only_after_a_definite_word():
+    index = load_index()
+
+    def replacements(caption):
+        [analysis] = analyze([caption], index)
+        [slot] = analysis.slots
+        of_class = index.classes[slot.of_class]
+        return {form for form, fits in zip(of_class.forms, of_class.opposed[slot.reading.place], strict=True) if fits}
+
+    assert {"street", "snow"} <= replacements("in the water")
+    assert "street" not in replacements("in deep water") and "snow" in replacements("in deep water")
+    assert "water" not in replacements("in a wet street") and "beach" in replacements("in a wet street")

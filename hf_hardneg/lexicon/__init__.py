@@ -13,7 +13,7 @@ from ..suggestions import did_you_mean
 
 CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 2024
 _NEEDED = ("concept", "tags", "kinds")
-_KNOWN = (*_NEEDED, "modifier", "compatible", "synonyms", "hypernyms", "idioms", "ambiguous")
+_KNOWN = (*_NEEDED, "modifier", "compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Concept:
         idioms: Phrases in which the words do not mean what the entries mean.
         modifier: Whether the words describe a noun.
         ambiguous: Forms that are often meant otherwise, which the tagger has to look at; None is all of them.
+        mass: Names of mass nouns, which replace others only after "the" and the like.
         synonyms: Sets of names that mean the same, for hard positives; they are compatible, too.
     """
 
@@ -59,6 +60,7 @@ class Concept:
     modifier: bool
     ambiguous: frozenset[str] | None = None
     synonyms: tuple[frozenset[str], ...] = ()
+    mass: frozenset[str] = frozenset()
 
     @cached_property
     def is_nouns(self) -> bool:
@@ -132,7 +134,8 @@ def _read_concept(file: Path) -> Concept:
         members = frozenset(entry.name for entry in entries if entry.kind in below)
         members |= frozenset(below) - data["kinds"].keys()
         hypernyms.update({form.strip().lower(): members for form in str(above).split("/")})
-    unknown = frozenset().union(*groups, *hypernyms.values()) - names
+    mass = frozenset(map(str, data.get("mass") or ()))
+    unknown = frozenset().union(*groups, *hypernyms.values(), mass) - names
     if unknown:
         raise ValueError(f"Vocabulary {file.name}: the names {sorted(unknown)} stand in no kind; add or mend them.")
     idioms = frozenset(tuple(str(phrase).lower().split()) for phrase in data.get("idioms") or ())
@@ -156,6 +159,7 @@ def _read_concept(file: Path) -> Concept:
         modifier,
         ambiguous,
         synonyms,
+        mass,
     )
 
 

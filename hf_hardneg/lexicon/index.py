@@ -10,10 +10,16 @@ from . import CONCEPTS, Entry, Lexicon, load_lexicon
 
 
 class Reading(NamedTuple):
-    """What a phrase can mean: form `place` of class `of_class`, an entry's singular (0) or plural (1)."""
+    """What a phrase can mean: an entry's singular (0) or plural (1), form `place` of two classes.
+
+    Class `of_class` is that of definite places, `bare` that of all others.
+
+    "the water" and "the street" fit the same places, "huge water" and "a huge street" do not.
+    """
 
     entry: Entry
     of_class: int
+    bare: int
     place: int
     number: int
 
@@ -39,7 +45,10 @@ class Phrase(NamedTuple):
 
 
 class SwapClass:
-    """Forms that fit the same slot: those of one kind of one concept in one number (0 singular, 1 plural).
+    """Forms that fit the same slot: those of one kind of one concept in one number.
+
+    Kinds with mass nouns have two classes: in that of definite places all forms replace each other, in the bare one
+    mass nouns replace mass nouns and others others.
 
     Attributes:
         concept: Name of the concept.
@@ -71,21 +80,31 @@ class LexiconIndex:
                 for number, form in enumerate(entry.forms):
                     if form:
                         self._members[concept.name, entry.kind, number].append((form, entry))
-        self._class_ids = {key: i for i, key in enumerate(self._members)}
+        keys = [
+            (*key, is_bare) for key in self._members for is_bare in ((False, True) if self._mixes(key) else (False,))
+        ]
+        self._class_ids = {key: i for i, key in enumerate(keys)}
         self.phrases = self._phrases()
+
+    def _mixes(self, key: tuple[str, str, int]) -> bool:
+        """Whether a kind has mass nouns and others."""
+        mass = self.lexicon.concepts[key[0]].mass
+        return len({entry.name in mass for _, entry in self._members[key]}) > 1
 
     @cached_property
     def classes(self) -> list[SwapClass]:
         """All classes, in the order of the vocabulary files."""
-        return [self._swap_class(key[0], members) for key, members in self._members.items()]
+        return [self._swap_class(key[0], self._members[key[:3]], key[3]) for key in self._class_ids]
 
-    def _swap_class(self, concept: str, members: list[tuple[str, Entry]]) -> SwapClass:
+    def _swap_class(self, concept: str, members: list[tuple[str, Entry]], is_bare: bool) -> SwapClass:
         size = len(members)
         opposed = np.zeros((size, size))
+        mass = self.lexicon.concepts[concept].mass
         risks = np.zeros((size, len(self.mentions)), dtype=np.float32)
         for i, (_, entry) in enumerate(members):
             names = {other.name for other in self.lexicon.opposed(entry)}
-            opposed[i] = [other.name in names for _, other in members]
+            same = [not is_bare or (other.name in mass) == (entry.name in mass) for _, other in members]
+            opposed[i] = [other.name in names and fits for (_, other), fits in zip(members, same, strict=True)]
             for name in self.lexicon.implied(entry):
                 risks[i, self.mentions[concept, name]] = 1
         return SwapClass(concept, [form for form, _ in members], opposed, risks)
@@ -93,11 +112,12 @@ class LexiconIndex:
     def _phrases(self) -> dict[str, list[Phrase]]:
         readings: dict[tuple[str, ...], list[Reading]] = defaultdict(list)
         mentions: dict[tuple[str, ...], set[int]] = defaultdict(set)
-        for (concept, _, number), members in self._members.items():
-            of_class = self._class_ids[concept, members[0][1].kind, number]
+        for key, members in self._members.items():
+            concept, number, of_class = key[0], key[2], self._class_ids[*key, False]
+            bare = self._class_ids.get((*key, True), of_class)
             for place, (form, entry) in enumerate(members):
                 words = tuple(form.split())
-                readings[words].append(Reading(entry, of_class, place, number))
+                readings[words].append(Reading(entry, of_class, bare, place, number))
                 mentions[words].add(self.mentions[concept, entry.name])
         for words, above in self.lexicon.hypernyms.items():
             mentions[words].update(self.mentions[pair] for pair in above)
