@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .collator import HardNegCollator
     from .negatives import AddHardNegatives, fit_slot_model
+    from .positives import AddHardPositives
     from .trainer import HardNegCLIPTrainer
     from .training_args import HardNegCLIPTrainingArguments
 
 __version__ = "0.1.0"
 __all__ = [
     "AddHardNegatives",
+    "AddHardPositives",
     "HardNegCLIPTrainer",
     "HardNegCLIPTrainingArguments",
     "HardNegCollator",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 _ROOMS = {
     "AddHardNegatives": "negatives",
+    "AddHardPositives": "positives",
     "HardNegCLIPTrainer": "trainer",
     "HardNegCLIPTrainingArguments": "training_args",
     "HardNegCollator": "collator",

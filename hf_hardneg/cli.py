@@ -117,12 +117,39 @@ def _run_negatives(args: argparse.Namespace) -> None:
     sys.stdout.write(f"{format_summary(summary)}\n\nSaved in {args.out}\n")
 
 
+def _add_vocabulary(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "vocabulary",
+        help="write the nouns and adjectives of captions as a vocabulary file, the open concept",
+        description="Then: hf-hardneg negatives CAPTIONS --concepts object color size location FILE --out DIR",
+    )
+    parser.add_argument("captions", help="as for negatives")
+    parser.add_argument("--out", required=True, metavar="FILE", help="the .yaml file to write")
+    parser.add_argument("--min_count", type=int, default=20, help="fewest uses of a word (default 20)")
+    parser.add_argument("--caption_column", help="default: caption, captions or text, whichever is there")
+    parser.add_argument("--split", default="train", help="of a folder or Hub id (default train)")
+    parser.set_defaults(run=_run_vocabulary)
+
+
+def _run_vocabulary(args: argparse.Namespace) -> None:
+    from tqdm.auto import tqdm
+
+    from .captions import read_captions
+    from .columns import CAPTION
+    from .open_vocabulary import write_open_vocabulary
+
+    rows, _ = read_captions(args.captions, args.caption_column, args.split)
+    counts = write_open_vocabulary(tqdm(rows[CAPTION], desc="Tagging", disable=None), args.out, args.min_count)
+    sys.stdout.write(f"{counts} in {args.out}\n")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; a mistake of the user's ends it with one sentence instead of a traceback."""
     parser = argparse.ArgumentParser(prog="hf-hardneg", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_negatives(commands)
     _add_audit(commands)
+    _add_vocabulary(commands)
     args = parser.parse_args(argv)
     try:
         args.run(args)

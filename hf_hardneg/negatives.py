@@ -169,23 +169,21 @@ class AddHardNegatives:
         analyses = analyze(captions, index)
         slots = tabulate_slots(analyses)
         picks, rejections = self._draw(batch, captions, analyses, slots, index)
-        columns: dict[str, list] = {name: [] for name in NEGATIVE_FEATURES}
-        for caption, of_row, reasons in zip(captions, picks, rejections, strict=True):
+        changes = []
+        for caption, of_row in zip(captions, picks, strict=True):
             spans = word_spans(caption) if of_row else []
-            changes = [replace_words(caption, _replacements(pick, spans)) for pick in of_row]
-            values = (
-                [change.text for change in changes],
-                [pick.concept for pick in of_row],
-                [pick.operator for pick in of_row],
-                [change.old for change in changes],
-                [change.new for change in changes],
-                [[change.start, change.end] for change in changes],
-                [pick.ratio for pick in of_row],
-                reasons,
-            )
-            for name, value in zip(columns, values, strict=True):
-                columns[name].append(value)
-        return columns
+            changes.append([replace_words(caption, _replacements(pick, spans)) for pick in of_row])
+        columns = (
+            [[change.text for change in of_row] for of_row in changes],
+            [[pick.concept for pick in of_row] for of_row in picks],
+            [[pick.operator for pick in of_row] for of_row in picks],
+            [[change.old for change in of_row] for of_row in changes],
+            [[change.new for change in of_row] for of_row in changes],
+            [[[change.start, change.end] for change in of_row] for of_row in changes],
+            [[pick.ratio for pick in of_row] for of_row in picks],
+            rejections,
+        )
+        return dict(zip(NEGATIVE_FEATURES, columns, strict=True))
 
     def _draw(
         self,

@@ -39,10 +39,10 @@ def _find_hits(words: Sequence[str], phrases: dict[str, list[Phrase]]) -> list[H
     hits: list[Hit] = []
     for start, found in [(i, phrases[word]) for i, word in enumerate(words) if word in phrases]:
         for phrase in found:
-            end = start + phrase.size
-            if phrase.size > 1 and tuple(words[start:end]) != phrase.words:
+            parts, size, _, _, _, ask = phrase
+            end = start + size
+            if size > 1 and tuple(words[start:end]) != parts:
                 continue
-            ask = phrase.ask
             if ask == "always" or (ask == "follower" and end < len(words) and may_be_noun(words[end])):
                 hits.append((start, phrase, make_window(words, start, end)))
             else:
