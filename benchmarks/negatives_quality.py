@@ -31,7 +31,7 @@ from hf_hardneg.make_negatives import BATCH, summarize
 from hf_hardneg.negatives import TEMPERATURE, AddHardNegatives, fit_slot_model
 
 
-TEMPERATURES = (0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.2)
+TEMPERATURES = (0.8, 1.0, 1.2, TEMPERATURE, 1.5, 1.7, 2.0)
 KEPT = ("captions", "negatives", "by_number", "by_concept", "by_operator", "rejections")
 
 

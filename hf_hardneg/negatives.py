@@ -27,7 +27,7 @@ from .slots import Analysis, analyze, find_mentions
 from .words import word_spans
 
 
-TEMPERATURE = 1.4  # where coverage and guessability of COCO's captions balance; README.md shows the curve
+TEMPERATURE = 1.35  # where coverage and guessability of COCO's captions balance; README.md shows the curve
 EMPTY = "the caption is empty"
 NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"

@@ -15,10 +15,10 @@ MIN_COUNT = 20  # captions that use a word, at least: rarer ones are mostly miss
 MIN_SHARE = 0.9  # of a word's uses that have one tag: others are too easily meant otherwise
 # Words of captions that name no thing in the picture, or a thing that any picture may have.
 TOO_VAGUE = frozenset(
-    "area background bunch close couple day different display edge end few front group image item items kind kinds lot "
-    "lots many middle next number other others own pair part people person photo photograph picture pictures piece "
-    "pieces ready row same scene set several side sides something such thing things top type types variety various "
-    "view way".split()
+    "area background bunch close couple day different display edge end few front group image item items kind kinds "
+    "lot lots many middle next number other others own pair part people person photo photograph picture pictures "
+    "piece pieces ready row same scene set several side sides something such thing things top type types variety "
+    "various view way".split()
 )
 
 

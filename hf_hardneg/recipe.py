@@ -56,7 +56,7 @@ class DataArguments:
         metadata={"help": "Concepts to swap: names of this package, or paths of your YAML or JSON files."},
     )
     temperature: float = field(
-        default=1.4,
+        default=1.35,
         metadata={"help": "Above 1, more captions have negatives, and these are easier to tell by reading."},
     )
     concept_weights: list[float] = field(
