@@ -9,7 +9,7 @@ from typing import Any
 from datasets import Dataset, List, Value, load_dataset
 
 from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
-from .data import open_dataset, require_columns
+from .data import coco_categories, open_dataset, require_columns
 from .negatives import EMPTY
 
 
@@ -20,20 +20,16 @@ _FEATURES = {name: ROW_FEATURES[name] for name in NEGATIVE_SOURCES}
 
 def _read_coco(file: Path, data: Mapping[str, Any]) -> Dataset:
     """COCO's captions_*.json, with the categories of the instances_*.json beside it, if there is one."""
-    captions, categories = defaultdict(list), defaultdict(set)
+    captions = defaultdict(list)
     for annotation in data["annotations"]:
         captions[annotation["image_id"]].append(annotation.get("caption"))
     beside = file.with_name(file.name.replace("captions", "instances"))
-    if beside != file and beside.is_file():
-        instances = json.loads(beside.read_text(encoding="utf-8"))
-        names = {category["id"]: category["name"] for category in instances["categories"]}
-        for annotation in instances["annotations"]:
-            categories[annotation["image_id"]].add(names.get(annotation["category_id"], ""))
+    categories = coco_categories(beside) if beside != file else {}
     return Dataset.from_dict(
         {
             IMAGE_ID: list(captions),
             CAPTION: list(captions.values()),
-            CATEGORIES: [sorted(categories[image_id] - {""}) for image_id in captions],
+            CATEGORIES: [sorted(categories.get(image_id, ())) for image_id in captions],
         }
     )
 

@@ -149,7 +149,7 @@ def load_coco(
         captions[annotation["image_id"]].append(annotation.get("caption"))
     files = {image["id"]: folder / split / image["file_name"] for image in data["images"]}
     skipped[NO_IMAGE] += sum(len(texts) for image_id, texts in captions.items() if image_id not in files)
-    categories = _coco_categories(folder / "annotations" / f"instances_{split}.json")
+    categories = coco_categories(folder / "annotations" / f"instances_{split}.json")
     ids = [image_id for image_id in files if captions[image_id]]
     photos = Dataset.from_dict(
         {
@@ -163,14 +163,22 @@ def load_coco(
     return _rows_from_photos(photos, skipped, num_proc), +skipped
 
 
-def _coco_categories(file: Path) -> dict[int, set[str]]:
-    """Names of the annotated objects of each image; empty where there is no instances file."""
+def coco_categories(file: Path) -> dict[int, set[str]]:
+    """Names of the annotated objects of each image by its id; empty where there is no instances file.
+
+    Raises:
+        ValueError: If the file is broken or names an unknown category.
+    """
     if not file.is_file():
         return {}
     data = _read_json(file)
     names = {category["id"]: category["name"] for category in data["categories"]}
     categories: dict[int, set[str]] = defaultdict(set)
     for annotation in data["annotations"]:
+        if annotation["category_id"] not in names:
+            raise ValueError(
+                f"{file} annotates category {annotation['category_id']}, which it does not list; mend it."
+            )
         categories[annotation["image_id"]].add(names[annotation["category_id"]])
     return categories
 

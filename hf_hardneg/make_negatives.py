@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from tqdm.auto import tqdm
 
 from . import __version__
-from .audit import audit
+from .audit import Audit, audit
 from .audit_report import format_audits
 from .captions import read_captions
 from .columns import (
@@ -75,9 +75,8 @@ def make_negatives(
     rows, skipped = read_captions(source, caption_column, split)
     model = fit_or_update(rows, add.concepts, known_model)
     settings = {name: getattr(add, name) for name in SETTINGS}
-    adder = AddHardNegatives(**settings, model=model)
     made = rows.map(
-        adder,
+        replace(add, model=model),
         batched=True,
         batch_size=BATCH,
         num_proc=num_proc,
@@ -142,8 +141,6 @@ def format_summary(summary: dict[str, Any]) -> str:
 
 def format_audit(found: dict[str, Any] | str | None) -> str:
     """The audit as a table, or why there is none."""
-    from .audit import Audit
-
     return format_audits({"negatives": Audit(**found)}) if isinstance(found, dict) else f"No audit: {found or 'off'}"
 
 

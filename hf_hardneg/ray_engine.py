@@ -6,6 +6,7 @@ sees a whole image's rows; without that column only the caption itself speaks ag
 
 import pickle
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,10 +96,8 @@ def make_negatives_on_ray(
         if len(held) == 64:
             model, held = model.add(held), []
     model = model.add(held)
-    settings = {name: getattr(add, name) for name in ("num_negatives", "seed", "concepts", "concept_weights")}
-    adder = AddHardNegatives(**settings, temperature=add.temperature, model=model)
     folder = Path(folder)
-    made = rows.map_batches(AddColumns(adder), **tasks)
+    made = rows.map_batches(AddColumns(replace(add, model=model)), **tasks)
     made.write_parquet(str(folder / "data"))
     model.save(folder / "slot_model", index)
     counts: Counter[str] = Counter()

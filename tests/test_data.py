@@ -205,3 +205,12 @@ def test_one_image_is_too_few(coco):
     rows, _ = data.load_coco(coco)
     with pytest.raises(ValueError, match="at least 2"):
         data.split_by_image(rows.select(range(5)), 10)
+
+
+def test_an_unknown_category_is_named(coco):
+    file = coco / "annotations" / "instances_val2017.json"
+    content = json.loads(file.read_text())
+    content["annotations"][0]["category_id"] = 77
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="category 77"):
+        data.load_coco(coco)
