@@ -92,7 +92,7 @@ def test_a_saved_model_is_the_same_and_another_vocabulary_is_refused(tmp_path):
         SlotModel.load(tmp_path / "nothing", load_index())
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.01, 5), st.sampled_from([1.0, 1.4]))
 def test_flow_is_the_same_in_both_directions_and_within_its_share(seed, share, temperature):
     rng = np.random.default_rng(seed)
@@ -106,4 +106,5 @@ def test_flow_is_the_same_in_both_directions_and_within_its_share(seed, share, t
     assert flow == pytest.approx(flow.T, abs=1e-9)
     assert (rates <= 1).all() and (rates.sum(-1) <= share + 1e-9).all()
     assert (rates[of_class.opposed == 0] == 0).all()
-    assert ratios[0, 1] == pytest.approx(flat[1] / flat[0], rel=1e-3)
+    if flat.min() > 1e-6:  # far above the grain to which probabilities are rounded
+        assert ratios[0, 1] == pytest.approx(flat[1] / flat[0], rel=1e-3)
