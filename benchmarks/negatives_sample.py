@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from hf_hardneg.captions import read_captions
-from hf_hardneg.make_negatives import BATCH, SAMPLED
-from hf_hardneg.negatives import AddHardNegatives, fit_slot_model
+from hf_hardneg.make_negatives import SAMPLED
+from hf_hardneg.negatives import BATCH, AddHardNegatives, fit_slot_model
 from hf_hardneg.sample_page import build_sample_page, sample_negatives
 
 

@@ -1,15 +1,14 @@
 """Captions without images, from wherever they are: JSONL, CSV, Parquet, COCO's JSON, a dataset folder, a Hub id."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, List, Value, load_dataset
+from datasets import Dataset, Features, List, Value, load_dataset
 
 from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
-from .data import coco_categories, open_dataset, require_columns
+from .data import coco_categories, open_dataset, read_json, require_columns
 from .negatives import EMPTY
 
 
@@ -45,10 +44,7 @@ def _open(source: str, split: str) -> Dataset:
     if ending not in BUILDERS:
         raise ValueError(f"{source} ends in {ending!r}; known are {', '.join(BUILDERS)}, dataset folders and Hub ids.")
     if ending == ".json":
-        try:
-            data = json.loads(file.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{source} is not valid JSON ({error}).") from error
+        data = read_json(file)
         if isinstance(data, dict):
             if "annotations" not in data:
                 raise ValueError(f"{source} holds {sorted(data)[:5]}; COCO's captions hold images and annotations.")
@@ -126,7 +122,7 @@ def read_captions(
         with_indices=True,
         fn_kwargs={"column": wanted[0]},
         remove_columns=columns,
-        features=ROW_FEATURES.__class__(_FEATURES),
+        features=Features(_FEATURES),
         desc="Reading captions",
     )
     if not len(rows):

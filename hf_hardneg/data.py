@@ -103,10 +103,15 @@ def _clean_captions(captions: Sequence[str | None], skipped: Counter[str]) -> li
     return kept
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ValueError: If it is not valid JSON.
+    """
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} is not valid JSON ({error}); fetch it again.") from error
 
 
@@ -140,7 +145,7 @@ def load_coco(
         raise FileNotFoundError(
             f"{folder} has captions for the splits {splits}; set dataset_split to one (got {split})."
         )
-    data = _read_json(folder / "annotations" / f"captions_{split}.json")
+    data = read_json(folder / "annotations" / f"captions_{split}.json")
     if not isinstance(data, dict) or not {"images", "annotations"} <= data.keys():
         raise ValueError(f"captions_{split}.json holds {sorted(data)[:5]}; COCO's holds images and annotations.")
     skipped: Counter[str] = Counter()
@@ -171,7 +176,7 @@ def coco_categories(file: Path) -> dict[int, set[str]]:
     """
     if not file.is_file():
         return {}
-    data = _read_json(file)
+    data = read_json(file)
     names = {category["id"]: category["name"] for category in data["categories"]}
     categories: dict[int, set[str]] = defaultdict(set)
     for annotation in data["annotations"]:

@@ -30,6 +30,7 @@ STRENGTHS = (
 )  # Witten-Bell's weight of the back-off; measured, see benchmarks/negatives_quality
 PRIOR = 0.2  # added to each form's count where nothing but the class is known
 GRAIN = 2.0**40  # probabilities are multiples of 1/GRAIN, so that sums do not depend on their order
+_TOGETHER = 64  # models that are held before they are added up
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 
 
@@ -138,12 +139,13 @@ class SlotModel:
 
     def add(self, others: Iterable["SlotModel"]) -> "SlotModel":
         """The model of the captions of this one and all others; the order does not matter."""
-        models = [self, *others]
-        sums = [
-            [sum(arrays) for arrays in zip(*(getattr(model, name) for model in models), strict=True)]
-            for name in ("totals", "tried", "passed")
-        ]
-        return SlotModel(add_counts([model.counts for model in models]), *sums)
+        models = [self]
+        for model in others:
+            models.append(model)
+            # Adding many small models at once is cheaper than growing a large one by each of them.
+            if len(models) > _TOGETHER:
+                models = [_sum(models)]
+        return _sum(models)
 
     def look_up(self, slots: SlotTable) -> np.ndarray:
         """Where the contexts (N, 5) of the slots stand in the model; -1 for those never seen."""
@@ -235,6 +237,14 @@ class SlotModel:
             parts = np.split(arrays[name], np.cumsum(np.square(sizes))[:-1])
             split.append([part.reshape(n, n) for part, n in zip(parts, sizes, strict=True)])
         return cls(Counts(*(arrays[name] for name in Counts._fields)), *split)
+
+
+def _sum(models: Sequence[SlotModel]) -> SlotModel:
+    sums = [
+        [sum(arrays) for arrays in zip(*(getattr(model, name) for model in models), strict=True)]
+        for name in ("totals", "tried", "passed")
+    ]
+    return SlotModel(add_counts([model.counts for model in models]), *sums)
 
 
 def _describe(index: LexiconIndex) -> list[list[str]]:

@@ -27,11 +27,10 @@ from .columns import (
 )
 from .fluency import SlotModel
 from .lexicon.index import load_index
-from .negatives import AddHardNegatives, fit_slot_model
+from .negatives import BATCH, AddHardNegatives, fit_slot_model
 from .sample_page import build_sample_page
 
 
-BATCH = 4000  # captions that are looked at together; larger batches are a little faster
 SETTINGS = ("num_negatives", "seed", "concepts", "concept_weights", "temperature")
 SAMPLED = (CAPTION, NEGATIVE_CONCEPTS, NEGATIVE_NEWS, NEGATIVE_SPANS)
 TEMPLATE = Path(__file__).parent / "templates" / "negatives_card.md"

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,30 +18,29 @@ from .draw import Pick, draw_systematically, find_candidates, find_verdicts, to_
 from .edits import Replacement, replace_words
 from .exchanges import Exchange, find_exchanges
 from .filters import REASONS, mark_mentions
-from .fingerprint import files_digest, source_digest
+from .fingerprint import source_digest
 from .fluency import SlotModel, SlotTable, count_contexts, tabulate_slots
-from .lexicon import CONCEPTS
+from .lexicon import CONCEPTS, vocabularies_digest
 from .lexicon.index import LexiconIndex, load_index
 from .slots import Analysis, analyze, find_mentions
 from .words import word_spans
 
 
+BATCH = 4000  # captions that are looked at together; larger batches are a little faster
 TEMPERATURE = 1.35  # where coverage and guessability of COCO's captions balance; README.md shows the curve
 EMPTY = "the caption is empty"
 NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
 SOURCES = (
-    *(
-        "negatives.py",
-        "words.py",
-        "usage.py",
-        "slots.py",
-        "fluency.py",
-        "filters.py",
-        "exchanges.py",
-        "edits.py",
-        "draw.py",
-    ),
+    "negatives.py",
+    "words.py",
+    "usage.py",
+    "slots.py",
+    "fluency.py",
+    "filters.py",
+    "exchanges.py",
+    "edits.py",
+    "draw.py",
     "lexicon/*",
 )
 
@@ -75,15 +73,16 @@ def _marks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: L
 
 def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel:
     """The model of one batch of rows with `caption`, `other_captions` and `categories`; models are added up."""
-    analyses = analyze([caption or "" for caption in batch[CAPTION]], index)
-    slots = tabulate_slots(analyses)
-    model = SlotModel.empty(index)
-    for c, verdict in find_verdicts(slots, _marks(batch, analyses, index), index).items():
-        place = slots.place[slots.of_class == c]
-        model.totals[c] += np.bincount(place, minlength=verdict.shape[1])
-        model.tried[c] += model.totals[c][:, None]
-        np.add.at(model.passed[c], place, verdict == 0)
-    return SlotModel(count_contexts(slots), model.totals, model.tried, model.passed)
+    with _paused_collection():
+        analyses = analyze([caption or "" for caption in batch[CAPTION]], index)
+        slots = tabulate_slots(analyses)
+        model = SlotModel.empty(index)
+        for c, verdict in find_verdicts(slots, _marks(batch, analyses, index), index).items():
+            place = slots.place[slots.of_class == c]
+            model.totals[c] += np.bincount(place, minlength=verdict.shape[1])
+            model.tried[c] += model.totals[c][:, None]
+            np.add.at(model.passed[c], place, verdict == 0)
+        return SlotModel(count_contexts(slots), model.totals, model.tried, model.passed)
 
 
 def fit_slot_model(rows: Iterable[Mapping[str, Sequence]], concepts: tuple[str, ...] = CONCEPTS) -> SlotModel:
@@ -95,15 +94,7 @@ def fit_slot_model(rows: Iterable[Mapping[str, Sequence]], concepts: tuple[str, 
         concepts: As in `AddHardNegatives`.
     """
     index = load_index(concepts)
-    model = SlotModel.empty(index)
-    held: list[SlotModel] = []
-    for batch in rows:
-        with _paused_collection():
-            held.append(count_slots(batch, index))
-        # Adding many small models at once is cheaper than growing a large one by each of them.
-        if len(held) == 64:
-            model, held = model.add(held), []
-    return model.add(held) if held else model
+    return SlotModel.empty(index).add(count_slots(batch, index) for batch in rows)
 
 
 @dataclass(frozen=True)
@@ -148,9 +139,7 @@ class AddHardNegatives:
         if self.temperature <= 0:
             raise ValueError(f"temperature is {self.temperature}; it must be above 0 (1 is the model as it is).")
         load_index(self.concepts)  # a broken vocabulary is said now, not in a worker
-        # A file of the user's counts by its content: edited, it is another cache key.
-        own = [Path(name) for name in self.concepts if name not in CONCEPTS]
-        object.__setattr__(self, "vocabularies", files_digest(own))
+        object.__setattr__(self, "vocabularies", vocabularies_digest(self.concepts))
         weights = self._concept_weights()
         if len(weights) != len(self.concepts) or min(weights) < 0:
             raise ValueError(
@@ -194,7 +183,6 @@ class AddHardNegatives:
         index: LexiconIndex,
     ) -> tuple[list[list[Pick]], list[list[str]]]:
         """Draw the negatives of each row, and say for which reasons candidates were turned down."""
-        slots = tabulate_slots(analyses)
         verdicts = find_verdicts(slots, _marks({**batch, CAPTION: captions}, analyses, index), index)
         exchanges = _all_exchanges(analyses, batch[OTHER_CAPTIONS], slots, index)
         candidates = find_candidates(

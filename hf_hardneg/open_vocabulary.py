@@ -60,8 +60,8 @@ def write_open_vocabulary(captions: Iterable[str], file: str | Path, min_count: 
     Raises:
         ValueError: If fewer than two words of every kind are common enough.
     """
-    kinds = {kind: words for kind, words in choose_words(count_tagged(captions), load_index(), min_count).items()}
-    kinds = {kind: words for kind, words in kinds.items() if len(words) > 1}
+    chosen = choose_words(count_tagged(captions), load_index(), min_count)
+    kinds = {kind: words for kind, words in chosen.items() if len(words) > 1}
     if not kinds:
         raise ValueError(f"No two nouns or adjectives of these captions are used {min_count} times; lower min_count.")
     content = {"concept": "open", "tags": list(KINDS), "kinds": kinds}

@@ -7,20 +7,20 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from .columns import CAPTION, IMAGE_ID, POSITIVE_FEATURES
 from .edits import Change, Replacement, replace_words
-from .fingerprint import files_digest, source_digest
-from .lexicon import CONCEPTS, Entry
+from .exchanges import SYMMETRIC_WORDS
+from .fingerprint import source_digest
+from .lexicon import CONCEPTS, Entry, vocabularies_digest
 from .lexicon.index import LexiconIndex, load_index
 from .slots import Analysis, Slot, analyze
 from .words import word_spans
 
 
 SYNONYM, HYPERNYM, REORDER = "synonym", "hypernym", "reorder"
-SOURCES = ("positives.py", "words.py", "usage.py", "slots.py", "edits.py", "lexicon/*")
+SOURCES = ("positives.py", "words.py", "usage.py", "slots.py", "edits.py", "exchanges.py", "lexicon/*")
 
 # Synonyms that are put in and never replaced: they also mean something else ("dirt bike", "on the left of the
 # picture"), or the other is a rarer spelling ("skate board").
@@ -56,7 +56,6 @@ BEFORE_PAIR = frozenset(
 PICTURES = frozenset("picture photo photograph image view painting drawing group pair".split())  # before "of"
 AFTER_PAIR = frozenset("are sit stand lie lay walk play sleep rest graze together".split())
 POSTURES = frozenset("sitting standing lying laying walking playing sleeping resting grazing".split())
-SYMMETRIC_WORDS = frozenset(["next to", "near", "beside"])
 
 
 class Rewrite(NamedTuple):
@@ -272,8 +271,7 @@ class AddHardPositives:
         if self.num_positives < 1:
             raise ValueError(f"num_positives is {self.num_positives}; it must be 1 or more.")
         load_index(self.concepts)  # a broken vocabulary is said now, not in a worker
-        own = [Path(name) for name in self.concepts if name not in CONCEPTS]
-        object.__setattr__(self, "vocabularies", files_digest(own))
+        object.__setattr__(self, "vocabularies", vocabularies_digest(self.concepts))
 
     def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
         """Take columns `caption` and `image_id`; return `columns.POSITIVE_FEATURES`."""

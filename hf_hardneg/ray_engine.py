@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_FEATURES, NEGATIVE_SOURCES, OTHER_CAPTIONS
 from .fluency import SlotModel
 from .lexicon.index import load_index
-from .negatives import AddHardNegatives, count_slots
+from .negatives import BATCH, AddHardNegatives, count_slots
 
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-BATCH = 4000
 
 
 def _rows(table: "pa.Table") -> dict[str, list]:
@@ -90,12 +88,8 @@ def make_negatives_on_ray(
         raise ValueError(f"{source} has the columns {rows.schema().names} and lacks {sorted(missing)}.")
     tasks: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": BATCH, "concurrency": num_workers}
     model = SlotModel.empty(index) if known_model is None else SlotModel.load(known_model, index)
-    held = []
-    for row in rows.map_batches(CountSlots(add.concepts), **tasks).iter_rows():
-        held.append(pickle.loads(row["model"]))  # noqa: S301 - made by CountSlots above
-        if len(held) == 64:
-            model, held = model.add(held), []
-    model = model.add(held)
+    counted = rows.map_batches(CountSlots(add.concepts), **tasks)
+    model = model.add(pickle.loads(row["model"]) for row in counted.iter_rows())  # all made by CountSlots above
     folder = Path(folder)
     made = rows.map_batches(AddColumns(replace(add, model=model)), **tasks)
     made.write_parquet(str(folder / "data"))

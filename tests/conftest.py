@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import subprocess
+import sys
 
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -53,6 +55,16 @@ def mentions(text, index=None):
     index = index or load_index()
     names = list(index.mentions)
     return {names[mention] for mention in find_mentions(text, index)}
+
+
+def outputs_under_two_hash_seeds(code):
+    """What a Python program prints under PYTHONHASHSEED 1 and under 2."""
+    return [
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    ]
 
 
 def scene_captions(size, seed="vocabulary"):

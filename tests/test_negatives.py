@@ -1,11 +1,8 @@
-import os
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import CAPTIONS, scene_captions
+from conftest import CAPTIONS, outputs_under_two_hash_seeds, scene_captions
 from datasets import Dataset, Features, IterableDataset
 from datasets.fingerprint import Hasher
 from hypothesis import given, settings
@@ -132,12 +129,7 @@ def test_output_does_not_depend_on_the_hash_seed():
         "r = {'caption': t, 'image_id': range(20), 'other_captions': b, 'categories': b}\n"
         "print(A(model=f([r]))(r))"
     )
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
-        ).stdout
-        for seed in ("1", "2")
-    ]
+    outputs = outputs_under_two_hash_seeds(code)
     assert outputs[0] == outputs[1] != b""
 
 

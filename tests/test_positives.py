@@ -1,9 +1,5 @@
-import os
-import subprocess
-import sys
-
 import pytest
-from conftest import CAPTIONS, scene_captions
+from conftest import CAPTIONS, outputs_under_two_hash_seeds, scene_captions
 from datasets import Dataset
 from datasets.fingerprint import Hasher
 from hypothesis import given, settings
@@ -174,12 +170,7 @@ def test_output_does_not_depend_on_the_hash_seed():
         "from hf_hardneg.positives import AddHardPositives as A\n"
         f"print(A(2)({{'caption': {CAPTIONS!r}, 'image_id': range(5)}}))"
     )
-    outputs = [
-        subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
-        ).stdout
-        for seed in ("1", "2")
-    ]
+    outputs = outputs_under_two_hash_seeds(code)
     assert outputs[0] == outputs[1] != b""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ..fingerprint import files_digest
 from ..suggestions import did_you_mean
 
 
@@ -161,6 +162,11 @@ def _read_concept(file: Path) -> Concept:
         synonyms,
         mass,
     )
+
+
+def vocabularies_digest(names: tuple[str, ...]) -> str:
+    """A digest of the user's own files among the concepts: edited, a file is another cache key."""
+    return files_digest(Path(name) for name in names if name not in CONCEPTS)
 
 
 @lru_cache
