@@ -70,6 +70,9 @@ def _add_negatives(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     parser.add_argument("--concept_weights", nargs="+", type=float, help="relative frequency of each concept")
     parser.add_argument("--temperature", type=float, help="above 1: more negatives, easier to tell by reading")
     parser.add_argument("--model", metavar="DIR", help="slot_model folder of further captions, added to these")
+    parser.add_argument(
+        "--language_model", metavar="ID", help="Hub id or folder of a causal language model; drops what it can tell"
+    )
     parser.add_argument("--caption_column", help="default: caption, captions or text, whichever is there")
     parser.add_argument("--split", default="train", help="of a folder or Hub id (default train)")
     parser.add_argument("--num_proc", type=int, help="processes (default 1)")
@@ -97,6 +100,8 @@ def _run_negatives(args: argparse.Namespace) -> None:
     if args.engine == "ray":
         from .ray_engine import make_negatives_on_ray
 
+        if args.language_model:
+            raise ValueError("--language_model needs one accelerator's process: leave out --engine ray.")
         counts = make_negatives_on_ray(
             args.captions, args.out, AddHardNegatives(**settings), args.model, args.num_proc or 2
         )
@@ -109,6 +114,7 @@ def _run_negatives(args: argparse.Namespace) -> None:
         args.out,
         AddHardNegatives(**settings),
         args.model,
+        args.language_model,
         args.caption_column,
         args.split,
         args.num_proc,

@@ -36,7 +36,8 @@ ROW_FEATURES = Features(
 NEGATIVE_SOURCES = [IMAGE_ID, CAPTION, OTHER_CAPTIONS, CATEGORIES]
 # Parallel lists, one value for each negative: its text, concept and operator ("replace" or "exchange"); the caption's
 # characters `span[0]:span[1]` read `old` and were replaced by `new`; `ratio` is p(negative) / p(caption) under the
-# slot model. `rejections` names each reason for which candidates of the row were turned down.
+# slot model at its temperature, or under the language model that came after it. `rejections` names each reason for
+# which candidates of the row were turned down.
 NEGATIVE_FEATURES = Features(
     {
         NEGATIVES: List(Value("string")),

@@ -121,15 +121,15 @@ def _exchange_candidates(
     share: np.ndarray,
     temperature: float,
 ) -> Iterator[Candidates]:
-    """The rate of an exchange is min(1, p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2))), at most its share."""
+    """The rate of an exchange is min(1, ratio) share, the ratio p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2))."""
     for exchange, most in zip(exchanges, share.tolist(), strict=True):
         first, second = exchange
         of_class = slots.of_class[first]
         at_first, at_second = (p[of_class][np.searchsorted(members[of_class], slot)] for slot in exchange)
         here, there = slots.place[first], slots.place[second]
         now = at_first[here] * at_second[there]
-        odds = float(at_first[there] * at_second[here] / now) if now > 0 else 0.0
-        rate = int(min(1.0, odds) ** (1 / temperature) * min(1.0, most) * ONE)
+        odds = float(at_first[there] * at_second[here] / now) ** (1 / temperature) if now > 0 else 0.0
+        rate = int(min(1.0, odds) * min(1.0, most) * ONE)
         if rate:
             yield Candidates(*(np.array([value]) for value in (slots.row[first], first, second, there, rate, odds)))
 

@@ -26,6 +26,7 @@ from .columns import (
     with_negatives,
 )
 from .fluency import SlotModel
+from .language_model import ThinByLanguageModel
 from .lexicon.index import load_index
 from .negatives import BATCH, AddHardNegatives, fit_slot_model
 from .sample_page import build_sample_page
@@ -48,6 +49,7 @@ def make_negatives(
     folder: str | Path,
     add: AddHardNegatives,
     known_model: str | None = None,
+    language_model: str | None = None,
     caption_column: str | None = None,
     split: str = "train",
     num_proc: int | None = None,
@@ -60,6 +62,7 @@ def make_negatives(
         folder: Gets data/train.parquet, slot_model/, negatives.json, sample.html (to judge 200) and README.md.
         add: The settings; its model is replaced by the one that is fitted here.
         known_model: Folder of a slot model of further captions.
+        language_model: Hub id or folder of a causal language model that thins what was drawn.
         caption_column: See `captions.read_captions`.
         split: Of a dataset folder or Hub id.
         num_proc: Processes that draw.
@@ -82,6 +85,10 @@ def make_negatives(
         features=with_negatives(rows.features),
         desc="Adding hard negatives",
     )
+    if language_model:
+        thin = ThinByLanguageModel(language_model, add.temperature, add.seed)
+        made = made.map(thin, batched=True, batch_size=BATCH, features=made.features, desc="Language model")
+    settings["language_model"] = language_model
     folder = Path(folder)
     (folder / "data").mkdir(parents=True, exist_ok=True)
     made.to_parquet(str(folder / "data" / "train.parquet"))
@@ -161,6 +168,7 @@ def build_card(summary: dict[str, Any], title: str) -> str:
         "seed": settings["seed"],
         "num_negatives": settings["num_negatives"],
         "temperature": settings["temperature"],
+        "language_model": settings["language_model"],
         "concepts": ", ".join(Path(name).stem for name in settings["concepts"]),
         "audit": format_audit(summary["audit"]),
         **{name: _list(summary[name]) for name in ("by_number", "by_concept", "by_operator", "rejections", "skipped")},

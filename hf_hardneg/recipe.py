@@ -59,6 +59,10 @@ class DataArguments:
         default=1.35,
         metadata={"help": "Above 1, more captions have negatives, and these are easier to tell by reading."},
     )
+    language_model: str | None = field(
+        default=None,
+        metadata={"help": "Hub id or folder of a causal language model that drops negatives it can tell by reading."},
+    )
     concept_weights: list[float] = field(
         default_factory=list,
         metadata={

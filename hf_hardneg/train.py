@@ -109,7 +109,13 @@ def add_negatives(
     )
     num_proc = min(args.num_proc or os.cpu_count() or 1, 1 + len(rows) // 10000)
     features = with_negatives(rows.features)
-    return rows.map(add, batched=True, num_proc=num_proc, features=features, desc="Adding hard negatives")
+    rows = rows.map(add, batched=True, num_proc=num_proc, features=features, desc="Adding hard negatives")
+    if args.language_model:
+        from .language_model import ThinByLanguageModel
+
+        thin = ThinByLanguageModel(args.language_model, args.temperature, seed)
+        rows = rows.map(thin, batched=True, features=features, desc="Language model")
+    return rows
 
 
 def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negatives: int, seed: int) -> TrainingData:
