@@ -44,7 +44,7 @@ def train_language_model(captions: list[str], folder: str) -> None:
     tokens.normalizer = normalizers.Lowercase()
     tokens.pre_tokenizer = pre_tokenizers.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokens.train_from_iterable(
+    tokens.train_from_iterator(
         captions, trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=["<end>"], initial_alphabet=alphabet)
     )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, bos_token="<end>", eos_token="<end>")
