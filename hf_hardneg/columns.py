@@ -4,6 +4,7 @@ from datasets import Features, Image, List, Value
 
 
 IMAGE = "image"
+IMAGE_EMBEDS = "image_embeds"
 IMAGE_ID = "image_id"
 CAPTION = "caption"
 OTHER_CAPTIONS = "other_captions"

@@ -1,5 +1,6 @@
 """What the loss sees of a batch: embeddings of images, captions and negatives, kept apart."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -46,3 +47,8 @@ def split_embeddings(image: Tensor, text: Tensor, mask: Tensor, image_id: Tensor
     # masked_scatter, unlike indexing with a mask, needs no copy of the mask on the host.
     spread = spread.masked_scatter(mask[..., None], negatives)
     return Embeddings(image, caption, spread, mask, image_id)
+
+
+def join_embeddings(parts: Sequence[Embeddings]) -> Embeddings:
+    """The batches `parts`, all of the same K and D, as one."""
+    return Embeddings(*(torch.cat(of_parts) for of_parts in zip(*parts, strict=True)))

@@ -23,11 +23,22 @@ class ModelArguments:
 
     model_name_or_path: str | None = field(
         default=None,
-        metadata={"help": "Hub id or folder of a CLIPModel with processor; none is the shipped start model."},
+        metadata={"help": "Hub id or folder of a CLIP, MetaCLIP 2 or SigLIP model; none is the shipped start model."},
     )
     control: bool = field(
         default=False, metadata={"help": "Also train the control: same start, rows and steps, but no negatives."}
     )
+    text_only: bool = field(
+        default=False,
+        metadata={"help": "Train the text tower alone, on image embeddings that are computed once and kept."},
+    )
+    frozen_towers: list[str] = field(default_factory=list, metadata={"help": "Towers to leave as they are."})
+    lora_towers: list[str] = field(
+        default_factory=list, metadata={"help": "Towers to train by LoRA (vision, text); all else is then frozen."}
+    )
+    lora_rank: int = field(default=16, metadata={"help": "Rank of LoRA's matrices."})
+    lora_alpha: int = field(default=32, metadata={"help": "LoRA's product is scaled by alpha / rank."})
+    lora_dropout: float = field(default=0.0, metadata={"help": "Dropout on what goes into LoRA's matrices."})
 
 
 @dataclass

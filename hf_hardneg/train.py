@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .recipe import Arguments, DataArguments, parse_arguments
+from .recipe import Arguments, DataArguments, ModelArguments, parse_arguments
 from .training_args import HardNegCLIPTrainingArguments
 
 
@@ -168,22 +168,54 @@ def find_checkpoint(args: HardNegCLIPTrainingArguments) -> str | None:
     return None
 
 
-def train_model(start: str, name: str, args: HardNegCLIPTrainingArguments, data: TrainingData) -> tuple[Any, Any]:
-    """Continue the model in `start`; return the trainer (its model trained) and the processor."""
-    from transformers import CLIPModel, CLIPProcessor
+def load_model(name_or_path: str) -> tuple[Any, Any]:
+    """A dual encoder of transformers and its processor.
 
+    Raises:
+        ValueError: If it is another kind of model.
+    """
+    from transformers import AutoModel, AutoProcessor
+
+    model = AutoModel.from_pretrained(name_or_path)
+    if not hasattr(model, "get_text_features") or not hasattr(model, "logit_scale"):
+        raise ValueError(
+            f"{name_or_path} is a {type(model).__name__}, not a dual encoder of images and texts such as "
+            "openai/clip-vit-base-patch32 or google/siglip-base-patch16-224."
+        )
+    return model, AutoProcessor.from_pretrained(name_or_path)
+
+
+def choose_weights(model: Any, args: ModelArguments) -> Any:
+    """Freeze what is not to be trained, or put LoRA on what is."""
+    from .adapters import add_lora, freeze_towers
+
+    frozen = sorted({*args.frozen_towers, *(["vision"] if args.text_only else [])})
+    if frozen:
+        freeze_towers(model, frozen)
+    if not args.lora_towers:
+        return model
+    if set(frozen) & set(args.lora_towers):
+        raise ValueError(f"lora_towers {args.lora_towers} cannot be frozen at the same time ({frozen} are).")
+    return add_lora(model, args.lora_towers, args.lora_rank, args.lora_alpha, args.lora_dropout)
+
+
+def train_model(
+    start: str, name: str, model_args: ModelArguments, args: HardNegCLIPTrainingArguments, data: TrainingData
+) -> tuple[Any, Any]:
+    """Continue the model in `start`; return the trainer (its model trained) and the processor."""
     from .collator import HardNegCollator
-    from .evaluation.encoding import text_limit
+    from .dual_encoder import find_text_format
     from .trainer import HardNegCLIPTrainer
 
     logger.warning(f"Training {name}: K = {args.num_negatives}, {len(data.rows)} captions")
-    model, processor = CLIPModel.from_pretrained(start), CLIPProcessor.from_pretrained(start)
-    limit = text_limit(model)
+    model, processor = load_model(start)
+    text_format = find_text_format(model, processor.tokenizer, args.text_layout)
+    model = choose_weights(model, model_args)
     evaluates = args.eval_strategy != "no"
     trainer = HardNegCLIPTrainer(
         model,
         args,
-        HardNegCollator(processor, args.num_negatives, data.concepts, max_length=limit),
+        HardNegCollator(processor, args.num_negatives, data.concepts, text_format),
         train_dataset=data.rows,
         eval_dataset=data.held_out if evaluates else None,
         processing_class=processor,
@@ -210,20 +242,24 @@ def run(arguments: Arguments) -> dict[str, Any]:
     Raises:
         ValueError: On data or arguments that cannot be used; the message says what to do.
     """
-    from transformers import CLIPModel, CLIPProcessor
-
     from .evaluation.encoding import text_limit
     from .evaluation.results import collect_outcomes, summarize
+    from .image_cache import add_image_embeddings
     from .outputs import save_outputs
 
     model_args, data_args, args = arguments
     folder = Path(args.output_dir or "")
     check_writable(folder)
     start = model_args.model_name_or_path or str(START_MODEL)
-    model: Any = CLIPModel.from_pretrained(start)
-    processor = CLIPProcessor.from_pretrained(start)
+    model, processor = load_model(start)
     with args.main_process_first(desc="preparing data"):
         data = prepare_data(data_args, processor.tokenizer, text_limit(model), args.num_negatives, args.seed)
+        if model_args.text_only:
+            data = replace(
+                data,
+                rows=add_image_embeddings(data.rows, model.to(args.device), processor),
+                held_out=add_image_embeddings(data.held_out, model, processor),
+            )
     if data.skipped:
         logger.warning(f"Skipped: {dict(data.skipped)}")
     outcomes = {START: collect_outcomes(model.to(args.device), processor, data.pairs, data.held_out)}
@@ -234,7 +270,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
     seconds = {}
     for name, run_args in runs.items():
         began = time.perf_counter()
-        trainer, processor = train_model(start, name, run_args, data)
+        trainer, processor = train_model(start, name, model_args, run_args, data)
         seconds[name] = time.perf_counter() - began
         outcomes[name] = collect_outcomes(trainer.model, processor, data.pairs, data.held_out)
         trainer.save_model()

@@ -5,12 +5,20 @@ from dataclasses import dataclass, field
 from transformers import TrainingArguments
 
 
+LAYOUTS = ("auto", "tree", "padded")
+LOSSES = ("auto", "softmax", "sigmoid")
+
+
 @dataclass
 class HardNegCLIPTrainingArguments(TrainingArguments):
-    """`transformers.TrainingArguments` and what hard negatives need."""
+    """`transformers.TrainingArguments` and what hard negatives need; `label_smoothing_factor` is heeded, too."""
 
     num_negatives: int = field(
         default=3, metadata={"help": "K, hard-negative captions per image; the paper tries 1 to 3, 0 is plain CLIP."}
+    )
+    loss: str = field(
+        default="auto",
+        metadata={"help": "softmax (CLIP), sigmoid (SigLIP), or auto: sigmoid where the model has a logit_bias."},
     )
     batch_negatives: bool = field(
         default=True,
@@ -20,17 +28,46 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
         default=1.0,
         metadata={"help": "Weight of a further loss term: each caption against its own hard negatives only (TSVLC)."},
     )
+    margin_weight: float = field(
+        default=0.0, metadata={"help": "Weight of a further term: own negatives closer than `margin` cost their lack."}
+    )
+    margin: float = field(default=0.2, metadata={"help": "Cosine by which a caption should beat its own negatives."})
+    focal_gamma: float = field(
+        default=0.0, metadata={"help": "Above 0, choices that are right already weigh less (focal loss)."}
+    )
+    distillation_weight: float = field(
+        default=0.0,
+        metadata={"help": "Weight of staying near the start model's choices within the batch, against forgetting."},
+    )
+    text_layout: str = field(
+        default="auto",
+        metadata={"help": "tree: encode what texts share once; padded: one text a row; auto: tree where it is exact."},
+    )
+    grad_cache_rows: int | None = field(
+        default=None,
+        metadata={
+            "help": "Encode the batch in chunks of so many rows (GradCache): any contrastive batch in the memory of a "
+            "chunk, exact, for one more forward pass."
+        },
+    )
     # The collator needs the image and text columns, which Trainer would take for unused.
     remove_unused_columns: bool = field(default=False, metadata={"help": "Must stay false: the collator reads rows."})
 
     def __post_init__(self) -> None:
         """Check the own fields; raises ValueError with what was got and what is possible."""
         super().__post_init__()
-        if self.num_negatives < 0:
-            raise ValueError(f"num_negatives is {self.num_negatives}; it must be 0 or more.")
-        if self.own_negatives_weight < 0:
-            raise ValueError(f"own_negatives_weight is {self.own_negatives_weight}; it must be 0 or more.")
-        if self.num_negatives and not self.batch_negatives and not self.own_negatives_weight:
-            raise ValueError("Neither loss uses the negatives: set batch_negatives, own_negatives_weight, or K to 0.")
+        for name in ("num_negatives", "own_negatives_weight", "margin_weight", "focal_gamma", "distillation_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more.")
+        for name, choices in (("text_layout", LAYOUTS), ("loss", LOSSES)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(choices)}.")
+        if not 0 < self.margin <= 2:
+            raise ValueError(f"margin is {self.margin}; cosines differ by 2 at most, so it must be in (0, 2].")
+        if self.grad_cache_rows is not None and self.grad_cache_rows < 1:
+            raise ValueError(f"grad_cache_rows is {self.grad_cache_rows}; it must be 1 or more.")
+        uses = self.batch_negatives or self.own_negatives_weight or self.margin_weight
+        if self.num_negatives and not uses:
+            raise ValueError("No loss uses the negatives: set batch_negatives, own_negatives_weight, or K to 0.")
         if self.remove_unused_columns:
             raise ValueError("remove_unused_columns must be false: the collator reads the image and text columns.")

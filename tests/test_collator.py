@@ -2,6 +2,7 @@ import torch
 from conftest import gray
 
 from hf_hardneg.collator import HardNegCollator
+from hf_hardneg.dual_encoder import TextFormat
 
 
 ROWS = [
@@ -14,7 +15,7 @@ for row, concepts in zip(ROWS, (["color", "object"], [], ["size"]), strict=True)
 
 
 def test_batch_holds_captions_first_then_the_negatives_that_exist(processor):
-    batch = HardNegCollator(processor, num_negatives=2, max_length=32)(ROWS)
+    batch = HardNegCollator(processor, num_negatives=2, text_format=TextFormat(32))(ROWS)
     assert batch["pixel_values"].shape == (3, 3, 48, 48)
     texts = processor.tokenizer.batch_decode(batch["input_ids"], skip_special_tokens=True)
     assert texts == ["a red cup", "a sun", "a small cup", "a blue cup", "a red vase", "a large cup"]
@@ -23,7 +24,7 @@ def test_batch_holds_captions_first_then_the_negatives_that_exist(processor):
 
 
 def test_padding_is_to_the_longest_and_changes_no_embedding(processor, model):
-    batch = HardNegCollator(processor, num_negatives=2, max_length=32)(ROWS)
+    batch = HardNegCollator(processor, num_negatives=2, text_format=TextFormat(32))(ROWS)
     assert batch["input_ids"].shape[1] == 5  # start, three words, end
     with torch.no_grad():
         together = model.get_text_features(input_ids=batch["input_ids"]).pooler_output

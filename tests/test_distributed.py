@@ -16,6 +16,7 @@ from transformers import CLIPModel, CLIPProcessor
 from hf_hardneg.collator import HardNegCollator
 from hf_hardneg.columns import with_negatives
 from hf_hardneg.distributed import gather_embeddings
+from hf_hardneg.dual_encoder import TextFormat
 from hf_hardneg.embeddings import Embeddings
 from hf_hardneg.losses import batch_negatives_loss, own_negatives_loss
 from hf_hardneg.negatives import AddHardNegatives
@@ -132,7 +133,7 @@ def train_two_steps(rank, folder, world_size, port):
         save_strategy="no",
         disable_tqdm=True,
     )
-    collator = HardNegCollator(processor, 3, max_length=32)
+    collator = HardNegCollator(processor, 3, text_format=TextFormat(32))
     trainer = HardNegCLIPTrainer(model, args, collator, train_dataset=load_from_disk(f"{folder}/rows"))
     trainer.train()
     if rank == 0:

@@ -36,17 +36,16 @@ def arguments(seed: int) -> Arguments:
 
 def train_one(k: int, seed: int) -> None:
     """Train with K and seed and save the outcome of every held-out item; K = -1 judges the start model."""
-    from transformers import CLIPModel, CLIPProcessor
-
     from hf_hardneg.evaluation.encoding import text_limit
     from hf_hardneg.evaluation.results import collect_outcomes
-    from hf_hardneg.train import START_MODEL, prepare_data, train_model
+    from hf_hardneg.train import START_MODEL, load_model, prepare_data, train_model
 
-    _, data_args, args = arguments(seed)
-    model, processor = CLIPModel.from_pretrained(START_MODEL), CLIPProcessor.from_pretrained(START_MODEL)
+    model_args, data_args, args = arguments(seed)
+    model, processor = load_model(str(START_MODEL))
     data = prepare_data(data_args, processor.tokenizer, text_limit(model), max(KS), seed)
     if k >= 0:
-        trainer, processor = train_model(str(START_MODEL), NAMES[k], replace(args, num_negatives=k), data)
+        run_args = replace(args, num_negatives=k)
+        trainer, processor = train_model(str(START_MODEL), NAMES[k], model_args, run_args, data)
         model = trainer.model
     outcomes = collect_outcomes(model, processor, data.pairs, data.held_out)
     flat = {f"{part}/{name}": values for part, scores in outcomes.items() for name, values in scores.items()}

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from PIL.Image import Image
 from torch import Tensor
+
+from ..dual_encoder import embed_images, embed_texts, find_text_format
 
 
 BATCH_SIZE = 128
@@ -14,7 +15,7 @@ BATCH_SIZE = 128
 
 def text_limit(model: Any) -> int:
     """The most tokens a text may have: the size of the text tower's position table."""
-    return model.config.text_config.max_position_embeddings
+    return model.config.get_text_config().max_position_embeddings
 
 
 @torch.inference_mode()
@@ -24,8 +25,8 @@ def encode_images(model: Any, processor: Any, images: Sequence[Image], batch_siz
     parts = []
     for start in range(0, len(images), batch_size):
         batch = [image.convert("RGB") for image in images[start : start + batch_size]]
-        pixels = processor.image_processor(batch, return_tensors="pt")["pixel_values"].to(model.device)
-        parts.append(F.normalize(model.get_image_features(pixel_values=pixels).pooler_output.float(), dim=-1).cpu())
+        pixels = processor.image_processor(batch, return_tensors="pt").to(model.device)
+        parts.append(embed_images(model, pixels).float().cpu())
     return torch.cat(parts)
 
 
@@ -33,11 +34,10 @@ def encode_images(model: Any, processor: Any, images: Sequence[Image], batch_siz
 def encode_texts(model: Any, processor: Any, texts: Sequence[str], batch_size: int = BATCH_SIZE) -> Tensor:
     """Unit-norm embeddings of texts, (N, D) on the CPU in float32; texts beyond the position table are cut there."""
     model.eval()
-    limit = text_limit(model)
+    text_format = find_text_format(model, processor.tokenizer, "padded")
     parts = []
     for start in range(0, len(texts), batch_size):
-        batch = list(texts[start : start + batch_size])
-        tokens = processor.tokenizer(batch, padding=True, truncation=True, max_length=limit, return_tensors="pt")
-        features = model.get_text_features(**tokens.to(model.device)).pooler_output
-        parts.append(F.normalize(features.float(), dim=-1).cpu())
+        inputs = text_format.tokenize(processor.tokenizer, texts[start : start + batch_size])
+        tokens = {name: part.to(model.device) for name, part in inputs.items()}
+        parts.append(embed_texts(model, tokens).float().cpu())
     return torch.cat(parts)

@@ -1,0 +1,166 @@
+"""How transformers' dual encoders (CLIP, MetaCLIP 2, SigLIP, ...) are run: one forward pass for all of training.
+
+What a text tower can do is found out by trying, not from a list of models: whether padding changes a text's embedding,
+whether it needs an attention mask, and whether texts can be packed into tries (text_tree.py).
+"""
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .text_tree import pack_texts
+
+
+TEXT_INPUTS = ("input_ids", "attention_mask", "position_ids", "tree_mask", "pool_index")
+# The probes compare embeddings of one text computed in two ways; two different texts are farther apart than this share
+# of their distance, in bf16, too.
+TOLERANCE = 0.05
+PROBES = ("a red car next to a dog", "a red bus", "two cats")
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How a model's text tower wants its tokens; `find_text_format` finds it out.
+
+    Attributes:
+        max_length: The most tokens of a text, the size of the position table.
+        padding: "longest" where padding changes nothing, "max_length" where the model was made for full rows (SigLIP).
+        attention_mask: Whether the tower must be told what is padding.
+        tree: Whether texts are packed into tries.
+        eos_token_id: Of the text config; decides where a text is read.
+    """
+
+    max_length: int = 77
+    padding: Literal["longest", "max_length"] = "longest"
+    attention_mask: bool = False
+    tree: bool = False
+    eos_token_id: int = 2
+
+    def tokenize(self, tokenizer: Any, texts: Sequence[str]) -> dict[str, Tensor]:
+        """Inputs of `embed_texts` for N texts; what is longer than `max_length` is cut there."""
+        limits = {"truncation": True, "max_length": self.max_length}
+        if self.tree:
+            ids = tokenizer(list(texts), **limits)["input_ids"]
+            packed = pack_texts(ids, self.eos_token_id, self.max_length)
+            return {name: torch.from_numpy(part) for name, part in packed._asdict().items()}
+        tokens = tokenizer(list(texts), padding=self.padding, return_tensors="pt", **limits)
+        # Without a mask attention is faster, and a causal tower that is read at EOS needs none.
+        names = ("input_ids", "attention_mask") if self.attention_mask else ("input_ids",)
+        return {name: tokens[name] for name in names}
+
+
+def _tree_states(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The projected states (N, D) of N texts in a `TextTree`."""
+    mask = inputs["tree_mask"][:, None]
+    dtype = model.text_projection.weight.dtype
+    # Additive: a boolean mask is right under sdpa and silently wrong under eager attention.
+    bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
+    states = model.text_model(
+        input_ids=inputs["input_ids"], position_ids=inputs["position_ids"], attention_mask=bias
+    ).last_hidden_state
+    return model.text_projection(states.flatten(0, 1)[inputs["pool_index"]])
+
+
+def embed_texts(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Unit-norm embeddings (N, D) of what `TextFormat.tokenize` made."""
+    if "tree_mask" in inputs:
+        return F.normalize(_tree_states(model, inputs), dim=-1)
+    return F.normalize(model.get_text_features(**inputs).pooler_output, dim=-1)
+
+
+def embed_images(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Unit-norm embeddings (B, D) of what the model's image processor made."""
+    return F.normalize(model.get_image_features(**inputs).pooler_output, dim=-1)
+
+
+def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
+    """The model's own forward pass, or for batches of `HardNegCollator` the embeddings and the temperature."""
+    if "image_id" not in inputs:
+        return type(model).forward(model, *args, **inputs)
+    del inputs["image_id"]
+    text = {name: inputs.pop(name) for name in TEXT_INPUTS if name in inputs}
+    image = inputs.pop("image_embeds", None)
+    outputs = {
+        "image_embeds": embed_images(model, inputs) if image is None else image,
+        "text_embeds": embed_texts(model, text),
+        "logit_scale": model.logit_scale.exp(),
+    }
+    return {**outputs, "logit_bias": model.logit_bias} if hasattr(model, "logit_bias") else outputs
+
+
+def take_collated_batches(model: nn.Module) -> None:
+    """Let `model(**batch)` take batches of `HardNegCollator`; any other call goes to the model's own forward.
+
+    The forward pass of the instance is replaced, as Accelerate does for mixed precision, instead of wrapping the
+    model: names in checkpoints stay those of the plain model, and hooks of DDP, FSDP and DeepSpeed fire as ever.
+    """
+    vars(model)["forward"] = types.MethodType(_forward, model)
+
+
+@torch.no_grad()
+def find_text_format(model: Any, tokenizer: Any, layout: str = "auto") -> TextFormat:
+    """Try out how the text tower wants its tokens.
+
+    Args:
+        model: A dual encoder of transformers, not wrapped.
+        tokenizer: Its tokenizer.
+        layout: "tree" and "padded" force one; "auto" takes tries where they give the embeddings of the plain path.
+
+    Raises:
+        ValueError: If `layout` is "tree" and the tower cannot do that.
+    """
+    config = model.config.get_text_config()
+    eos = config.eos_token_id if isinstance(config.eos_token_id, int) else tokenizer.eos_token_id
+    limit = config.max_position_embeddings
+    was_training = model.training
+    model.eval()
+    try:
+        found = _find_padding(model, tokenizer, limit, eos)
+        if layout == "padded":
+            return found
+        tree = TextFormat(limit, tree=True, eos_token_id=eos)
+        works = _packs(model, tokenizer, tree, found)
+    finally:
+        model.train(was_training)
+    if layout == "tree" and not works:
+        raise ValueError(
+            f"text_layout 'tree' gives {type(model).__name__} other embeddings than one text a row: its text tower "
+            "is not causal or takes no mask of this kind. Leave it at 'auto'."
+        )
+    return tree if works else found
+
+
+def _embed(model: Any, tokenizer: Any, texts: Sequence[str], form: TextFormat) -> Tensor:
+    inputs = form.tokenize(tokenizer, texts)
+    return embed_texts(model, {name: part.to(model.device) for name, part in inputs.items()}).float()
+
+
+def _alike(first: Tensor, second: Tensor) -> bool:
+    """Whether rows are equal as far as it matters: closer than two different texts are."""
+    return bool((first - second).norm(dim=-1).max() <= TOLERANCE * torch.pdist(first).min())
+
+
+def _find_padding(model: Any, tokenizer: Any, limit: int, eos: int) -> TextFormat:
+    takes_mask = "attention_mask" in tokenizer.model_input_names
+    for mask in (False, True) if takes_mask else (False,):
+        form = TextFormat(limit, attention_mask=mask, eos_token_id=eos)
+        alone = torch.cat([_embed(model, tokenizer, [text], form) for text in PROBES])
+        if _alike(alone, _embed(model, tokenizer, PROBES, form)):
+            return form
+    return TextFormat(limit, "max_length", takes_mask, eos_token_id=eos)
+
+
+def _packs(model: Any, tokenizer: Any, tree: TextFormat, plain: TextFormat) -> bool:
+    """Whether tries give the plain path's embeddings; a tower of another make may also fail on such inputs."""
+    if not hasattr(model, "text_projection"):
+        return False
+    expected = _embed(model, tokenizer, PROBES, plain)
+    try:
+        return _alike(expected, _embed(model, tokenizer, PROBES, tree))
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
+        return False
