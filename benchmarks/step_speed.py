@@ -3,11 +3,12 @@
     python benchmarks/step_speed.py CAPTIONS.jsonl TOKENIZER [--rows 32] [--rounds 5]
 
 CAPTIONS.jsonl has {"image_id": ..., "captions": [...]} on each line; TOKENIZER is a folder or id of CLIP's tokenizer.
-All ways take the same rows, in turns within each round, so that ratios hold whatever else the machine does; the median
-over the rounds counts. Writes step_speed.json beside this file.
+Each round draws other rows, which all ways take in turns, so that ratios hold whatever else the machine does; the
+median ratio over the rounds counts. Writes step_speed.json beside this file.
 """
 
 import argparse
+import copy
 import json
 import platform
 import random
@@ -20,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm.auto import tqdm
 from transformers import AutoTokenizer, CLIPConfig, CLIPModel
 
 from hf_hardneg.captions import read_captions
-from hf_hardneg.dual_encoder import TextFormat, embed_images, find_text_format, take_collated_batches
+from hf_hardneg.dual_encoder import embed_images, find_text_format, take_collated_batches
 from hf_hardneg.embeddings import split_embeddings
 from hf_hardneg.losses import batch_negatives_loss, own_negatives_loss
 from hf_hardneg.negatives import BATCH, AddHardNegatives, fit_slot_model
@@ -41,13 +43,11 @@ def rows_with_three(file: str, size: int) -> list[list[str]]:
 
 
 def make_step(
-    model: Any, pixels: torch.Tensor, tokenizer: Any, rows: list[list[str]], k: int, form: TextFormat
-) -> Any:
-    """One forward and backward pass of `rows`, tokens made beforehand, and how many tokens it encodes."""
-    texts = [row[0] for row in rows] + [negative for row in rows for negative in row[1 : 1 + k]]
-    tokens = form.tokenize(tokenizer, texts)
-    ids = torch.arange(len(rows))
-    mask = torch.ones(len(rows), k, dtype=torch.bool)
+    model: Any, pixels: torch.Tensor, tokens: dict[str, torch.Tensor], rows: int, k: int
+) -> Callable[[], None]:
+    """One forward and backward pass of `rows` rows, whose tokens were made beforehand."""
+    ids = torch.arange(rows)
+    mask = torch.ones(rows, k, dtype=torch.bool)
 
     def step() -> None:
         outputs = model(pixel_values=pixels, image_id=ids, **tokens)
@@ -57,19 +57,15 @@ def make_step(
             loss = loss + own_negatives_loss(batch, logit_scale=outputs["logit_scale"])
         loss.backward()
 
-    return step, tokens["input_ids"].numel()
+    return step
 
 
-def measure(steps: dict[str, Callable[[], None]], model: Any, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round, after one round to warm up."""
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds + 1):
-        for name, step in steps.items():
-            model.zero_grad(set_to_none=True)
-            began = time.perf_counter()
-            step()
-            seconds[name].append(round(time.perf_counter() - began, 3))
-    return {name: values[1:] for name, values in seconds.items()}
+def seconds_of(step: Callable[[], None], model: Any) -> float:
+    """How long a step takes that begins without gradients."""
+    model.zero_grad(set_to_none=True)
+    began = time.perf_counter()
+    step()
+    return round(time.perf_counter() - began, 3)
 
 
 def main() -> None:
@@ -82,40 +78,51 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
-    model: Any = CLIPModel(CLIPConfig())  # the defaults are ViT-B/32
-    take_collated_batches(model)
-    rows = rows_with_three(args.captions, args.rows)
-    pixels = torch.randn(args.rows, 3, 224, 224)
+    plain: Any = CLIPModel(CLIPConfig()).train()  # the defaults are ViT-B/32
+    model = copy.deepcopy(plain)
     ours = find_text_format(model, tokenizer)
-    longest = find_text_format(model, tokenizer, "padded")
+    take_collated_batches(model)
+    take_collated_batches(plain)
+    plain.reads_first_patch = False  # transformers' own way, which the others are measured in
+    longest = find_text_format(plain, tokenizer, "padded")
     full = replace(longest, padding="max_length")
-    forms = {
-        "ours_K3": (3, ours),
-        "padded_77_K0": (0, full),
-        "padded_77_K3": (3, full),
-        "padded_longest_K3": (3, longest),
+    ways = {
+        "ours_K3": (model, ours, 3),
+        "padded_77_K0": (plain, full, 0),
+        "padded_77_K3": (plain, full, 3),
+        "padded_longest_K3": (plain, longest, 3),
+        "padded_longest_K0": (plain, longest, 0),
     }
-    forms["padded_longest_K0"] = (0, longest)
-    made = {name: make_step(model, pixels, tokenizer, rows, *form) for name, form in forms.items()}
-    model.train()
-    steps = {name: step for name, (step, _) in made.items()}
-    steps["image_tower"] = lambda: embed_images(model, {"pixel_values": pixels}).sum().backward()
-    seconds = measure(steps, model, args.rounds)
-    middle = {name: statistics.median(values) for name, values in seconds.items()}
+    pixels = torch.randn(args.rows, 3, 224, 224)
+    found = rows_with_three(args.captions, args.rows * (args.rounds + 1))
+    seconds: dict[str, list[float]] = {name: [] for name in (*ways, "image_tower")}
+    sizes: dict[str, list[int]] = {name: [] for name in ways}
+    for i in tqdm(range(args.rounds + 1)):
+        rows = found[i * args.rows : (i + 1) * args.rows]
+        for name, (of_way, form, k) in ways.items():
+            texts = [row[0] for row in rows] + [negative for row in rows for negative in row[1 : 1 + k]]
+            tokens = form.tokenize(tokenizer, texts)
+            sizes[name].append(tokens["input_ids"].numel())
+            seconds[name].append(seconds_of(make_step(of_way, pixels, tokens, args.rows, k), of_way))
+        tower = {"pixel_values": pixels}
+        seconds["image_tower"].append(seconds_of(lambda: embed_images(plain, tower).sum().backward(), plain))  # noqa: B023
+    seconds = {name: values[1:] for name, values in seconds.items()}  # the first round warms up
     ratios = {
         name: statistics.median(a / b for a, b in zip(seconds["ours_K3"], seconds[name], strict=True)) for name in BARS
     }
     result = {
-        "command": f"python benchmarks/step_speed.py {Path(args.captions).name} TOKENIZER --rows {args.rows}",
+        "command": f"python benchmarks/step_speed.py {Path(args.captions).name} TOKENIZER --rounds {args.rounds}",
+        "rows": args.rows,
         "ours_over": {name: {"ratio": round(ratios[name], 3), "bar": BARS[name]} for name in BARS},
         "tree": ours.tree,
-        "tokens": {name: size for name, (_, size) in made.items()},
-        "seconds": {"median": middle, "rounds": seconds},
+        "tokens": {name: values[1:] for name, values in sizes.items()},
+        "seconds": seconds,
+        "median_seconds": {name: statistics.median(values) for name, values in seconds.items()},
         "machine": {"cpu": platform.machine(), "threads": torch.get_num_threads()},
         "versions": {name: version(name) for name in ("torch", "transformers")},
         "seed": 0,
     }
-    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    Path(__file__).with_suffix(".json").write_text(json.dumps(result) + "\n")
     print(json.dumps(result, indent=1))
 
 

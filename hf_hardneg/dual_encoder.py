@@ -5,7 +5,8 @@ whether it needs an attention mask, and whether texts can be packed into tries (
 """
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,12 +15,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .text_tree import pack_texts
+from .tower_layers import TREE_ATTENTION, read_last_layer
 
 
-TEXT_INPUTS = ("input_ids", "attention_mask", "position_ids", "tree_mask", "pool_index")
+TEXT_INPUTS = ("input_ids", "attention_mask", "position_ids", "path_index", "tree_mask", "read_index", "text_index")
 # The probes compare embeddings of one text computed in two ways; two different texts are farther apart than this share
 # of their distance, in bf16, too.
 TOLERANCE = 0.05
+FOREIGN_TOWER = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    KeyError,
+)  # what an unfit tower raises
 PROBES = ("a red car next to a dog", "a red bus", "two cats")
 
 
@@ -58,12 +68,16 @@ def _tree_states(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     """The projected states (N, D) of N texts in a `TextTree`."""
     mask = inputs["tree_mask"][:, None]
     dtype = model.text_projection.weight.dtype
-    # Additive: a boolean mask is right under sdpa and silently wrong under eager attention.
     bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
     states = model.text_model(
-        input_ids=inputs["input_ids"], position_ids=inputs["position_ids"], attention_mask=bias
+        input_ids=inputs["input_ids"],
+        position_ids=inputs["position_ids"],
+        attention_mask=bias,
+        path_index=inputs["path_index"],
+        read_index=inputs["read_index"],
     ).last_hidden_state
-    return model.text_projection(states.flatten(0, 1)[inputs["pool_index"]])
+    read = states.flatten(0, 1).index_select(0, inputs["read_index"])
+    return model.text_projection(read).index_select(0, inputs["text_index"])
 
 
 def embed_texts(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -75,6 +89,10 @@ def embed_texts(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
 
 def embed_images(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     """Unit-norm embeddings (B, D) of what the model's image processor made."""
+    if getattr(model, "reads_first_patch", False):
+        size = model.vision_model.embeddings.num_positions
+        first = torch.arange(len(inputs["pixel_values"]), device=inputs["pixel_values"].device) * size
+        inputs = {**inputs, "read_index": first}
     return F.normalize(model.get_image_features(**inputs).pooler_output, dim=-1)
 
 
@@ -93,18 +111,54 @@ def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
     return {**outputs, "logit_bias": model.logit_bias} if hasattr(model, "logit_bias") else outputs
 
 
-def take_collated_batches(model: nn.Module) -> None:
+def take_collated_batches(model: Any) -> None:
     """Let `model(**batch)` take batches of `HardNegCollator`; any other call goes to the model's own forward.
 
     The forward pass of the instance is replaced, as Accelerate does for mixed precision, instead of wrapping the
     model: names in checkpoints stay those of the plain model, and hooks of DDP, FSDP and DeepSpeed fire as ever.
     """
     vars(model)["forward"] = types.MethodType(_forward, model)
+    if not hasattr(model, "reads_first_patch"):
+        model.reads_first_patch = _reads_first_patch(model)
+
+
+@torch.no_grad()
+def _reads_first_patch(model: Any) -> bool:
+    """Prepare the vision tower and try whether its embeddings hang on the last state of the first patch alone."""
+    if not hasattr(model, "visual_projection"):
+        return False
+    config = model.config.vision_config
+    pixels = torch.randn(3, config.num_channels, config.image_size, config.image_size, generator=_generator())
+    inputs = {"pixel_values": pixels.to(model.device, model.dtype)}
+    with _evaluating(model):
+        expected = embed_images(model, inputs)
+        try:
+            read_last_layer(model.vision_model)
+            model.reads_first_patch = True
+            same = _alike(expected, embed_images(model, inputs))
+        except FOREIGN_TOWER:
+            same = False
+        model.reads_first_patch = False
+    return same
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 @torch.no_grad()
 def find_text_format(model: Any, tokenizer: Any, layout: str = "auto") -> TextFormat:
-    """Try out how the text tower wants its tokens.
+    """Try out how the text tower wants its tokens, and prepare it for tries where these will do.
 
     Args:
         model: A dual encoder of transformers, not wrapped.
@@ -117,16 +171,12 @@ def find_text_format(model: Any, tokenizer: Any, layout: str = "auto") -> TextFo
     config = model.config.get_text_config()
     eos = config.eos_token_id if isinstance(config.eos_token_id, int) else tokenizer.eos_token_id
     limit = config.max_position_embeddings
-    was_training = model.training
-    model.eval()
-    try:
+    with _evaluating(model):
         found = _find_padding(model, tokenizer, limit, eos)
         if layout == "padded":
             return found
         tree = TextFormat(limit, tree=True, eos_token_id=eos)
         works = _packs(model, tokenizer, tree, found)
-    finally:
-        model.train(was_training)
     if layout == "tree" and not works:
         raise ValueError(
             f"text_layout 'tree' gives {type(model).__name__} other embeddings than one text a row: its text tower "
@@ -156,11 +206,17 @@ def _find_padding(model: Any, tokenizer: Any, limit: int, eos: int) -> TextForma
 
 
 def _packs(model: Any, tokenizer: Any, tree: TextFormat, plain: TextFormat) -> bool:
-    """Whether tries give the plain path's embeddings; a tower of another make may also fail on such inputs."""
+    """Prepare the text tower for tries and see whether they give the plain path's embeddings."""
     if not hasattr(model, "text_projection"):
         return False
     expected = _embed(model, tokenizer, PROBES, plain)
+    before = model.config.text_config._attn_implementation
     try:
-        return _alike(expected, _embed(model, tokenizer, PROBES, tree))
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
-        return False
+        read_last_layer(model.text_model)
+        model.set_attn_implementation({"text_config": TREE_ATTENTION})
+        works = _alike(expected, _embed(model, tokenizer, PROBES, tree))
+    except FOREIGN_TOWER:
+        works = False
+    if not works:
+        model.set_attn_implementation({"text_config": before})
+    return works

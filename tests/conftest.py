@@ -11,8 +11,17 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pytest
+import torch
 from PIL import Image
-from transformers import CLIPModel, CLIPProcessor
+from transformers import (
+    CLIPModel,
+    CLIPProcessor,
+    MetaClip2Config,
+    MetaClip2Model,
+    SiglipConfig,
+    SiglipModel,
+    SiglipTextConfig,
+)
 
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.scenes import MENTION_RATES, describe_scene, draw_scene, sample_scene, sample_wording
@@ -136,3 +145,36 @@ def edit_captions(folder, change):
 
 def gray(size=(32, 32)):
     return Image.new("L", size, 128)
+
+
+SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+
+
+def _special(tokenizer):
+    names = ("bos_token_id", "eos_token_id", "pad_token_id")
+    return {"vocab_size": len(tokenizer), **{name: getattr(tokenizer, name) for name in names}}
+
+
+def _vivid(model):
+    """Weights so large that texts differ: with transformers' own all embeddings of a small model are alike."""
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if "embedding" in name:
+                weights.normal_(0, 0.5)
+    return model
+
+
+def small_metaclip(tokenizer):
+    """A random MetaCLIP 2 of CLIP's tokenizer for images of 48 x 48."""
+    torch.manual_seed(0)
+    text = {**SMALL, **_special(tokenizer), "max_position_embeddings": 32, "projection_dim": 32}
+    vision = {**SMALL, "image_size": 48, "patch_size": 16, "projection_dim": 32}
+    return _vivid(MetaClip2Model(MetaClip2Config(text_config=text, vision_config=vision, projection_dim=32)))
+
+
+def small_siglip(tokenizer):
+    """A random SigLIP of CLIP's tokenizer for images of 48 x 48."""
+    torch.manual_seed(0)
+    text = SiglipTextConfig(**SMALL, **_special(tokenizer), max_position_embeddings=32, projection_size=32)
+    vision = {**SMALL, "image_size": 48, "patch_size": 16}
+    return _vivid(SiglipModel(SiglipConfig(text_config=text.to_dict(), vision_config=vision)))
