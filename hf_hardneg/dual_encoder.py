@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .text_tree import pack_texts
-from .tower_layers import TREE_ATTENTION, read_last_layer
+from .tower_layers import TREE_ATTENTION, read_last_layer, use_lean_activations
 
 
 TEXT_INPUTS = ("input_ids", "attention_mask", "position_ids", "path_index", "tree_mask", "read_index", "text_index")
@@ -118,6 +118,7 @@ def take_collated_batches(model: Any) -> None:
     model: names in checkpoints stay those of the plain model, and hooks of DDP, FSDP and DeepSpeed fire as ever.
     """
     vars(model)["forward"] = types.MethodType(_forward, model)
+    use_lean_activations(model)
     if not hasattr(model, "reads_first_patch"):
         model.reads_first_patch = _reads_first_patch(model)
 

@@ -57,12 +57,12 @@ def backward_in_chunks(
     after = _random_state(chunks[-1])
     loss = loss_of(cached)
     leaves = [part for outputs in cached for part in outputs.values()]
-    slopes = iter(torch.autograd.grad(loss, leaves, allow_unused=True))
+    # Zeros for what the loss does not use, so that every chunk reaches every weight, as DistributedDataParallel expects.
+    slopes = iter(torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True))
     for i, (chunk, state) in enumerate(zip(chunks, states, strict=True)):
         with nullcontext() if i == len(chunks) - 1 else no_sync():
             _restore(state)
-            of_chunk = [(part, next(slopes)) for part in embed(chunk).values()]
             # Linear in the outputs, with the cached gradient as its slope.
-            backward(torch.stack([(part * slope).sum() for part, slope in of_chunk if slope is not None]).sum())
+            backward(torch.stack([(part * next(slopes)).sum() for part in embed(chunk).values()]).sum())
     _restore(after)
     return loss.detach()

@@ -1,12 +1,14 @@
-"""What the encoder layers of CLIP's towers need not compute: keys that stand elsewhere, states that nobody reads."""
+"""What the encoder layers of CLIP's towers can save: keys that stand elsewhere, states nobody reads, passes over memory."""
 
 import types
 from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.activations import QuickGELUActivation
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -95,3 +97,35 @@ def read_last_layer(tower: Any) -> None:
     """
     layer = tower.encoder.layers[-1]
     vars(layer)["forward"] = types.MethodType(_last_layer_forward, layer)
+
+
+class _QuickGELU(torch.autograd.Function):
+    """x sigmoid(a x) as silu(a x) / a, whose derivative is that of silu at a x: one pass each way, one tensor kept."""
+
+    A = 1.702
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor) -> Tensor:
+        scaled = states * _QuickGELU.A
+        ctx.save_for_backward(scaled)
+        return F.silu(scaled).mul_(1 / _QuickGELU.A)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return torch.ops.aten.silu_backward(gradients[0], *ctx.saved_tensors)
+
+
+class LeanQuickGELU(nn.Module):
+    """CLIP's activation with a third of the memory traffic; equal to transformers' `QuickGELUActivation`."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """X sigmoid(1.702 x), any shape."""
+        return _QuickGELU.apply(states)
+
+
+def use_lean_activations(model: nn.Module) -> None:
+    """Put `LeanQuickGELU` where a model has transformers' own; names, weights and config stay as they are."""
+    for module in model.modules():
+        for name, child in module.named_children():
+            if type(child) is QuickGELUActivation:
+                setattr(module, name, LeanQuickGELU())

@@ -23,10 +23,22 @@ from transformers import (
     SiglipTextConfig,
 )
 
+from hf_hardneg.columns import with_negatives
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.scenes import MENTION_RATES, describe_scene, draw_scene, sample_scene, sample_wording
+from hf_hardneg.negatives import AddHardNegatives
+from hf_hardneg.scenes import (
+    MENTION_RATES,
+    describe_scene,
+    draw_scene,
+    sample_scene,
+    sample_wording,
+    scene_pairs,
+    scene_rows,
+)
 from hf_hardneg.slots import find_mentions
 from hf_hardneg.start import build_model, build_processor, build_tokenizer
+from hf_hardneg.trainer import HardNegCLIPTrainer
+from hf_hardneg.training_args import HardNegCLIPTrainingArguments
 
 
 CAPTIONS = [
@@ -103,6 +115,48 @@ def start(model, processor, tmp_path):
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def training_rows(own_cache):
+    """40 scenes with up to two negatives each."""
+    rows = scene_rows("trainer", 40)
+    return rows.map(AddHardNegatives(num_negatives=2), batched=True, features=with_negatives(rows.features))
+
+
+@pytest.fixture(scope="session")
+def pairs(own_cache):
+    """Three inpainted pairs of each concept."""
+    return scene_pairs("trainer", 3)
+
+
+@pytest.fixture
+def make_trainer(processor, training_rows, tmp_path):
+    """Makes trainers on the CPU that take three steps of 8 rows."""
+
+    def make(model, rows=None, pairs=None, **arguments):
+        defaults = {
+            "output_dir": str(tmp_path / "out"),
+            "num_negatives": 2,
+            "per_device_train_batch_size": 8,
+            "max_steps": 3,
+            "learning_rate": 1e-3,
+            "report_to": "none",
+            "save_strategy": "no",
+            "use_cpu": True,
+            "disable_tqdm": True,
+        }
+        rows = training_rows if rows is None else rows
+        return HardNegCLIPTrainer(
+            model,
+            HardNegCLIPTrainingArguments(**(defaults | arguments)),
+            train_dataset=rows,
+            eval_dataset=rows.select(range(min(19, len(rows)))),
+            processing_class=processor,
+            pairs=pairs,
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -2,56 +2,12 @@ import math
 
 import pytest
 import torch
-from datasets import Dataset
-from transformers import CLIPModel, CLIPProcessor
+from transformers import CLIPModel, CLIPProcessor, TrainerCallback
 
 from hf_hardneg.collator import HardNegCollator
-from hf_hardneg.columns import with_negatives
 from hf_hardneg.dual_encoder import TextFormat
 from hf_hardneg.evaluation.pairs import score_pairs, summarize_pairs
-from hf_hardneg.negatives import AddHardNegatives
-from hf_hardneg.scenes import scene_pairs, scene_rows
-from hf_hardneg.trainer import HardNegCLIPTrainer
 from hf_hardneg.training_args import HardNegCLIPTrainingArguments
-
-
-@pytest.fixture(scope="module")
-def rows() -> Dataset:
-    rows = scene_rows("trainer", 40)
-    return rows.map(AddHardNegatives(num_negatives=2), batched=True, features=with_negatives(rows.features))
-
-
-@pytest.fixture(scope="module")
-def pairs() -> Dataset:
-    return scene_pairs("trainer", 3)
-
-
-@pytest.fixture
-def make_trainer(processor, rows, tmp_path):
-    def make(model, pairs=None, **arguments):
-        defaults = {
-            "output_dir": str(tmp_path / "out"),
-            "num_negatives": 2,
-            "per_device_train_batch_size": 8,
-            "max_steps": 3,
-            "learning_rate": 1e-3,
-            "report_to": "none",
-            "save_strategy": "no",
-            "use_cpu": True,
-            "disable_tqdm": True,
-        }
-        args = HardNegCLIPTrainingArguments(**(defaults | arguments))
-        return HardNegCLIPTrainer(
-            model,
-            args,
-            HardNegCollator(processor, args.num_negatives, text_format=TextFormat(32)),
-            train_dataset=rows,
-            eval_dataset=rows.select(range(19)),
-            processing_class=processor,
-            pairs=pairs,
-        )
-
-    return make
 
 
 def test_one_step_changes_every_trainable_parameter_and_only_those(model, make_trainer):
@@ -75,11 +31,11 @@ def test_evaluate_gives_a_loss_and_the_scores_of_negatives_and_pairs(model, make
         assert {name: metrics[f"eval_{name}_{concept}"] for name in scores} == scores
 
 
-def test_eval_accuracy_counts_each_negative_once(model, make_trainer, rows, processor):
+def test_eval_accuracy_counts_each_negative_once(model, make_trainer, training_rows, processor):
     metrics = make_trainer(model, per_device_eval_batch_size=7).evaluate()
     right = []
     model.eval()
-    for row in rows.select(range(19)):
+    for row in training_rows.select(range(19)):
         batch = HardNegCollator(processor, 2, text_format=TextFormat(32))([row])
         with torch.no_grad():
             output = model(pixel_values=batch["pixel_values"], input_ids=batch["input_ids"])
@@ -136,7 +92,6 @@ def test_a_resumed_run_ends_with_the_same_weights(processor, make_trainer, tmp_p
     whole.train()
     arguments = {"save_strategy": "steps", "save_steps": 3, "max_steps": 6}
     stopped = make_trainer(models[1], **arguments)
-    from transformers import TrainerCallback
 
     class Stop(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
@@ -149,8 +104,8 @@ def test_a_resumed_run_ends_with_the_same_weights(processor, make_trainer, tmp_p
         torch.testing.assert_close(first, second, atol=0, rtol=0, msg=name)
 
 
-def test_the_loss_terms_follow_the_arguments(model, make_trainer, processor, rows):
-    batch = HardNegCollator(processor, 2, text_format=TextFormat(32))(list(rows.select(range(6))))
+def test_the_loss_terms_follow_the_arguments(model, make_trainer, processor, training_rows):
+    batch = HardNegCollator(processor, 2, text_format=TextFormat(32))(list(training_rows.select(range(6))))
 
     def loss(**arguments):
         return make_trainer(model, **arguments).compute_loss(model, batch).item()
