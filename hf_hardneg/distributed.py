@@ -5,7 +5,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from .embeddings import Embeddings
 
@@ -51,3 +51,12 @@ def gather_embeddings(local: Embeddings) -> Embeddings:
         joined.append(_AllGather.apply(padded)[keep])
     image, caption, negatives, mask, image_id = joined
     return Embeddings(image, caption, negatives, mask.bool(), image_id)
+
+
+def unshardable_parameters(model: nn.Module) -> nn.ParameterList:
+    """The scalars of a model (CLIP's temperature), which FSDP cannot cut in shards: let it ignore them.
+
+    FSDP then does not average their gradients over processes either. It need not: they are used after the gather,
+    where every process computes the same loss, so that each has the whole gradient.
+    """
+    return nn.ParameterList([parameter for parameter in model.parameters() if parameter.dim() == 0])

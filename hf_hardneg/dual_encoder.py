@@ -108,7 +108,10 @@ def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
         "text_embeds": embed_texts(model, text),
         "logit_scale": model.logit_scale.exp(),
     }
-    return {**outputs, "logit_bias": model.logit_bias} if hasattr(model, "logit_bias") else outputs
+    if hasattr(model, "logit_bias"):
+        # DDP follows outputs back to weights, and takes a weight that is itself an output for unused.
+        outputs["logit_bias"] = model.logit_bias.clone()
+    return outputs
 
 
 def take_collated_batches(model: Any) -> None:

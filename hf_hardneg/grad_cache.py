@@ -57,7 +57,7 @@ def backward_in_chunks(
     after = _random_state(chunks[-1])
     loss = loss_of(cached)
     leaves = [part for outputs in cached for part in outputs.values()]
-    # Zeros for what the loss does not use, so that every chunk reaches every weight, as DistributedDataParallel expects.
+    # Zeros for what the loss does not use, so that every chunk reaches every weight, as DDP expects.
     slopes = iter(torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True))
     for i, (chunk, state) in enumerate(zip(chunks, states, strict=True)):
         with nullcontext() if i == len(chunks) - 1 else no_sync():

@@ -1,4 +1,4 @@
-"""What the encoder layers of CLIP's towers can save: keys that stand elsewhere, states nobody reads, passes over memory."""
+"""What the encoder layers of CLIP's towers can save: keys that stand elsewhere, states nobody reads, memory."""
 
 import types
 from collections.abc import Callable

@@ -19,7 +19,7 @@ from transformers.trainer_utils import EvalLoopOutput
 from .adapters import merged
 from .collator import NO_NEGATIVE, ChunkCollator, HardNegCollator
 from .columns import IMAGE_ID, NEGATIVE_CONCEPTS
-from .distributed import gather_embeddings
+from .distributed import gather_embeddings, unshardable_parameters
 from .dual_encoder import find_text_format, take_collated_batches
 from .embeddings import Embeddings, join_embeddings, split_embeddings
 from .evaluation.negatives import negatives_accuracy
@@ -114,6 +114,9 @@ class HardNegCLIPTrainer(Trainer):
         self.all_finite: Tensor | None = None
         if not self.is_sigmoid:
             self.add_callback(ClampTemperature())
+        if self.is_fsdp_enabled:
+            scalars = unshardable_parameters(plain).to(self.accelerator.device)
+            self.accelerator.state.fsdp_plugin.ignored_modules = [scalars]
         if args.grad_cache_rows and self.is_deepspeed_enabled:
             raise ValueError("grad_cache_rows does not work under DeepSpeed, which counts backward passes; use FSDP.")
         if args.gradient_accumulation_steps > 1:
