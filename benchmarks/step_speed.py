@@ -9,37 +9,23 @@ median ratio over the rounds counts. Writes step_speed.json beside this file.
 
 import argparse
 import copy
-import json
-import platform
-import random
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm.auto import tqdm
-from transformers import AutoTokenizer, CLIPConfig, CLIPModel
+from vit_b32 import build, texts_with_three, write_result
 
-from hf_hardneg.captions import read_captions
 from hf_hardneg.dual_encoder import embed_images, find_text_format, take_collated_batches
 from hf_hardneg.embeddings import split_embeddings
 from hf_hardneg.losses import batch_negatives_loss, own_negatives_loss
-from hf_hardneg.negatives import BATCH, AddHardNegatives, fit_slot_model
 
 
 BARS = {"padded_77_K0": 0.65, "padded_77_K3": 0.28, "padded_longest_K3": 0.62, "image_tower": 1.25}
-
-
-def rows_with_three(file: str, size: int) -> list[list[str]]:
-    """Captions with three negatives each, drawn at random; a high temperature gives many such captions."""
-    rows, _ = read_captions(file)
-    made = AddHardNegatives(model=fit_slot_model(rows.iter(BATCH)), temperature=2.0)(rows[:])
-    found = [[c, *n] for c, n in zip(rows["caption"][:], made["negatives"], strict=True) if len(n) == 3]
-    return random.Random(0).sample(found, size)
 
 
 def make_step(
@@ -76,9 +62,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(args.tokenizer)
-    plain: Any = CLIPModel(CLIPConfig()).train()  # the defaults are ViT-B/32
+    plain, processor = build(args.tokenizer)
+    tokenizer = processor.tokenizer
     model = copy.deepcopy(plain)
     ours = find_text_format(model, tokenizer)
     take_collated_batches(model)
@@ -94,7 +79,7 @@ def main() -> None:
         "padded_longest_K0": (plain, longest, 0),
     }
     pixels = torch.randn(args.rows, 3, 224, 224)
-    found = rows_with_three(args.captions, args.rows * (args.rounds + 1))
+    found = texts_with_three(args.captions, args.rows * (args.rounds + 1))
     seconds: dict[str, list[float]] = {name: [] for name in (*ways, "image_tower")}
     sizes: dict[str, list[int]] = {name: [] for name in ways}
     for i in tqdm(range(args.rounds + 1)):
@@ -118,12 +103,8 @@ def main() -> None:
         "tokens": {name: values[1:] for name, values in sizes.items()},
         "seconds": seconds,
         "median_seconds": {name: statistics.median(values) for name, values in seconds.items()},
-        "machine": {"cpu": platform.machine(), "threads": torch.get_num_threads()},
-        "versions": {name: version(name) for name in ("torch", "transformers")},
-        "seed": 0,
     }
-    Path(__file__).with_suffix(".json").write_text(json.dumps(result) + "\n")
-    print(json.dumps(result, indent=1))
+    write_result(__file__, result)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,16 @@ class ModelArguments:
     lora_alpha: int = field(default=32, metadata={"help": "LoRA's product is scaled by alpha / rank."})
     lora_dropout: float = field(default=0.0, metadata={"help": "Dropout on what goes into LoRA's matrices."})
 
+    def __post_init__(self) -> None:
+        """Count text-only tuning's vision tower among the frozen; raises ValueError if nothing is left to train."""
+        frozen = sorted({*self.frozen_towers, *(["vision"] if self.text_only else [])})
+        both = set(frozen) & set(self.lora_towers)
+        if both:
+            raise ValueError(f"{', '.join(sorted(both))}: a tower cannot be frozen and trained by LoRA (lora_towers).")
+        if len(frozen) == 2:
+            raise ValueError("With text_only or frozen_towers both towers are frozen: nothing is left to train.")
+        self.frozen_towers = frozen
+
 
 @dataclass
 class DataArguments:

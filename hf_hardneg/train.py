@@ -189,13 +189,10 @@ def choose_weights(model: Any, args: ModelArguments) -> Any:
     """Freeze what is not to be trained, or put LoRA on what is."""
     from .adapters import add_lora, freeze_towers
 
-    frozen = sorted({*args.frozen_towers, *(["vision"] if args.text_only else [])})
-    if frozen:
-        freeze_towers(model, frozen)
+    if args.frozen_towers:
+        freeze_towers(model, args.frozen_towers)
     if not args.lora_towers:
         return model
-    if set(frozen) & set(args.lora_towers):
-        raise ValueError(f"lora_towers {args.lora_towers} cannot be frozen at the same time ({frozen} are).")
     return add_lora(model, args.lora_towers, args.lora_rank, args.lora_alpha, args.lora_dropout)
 
 

@@ -18,6 +18,11 @@ from transformers import (
     CLIPProcessor,
     MetaClip2Config,
     MetaClip2Model,
+    Siglip2Config,
+    Siglip2ImageProcessorPil,
+    Siglip2Model,
+    Siglip2Processor,
+    Siglip2TextConfig,
     SiglipConfig,
     SiglipModel,
     SiglipTextConfig,
@@ -134,7 +139,7 @@ def pairs(own_cache):
 def make_trainer(processor, training_rows, tmp_path):
     """Makes trainers on the CPU that take three steps of 8 rows."""
 
-    def make(model, rows=None, pairs=None, **arguments):
+    def make(model, rows=None, pairs=None, processing_class=processor, **arguments):
         defaults = {
             "output_dir": str(tmp_path / "out"),
             "num_negatives": 2,
@@ -152,7 +157,7 @@ def make_trainer(processor, training_rows, tmp_path):
             HardNegCLIPTrainingArguments(**(defaults | arguments)),
             train_dataset=rows,
             eval_dataset=rows.select(range(min(19, len(rows)))),
-            processing_class=processor,
+            processing_class=processing_class,
             pairs=pairs,
         )
 
@@ -232,3 +237,18 @@ def small_siglip(tokenizer):
     text = SiglipTextConfig(**SMALL, **_special(tokenizer), max_position_embeddings=32, projection_size=32)
     vision = {**SMALL, "image_size": 48, "patch_size": 16}
     return _vivid(SiglipModel(SiglipConfig(text_config=text.to_dict(), vision_config=vision)))
+
+
+def small_siglip2(tokenizer):
+    """A random SigLIP 2 of CLIP's tokenizer for images of any shape in at most nine patches."""
+    torch.manual_seed(0)
+    text = Siglip2TextConfig(**SMALL, **_special(tokenizer), max_position_embeddings=32, projection_size=32)
+    vision = {**SMALL, "num_patches": 9, "patch_size": 16}
+    return _vivid(Siglip2Model(Siglip2Config(text_config=text.to_dict(), vision_config=vision)))
+
+
+def processor_for(make, processor):
+    """CLIP's processor, or SigLIP 2's, which cuts images into patches by itself."""
+    if make is not small_siglip2:
+        return processor
+    return Siglip2Processor(Siglip2ImageProcessorPil(patch_size=16, max_num_patches=9), processor.tokenizer)

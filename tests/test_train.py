@@ -126,6 +126,45 @@ def test_the_best_checkpoint_and_resuming_work_from_the_command(start, tmp_path)
             main([*argv, *flags])
 
 
+@pytest.mark.parametrize(
+    ("flags", "trained"),
+    [
+        (["--text_only", "true", "--control", "true"], ("text_model.", "text_projection.", "logit_scale")),
+        (["--lora_towers", "text", "--grad_cache_rows", "5", "--control", "false"], ("text_model.encoder.",)),
+        (["--frozen_towers", "text", "--control", "false"], ("vision_model.", "visual_projection.", "logit_scale")),
+    ],
+)
+def test_cheaper_ways_to_train_leave_a_plain_model_that_changed_where_it_should(start, tmp_path, flags, trained):
+    out = tmp_path / "out"
+    argv = [
+        "demo.yaml",
+        "--model_name_or_path",
+        start,
+        "--output_dir",
+        str(out),
+        "--num_rows",
+        "60",
+        "--max_steps",
+        "2",
+    ]
+    argv += [
+        "--pairs_per_concept",
+        "2",
+        "--held_out_images",
+        "8",
+        "--dataloader_num_workers",
+        "0",
+        "--use_cpu",
+        "true",
+    ]
+    main([*argv, "--per_device_train_batch_size", "8", *flags])
+    before, after = (CLIPModel.from_pretrained(folder).state_dict() for folder in (start, out))
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert changed and all(name.startswith(trained) for name in changed)
+    assert (out / "adapter" / "adapter_model.safetensors").is_file() == ("--lora_towers" in flags)
+    assert (out / "control" / "model.safetensors").is_file() == ("--text_only" in flags)
+
+
 @pytest.fixture
 def random_vit(processor, tmp_path):
     """A random-weight ViT-B/32 vision tower of two layers, at its real picture and patch size."""
@@ -171,12 +210,22 @@ def test_the_coco_recipe_runs_on_a_coco_folder(coco, random_vit, tmp_path, caplo
             "one number, 0 or more, for each",
         ),
         (["--model_name_or_path", "{tmp}/nowhere", "--output_dir", "{tmp}/out"], "nowhere"),
+        (["--grad_cache_rows", "0", "--output_dir", "{tmp}/out"], "grad_cache_rows is 0; it must be 1 or more"),
+        (["--text_layout", "rows", "--output_dir", "{tmp}/out"], "text_layout is 'rows'; it must be one of"),
     ],
 )
 def test_a_users_mistake_ends_with_one_sentence(tmp_path, argv, message):
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit, match=f"error: .*{message}"):
         main([arg.format(tmp=tmp_path) for arg in argv])
+
+
+def test_freezing_what_is_to_be_trained_is_refused_before_anything_starts(start, tmp_path):
+    argv = ["demo.yaml", "--model_name_or_path", start, "--output_dir", str(tmp_path / "out")]
+    for tower in (["--lora_towers", "vision"], ["--frozen_towers", "text"]):
+        with pytest.raises(SystemExit, match="frozen"):
+            main([*argv, "--text_only", "true", *tower])
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_output_folder_is_made_and_left_clean(tmp_path):

@@ -2,11 +2,14 @@ import math
 
 import pytest
 import torch
-from transformers import CLIPModel, CLIPProcessor, TrainerCallback
+from conftest import processor_for, small_metaclip, small_siglip, small_siglip2
+from transformers import AutoModel, CLIPModel, CLIPProcessor, TrainerCallback
 
+from hf_hardneg.adapters import add_lora
 from hf_hardneg.collator import HardNegCollator
 from hf_hardneg.dual_encoder import TextFormat
 from hf_hardneg.evaluation.pairs import score_pairs, summarize_pairs
+from hf_hardneg.start import build_model
 from hf_hardneg.training_args import HardNegCLIPTrainingArguments
 
 
@@ -84,26 +87,6 @@ def test_save_and_reload_give_the_same_scores(model, make_trainer, pairs, proces
     assert all((first[c][n] == second[c][n]).all() for c in first for n in first[c])
 
 
-def test_a_resumed_run_ends_with_the_same_weights(processor, make_trainer, tmp_path):
-    from hf_hardneg.start import build_model
-
-    models = [build_model(processor.tokenizer, num_hidden_layers=1) for _ in range(3)]
-    whole = make_trainer(models[0], max_steps=6)
-    whole.train()
-    arguments = {"save_strategy": "steps", "save_steps": 3, "max_steps": 6}
-    stopped = make_trainer(models[1], **arguments)
-
-    class Stop(TrainerCallback):
-        def on_step_end(self, args, state, control, **kwargs):
-            control.should_training_stop = state.global_step >= 3
-
-    stopped.add_callback(Stop())
-    stopped.train()
-    make_trainer(models[2], **arguments).train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-3"))
-    for (name, first), second in zip(models[0].named_parameters(), models[2].parameters(), strict=True):
-        torch.testing.assert_close(first, second, atol=0, rtol=0, msg=name)
-
-
 def test_the_loss_terms_follow_the_arguments(model, make_trainer, processor, training_rows):
     batch = HardNegCollator(processor, 2, text_format=TextFormat(32))(list(training_rows.select(range(6))))
 
@@ -129,3 +112,116 @@ def test_the_loss_terms_follow_the_arguments(model, make_trainer, processor, tra
 def test_arguments_that_cannot_be_meant_are_refused(tmp_path, arguments):
     with pytest.raises(ValueError, match="must|No loss"):
         HardNegCLIPTrainingArguments(output_dir=str(tmp_path), use_cpu=True, **arguments)
+
+
+@pytest.mark.parametrize("flags", [{"bf16": True}, {"gradient_checkpointing": True}, {"torch_compile": True}])
+@pytest.mark.parametrize("chunked", [{}, {"grad_cache_rows": 3}])
+def test_trainers_flags_work_with_tries_and_learn_what_goes_without(processor, make_trainer, flags, chunked):
+    models = [build_model(processor.tokenizer, num_hidden_layers=1) for _ in range(2)]
+    if "torch_compile" in flags:
+        flags = flags | {"torch_compile_backend": "aot_eager"}  # inductor wants a C++ compiler
+    losses = []
+    for model, of_run in zip(models, ({}, flags | chunked), strict=True):
+        trainer = make_trainer(model, optim="sgd", learning_rate=0.01, max_grad_norm=0, logging_steps=1, **of_run)
+        assert trainer.data_collator.text_format.tree
+        trainer.train()
+        losses.append([log["loss"] for log in trainer.state.log_history if "loss" in log])
+    tolerance = 0.02 if "bf16" in flags else 1e-5
+    assert losses[1] == pytest.approx(losses[0], rel=tolerance) and losses[0][0] != losses[0][-1]
+    for (name, ours), expected in zip(models[1].named_parameters(), models[0].parameters(), strict=True):
+        torch.testing.assert_close(ours, expected, atol=tolerance, rtol=tolerance, msg=name)
+
+
+@pytest.mark.parametrize("make", [small_metaclip, small_siglip, small_siglip2])
+@pytest.mark.parametrize("chunked", [{}, {"grad_cache_rows": 3}])
+def test_other_dual_encoders_are_trained_saved_and_loaded(processor, make_trainer, tmp_path, make, chunked):
+    model, processor = make(processor.tokenizer), processor_for(make, processor)
+    before = {name: weights.detach().clone() for name, weights in model.named_parameters()}
+    trainer = make_trainer(model, processing_class=processor, learning_rate=0.01, **chunked)
+    assert trainer.is_sigmoid == ("siglip" in make.__name__)
+    trainer.train()
+    changed = {name for name, weights in model.named_parameters() if not torch.equal(weights, before[name])}
+    assert {"logit_scale", *(["logit_bias"] if trainer.is_sigmoid else [])} <= changed
+    assert {name.split(".")[0] for name in changed} >= {"vision_model", "text_model"}
+    trainer.save_model(str(tmp_path / "saved"))
+    again = AutoModel.from_pretrained(tmp_path / "saved")
+    for name, weights in model.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], weights, atol=0, rtol=0, msg=name)
+    assert type(again) is type(model)
+    assert "eval_accuracy" in trainer.evaluate()
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_what_to_do(model, make_trainer):
+    with torch.no_grad():
+        model.text_projection.weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"loss became nan or infinite before step 2\. Lower learning_rate"):
+        make_trainer(model, logging_steps=2).train()
+
+
+def test_a_collator_of_another_k_is_named(model, make_trainer, processor):
+    trainer = make_trainer(model, num_negatives=1)
+    trainer.data_collator = HardNegCollator(processor, 2)
+    with pytest.raises(ValueError, match="room for 2 negatives a row, num_negatives is 1"):
+        trainer.train()
+
+
+def test_a_caption_beyond_the_position_table_is_cut_there_as_the_tokenizer_does(model, make_trainer, training_rows):
+    long = training_rows.select(range(8)).map(lambda row: {"caption": " ".join([row["caption"]] * 9)})
+    trainer = make_trainer(model, rows=long, max_steps=1)
+    batch = trainer.data_collator(list(long))
+    assert batch["position_ids"].max() == model.config.text_config.max_position_embeddings - 1
+    assert math.isfinite(trainer.train().training_loss)
+
+
+def test_a_batch_without_any_negative_trains_as_plain_clip(processor, make_trainer, training_rows):
+    bare = training_rows.select(range(8)).map(lambda row: {"negatives": [], "negative_concepts": []})
+    models = [build_model(processor.tokenizer, num_hidden_layers=1) for _ in range(2)]
+    losses = [
+        make_trainer(model, rows=bare, max_steps=1, num_negatives=k).train().training_loss
+        for model, k in zip(models, (2, 0), strict=True)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+RESUMED = {
+    "plain": {},
+    "accumulated, in chunks": {
+        "gradient_accumulation_steps": 2,
+        "per_device_train_batch_size": 4,
+        "grad_cache_rows": 3,
+    },
+    "with workers": {"dataloader_num_workers": 2},
+    "distilled": {"distillation_weight": 1.0},
+    "LoRA with dropout": {"lora": True},
+}
+
+
+@pytest.mark.parametrize("name", RESUMED)
+@pytest.mark.parametrize("stop", [1, 3, 6])
+def test_a_run_stopped_anywhere_and_resumed_ends_with_the_same_bits(processor, make_trainer, tmp_path, name, stop):
+    """Seven steps are more than one epoch of 40 rows, so that data order is resumed within and across epochs."""
+    settings = dict(RESUMED[name])
+    lora = settings.pop("lora", False)
+
+    def build():
+        model = build_model(processor.tokenizer, num_hidden_layers=1)
+        model.text_model.encoder.layers[0].self_attn.dropout = 0.1  # random numbers matter
+        torch.manual_seed(1)
+        return add_lora(model, rank=2, dropout=0.1) if lora else model
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            control.should_training_stop = state.global_step >= stop
+
+    settings |= {"save_strategy": "steps", "save_steps": 1, "max_steps": 7, "lr_scheduler_type": "cosine"}
+    whole, stopped, resumed = build(), build(), build()
+    make_trainer(whole, output_dir=str(tmp_path / "whole"), **settings).train()
+    first = make_trainer(stopped, **settings)
+    first.add_callback(Stop())
+    first.train()
+    assert first.state.global_step == stop
+    make_trainer(resumed, **settings).train(resume_from_checkpoint=str(tmp_path / "out" / f"checkpoint-{stop}"))
+    for (weight, expected), ours in zip(whole.named_parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected, atol=0, rtol=0, msg=weight)
+    stopped_weights = dict(stopped.named_parameters())
+    assert any(not torch.equal(weights, stopped_weights[n]) for n, weights in whole.named_parameters())
