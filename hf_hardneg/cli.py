@@ -8,6 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 
+ACCELERATE_CONFIGS = Path(__file__).parent / "accelerate_configs"
+
+
 def _add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "audit",
@@ -149,6 +152,16 @@ def _run_vocabulary(args: argparse.Namespace) -> None:
     sys.stdout.write(f"{counts} in {args.out}\n")
 
 
+def _add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "config",
+        help="print where a shipped config of accelerate lies",
+        description='accelerate launch --config_file "$(hf-hardneg config multi_gpu)" -m hf_hardneg.train RECIPE',
+    )
+    parser.add_argument("name", choices=sorted(file.stem for file in ACCELERATE_CONFIGS.glob("*.yaml")))
+    parser.set_defaults(run=lambda args: sys.stdout.write(f"{ACCELERATE_CONFIGS / args.name}.yaml\n"))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; a mistake of the user's ends it with one sentence instead of a traceback."""
     parser = argparse.ArgumentParser(prog="hf-hardneg", description=__doc__)
@@ -156,6 +169,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _add_negatives(commands)
     _add_audit(commands)
     _add_vocabulary(commands)
+    _add_config(commands)
     args = parser.parse_args(argv)
     try:
         args.run(args)

@@ -44,11 +44,13 @@ def gather_embeddings(local: Embeddings) -> Embeddings:
     negatives = F.pad(local.negatives, (0, 0, 0, columns))
     mask = F.pad(local.mask.to(torch.uint8), (0, columns))
     parts = (local.image, local.caption, negatives, mask, local.image_id)
-    keep = torch.cat([torch.arange(most_rows) < size[0] for size in all_sizes]).to(local.image.device)
+    # Places and not a mask: a mask on the device would have to come back to the host to be counted.
+    places = [torch.arange(size[0]) + rank * most_rows for rank, size in enumerate(all_sizes)]
+    keep = torch.cat(places).to(local.image.device)
     joined = []
     for part in parts:
         padded = F.pad(part, (0, 0) * (part.dim() - 1) + (0, rows))
-        joined.append(_AllGather.apply(padded)[keep])
+        joined.append(_AllGather.apply(padded).index_select(0, keep))
     image, caption, negatives, mask, image_id = joined
     return Embeddings(image, caption, negatives, mask.bool(), image_id)
 

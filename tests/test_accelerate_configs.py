@@ -12,10 +12,10 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils import FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
-import hf_hardneg
+from hf_hardneg.cli import ACCELERATE_CONFIGS as CONFIGS
+from hf_hardneg.cli import main
 
 
-CONFIGS = Path(hf_hardneg.__file__).parent / "accelerate_configs"
 TYPES = {
     "single_gpu": "NO",
     "multi_gpu": "MULTI_GPU",
@@ -34,8 +34,11 @@ def launch_arguments(name):
     return args
 
 
-def test_every_config_is_listed_here():
+def test_the_command_line_says_where_each_config_lies(capsys):
     assert {file.stem for file in CONFIGS.glob("*.yaml")} == set(TYPES)
+    for name in TYPES:
+        main(["config", name])
+        assert Path(capsys.readouterr().out.strip()) == CONFIGS / f"{name}.yaml"
 
 
 @pytest.mark.parametrize("name", TYPES)
