@@ -1,0 +1,46 @@
+"""An editor without weights: recolor, rescale, or replace by another photo's cut-out. Needs OpenCV only."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .coco_folder import CocoPhoto
+from .editing import Edit, EditTask
+from .recolor import color_weights, find_colored, recolor
+from .replace import CutoutLibrary, replace_thing
+from .rescale import rescale
+
+
+NOT_SHOWN = "the new color does not show"
+MIN_SHOWN = 0.5  # of the recolored pixels that must look as the new word says
+
+
+class ClassicalEditor:
+    """Edit photos of one COCO folder: call it with an `EditTask`.
+
+    Args:
+        photos: The folder's photos, from which cut-outs are taken.
+    """
+
+    def __init__(self, photos: Sequence[CocoPhoto]) -> None:
+        self.library = CutoutLibrary(photos)
+
+    def __call__(self, task: EditTask) -> Edit | str:
+        """The edit, or why this one cannot be made."""
+        if task.proposal.concept == "color":
+            return _change_color(task)
+        return rescale(task) if task.proposal.concept == "size" else replace_thing(task, self.library)
+
+
+def _change_color(task: EditTask) -> Edit | str:
+    proposal = task.proposal
+    weights = find_colored(task.photo, task.mask & ~task.others, proposal.old, proposal.garment is not None)
+    if isinstance(weights, str):
+        return weights
+    pixels = recolor(task.photo, weights, proposal.new)
+    inside = weights > 0.5
+    shown = color_weights(pixels, proposal.new)
+    share = 0.0 if shown is None else float((shown[inside] > 0.5).mean())
+    if share < MIN_SHOWN:
+        return NOT_SHOWN
+    return Edit(pixels, np.asarray(weights > 0.02), {"recolored": int(inside.sum()), "shown": round(share, 3)})

@@ -1,0 +1,142 @@
+"""Photos of a COCO-format folder with their captions and annotated instances, read as they are needed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..data import MISSING, UNREADABLE, image_problem, read_json
+
+
+CAPTION_FIELDS, INSTANCE_FIELDS = {"images", "annotations"}, {"annotations", "categories"}
+NO_PHOTO = "the annotation's photo is not listed"
+
+
+class Instance(NamedTuple):
+    """One annotated thing: COCO's `segmentation` (polygons or run lengths) in pixels of the annotated photo."""
+
+    id: int
+    category: str
+    segmentation: Any
+    bbox: tuple[float, float, float, float]
+    area: float
+    is_crowd: bool
+
+
+class CocoPhoto(NamedTuple):
+    """One photo: its file, annotated (width, height) in pixels, (id, text) of its captions, and its instances."""
+
+    image_id: int
+    file: Path
+    size: tuple[int, int]
+    captions: tuple[tuple[int, str], ...]
+    instances: tuple[Instance, ...]
+
+
+def _read_annotations(file: Path, needed: set[str]) -> Mapping[str, Any]:
+    data = read_json(file)
+    if not isinstance(data, dict) or not needed <= data.keys():
+        found = sorted(data)[:5] if isinstance(data, dict) else type(data).__name__
+        raise ValueError(f"{file} holds {found}; COCO's holds {', '.join(sorted(needed))}.")
+    return data
+
+
+def _find_split(folder: Path, split: str | None) -> str:
+    found = {kind: {f.stem for f in folder.glob(f"annotations/{kind}_*.json")} for kind in ("captions", "instances")}
+    splits = sorted(
+        name.removeprefix("captions_")
+        for name in found["captions"]
+        if f"instances_{name.removeprefix('captions_')}" in found["instances"]
+    )
+    if split is None and len(splits) == 1:
+        return splits[0]
+    if split is None or split not in splits:
+        raise FileNotFoundError(
+            f"{folder} has captions_SPLIT.json and instances_SPLIT.json under annotations/ for the splits {splits}; "
+            f"set --split to one (got {split})."
+        )
+    return split
+
+
+def _read_instances(file: Path) -> dict[int, list[Instance]]:
+    data = _read_annotations(file, INSTANCE_FIELDS)
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    instances = defaultdict(list)
+    for one in data["annotations"]:
+        if one["category_id"] not in names:
+            raise ValueError(f"{file} annotates category {one['category_id']}, which it does not list; mend it.")
+        if one.get("segmentation"):
+            x, y, width, height = map(float, one["bbox"])
+            instances[one["image_id"]].append(
+                Instance(
+                    one["id"],
+                    names[one["category_id"]],
+                    one["segmentation"],
+                    (x, y, width, height),
+                    float(one.get("area") or width * height),
+                    bool(one.get("iscrowd")),
+                )
+            )
+    return instances
+
+
+def read_coco_photos(folder: str | Path, split: str | None = None) -> tuple[list[CocoPhoto], Counter[str]]:
+    """Read the annotations of a COCO-format folder; photos themselves are opened by `load_photo`.
+
+    Args:
+        folder: Holds annotations/captions_SPLIT.json, annotations/instances_SPLIT.json and SPLIT/ with the photos.
+        split: For instance "val2017"; may be left out where there is only one.
+
+    Returns:
+        The photos that have captions and instances, by image id, and how often each reason led to a skip.
+
+    Raises:
+        FileNotFoundError: If a file is not there; the message lists the splits that are.
+        ValueError: If a file is broken or has no photo with both.
+    """
+    folder = Path(folder)
+    split = _find_split(folder, split)
+    data = _read_annotations(folder / "annotations" / f"captions_{split}.json", CAPTION_FIELDS)
+    instances = _read_instances(folder / "annotations" / f"instances_{split}.json")
+    captions = defaultdict(list)
+    for one in data["annotations"]:
+        if (one.get("caption") or "").strip():
+            captions[one["image_id"]].append((one["id"], one["caption"].strip()))
+    listed = {image["id"]: image for image in data["images"]}
+    skipped = Counter({NO_PHOTO: sum(image_id not in listed for image_id in captions)})
+    photos = [
+        CocoPhoto(
+            image_id,
+            folder / split / image["file_name"],
+            (image["width"], image["height"]),
+            tuple(captions[image_id]),
+            tuple(instances[image_id]),
+        )
+        for image_id, image in sorted(listed.items())
+        if captions.get(image_id) and instances.get(image_id)
+    ]
+    if not photos:
+        raise ValueError(f"No photo of {folder} has both a caption and an instance mask; both are needed.")
+    return photos, +skipped
+
+
+def load_photo(file: Path) -> tuple[np.ndarray, int] | str:
+    """The photo as upright RGB, (H, W, 3) of 0 to 255, and its EXIF orientation (1 to 8), or why there is none.
+
+    Gray, palette and CMYK photos become RGB; a photo that is missing, truncated, tiny or huge gives a reason.
+    """
+    problem = image_problem({"path": str(file), "bytes": None})
+    if problem:
+        return problem
+    try:
+        with Image.open(file) as photo:
+            orientation = photo.getexif().get(0x0112, 1)
+            pixels = np.array(ImageOps.exif_transpose(photo).convert("RGB"))
+    except FileNotFoundError:
+        return MISSING
+    except (OSError, SyntaxError, ValueError, EOFError):
+        return UNREADABLE
+    return pixels, orientation if orientation in range(1, 9) else 1

@@ -1,0 +1,93 @@
+"""A sheet of pairs for the eye: photo and edit side by side, the changed words marked."""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .build import accepted_pairs
+from .journal import load_image
+
+
+SIDE, MARGIN, COLUMNS = 300, 8, 3
+TEXT_LINES = 4
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+
+
+def _wrap(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) > width and lines[-1]:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def mark(caption: str, start: int, end: int) -> str:
+    """The caption with its changed words in brackets.
+
+    Example:
+        >>> mark("A red car", 2, 5)
+        'A [red] car'
+    """
+    return f"{caption[:start]}[{caption[start:end]}]{caption[end:]}"
+
+
+def draw_pair(pair: Mapping[str, Any], folder: str | Path, number: int) -> Image.Image:
+    """One cell of the sheet: number and concept, photo and edit, and their captions."""
+    font = _font(12)
+    cell = Image.new("RGB", (2 * SIDE + MARGIN, SIDE + 16 * TEXT_LINES + 20), "white")
+    draw = ImageDraw.Draw(cell)
+    draw.text((0, 2), f"{number}  {pair['key']}", fill="black", font=font)
+    end = pair["start"] + len(pair["new_text"])
+    captions = (
+        mark(pair["caption"], pair["start"], pair["end"]),
+        mark(pair["new_caption"], pair["start"], end),
+    )
+    for i, (name, caption) in enumerate(zip(("photo", "image"), captions, strict=True)):
+        picture = Image.fromarray(load_image(folder, pair[name]))
+        picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        cell.paste(picture, (i * (SIDE + MARGIN), 18))
+        for row, text in enumerate(_wrap(caption, SIDE, font)[:TEXT_LINES]):
+            draw.text((i * (SIDE + MARGIN), 20 + SIDE + 15 * row), text, fill="black", font=font)
+    return cell
+
+
+def draw_pairs(seed: int, number: int, pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Up to `number` pairs at random; the seed decides which."""
+    return random.Random(seed).sample(list(pairs), min(number, len(pairs)))
+
+
+def write_contact_sheet(folder: str | Path, file: str | Path, *, number: int = 40, seed: int = 0) -> int:
+    """Draw pairs at random from a set and write them as one PNG.
+
+    Args:
+        folder: The journal's folder.
+        file: The .png to write.
+        number: How many pairs, at most.
+        seed: Decides which.
+
+    Returns:
+        How many there are on it; with none, no file is written.
+    """
+    pairs = draw_pairs(seed, number, accepted_pairs(folder))
+    if not pairs:
+        return 0
+    cells = [np.array(draw_pair(pair, folder, i + 1)) for i, pair in enumerate(pairs)]
+    height, width = cells[0].shape[:2]
+    rows = -(-len(cells) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * (width + 2 * MARGIN), rows * (height + MARGIN)), "white")
+    for i, cell in enumerate(cells):
+        place = (i % COLUMNS * (width + 2 * MARGIN), i // COLUMNS * (height + MARGIN))
+        sheet.paste(Image.fromarray(cell), place)
+    sheet.save(file)
+    return len(pairs)

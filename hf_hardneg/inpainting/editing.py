@@ -1,0 +1,37 @@
+"""What an editor is: a callable from an `EditTask` to an `Edit`, or to the reason why it made none."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .proposals import Proposal
+
+
+class EditTask(NamedTuple):
+    """What an editor gets.
+
+    Attributes:
+        photo: (H, W, 3) of 0 to 255, upright.
+        mask: (H, W) of bool, the thing that changes.
+        others: (H, W) of bool, the other annotated things; what carries things, such as a table, is not among them.
+        proposal: What it becomes.
+        seed: Decides all that is random; follows from the run's seed and the proposal.
+    """
+
+    photo: np.ndarray
+    mask: np.ndarray
+    others: np.ndarray
+    proposal: Proposal
+    seed: int
+
+
+class Edit(NamedTuple):
+    """An edited photo, (H, W, 3) of 0 to 255, where it may differ, (H, W) of bool, and how it was made, for JSON."""
+
+    pixels: np.ndarray
+    changed: np.ndarray
+    details: dict[str, Any]
+
+
+Editor = Callable[[EditTask], Edit | str]

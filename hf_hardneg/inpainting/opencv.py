@@ -1,0 +1,8 @@
+"""The one place that imports OpenCV, an optional dependency."""
+
+try:
+    import cv2
+except ImportError as error:
+    raise ImportError("The classical editor needs OpenCV: pip install 'hf-hardneg[inpaint]'") from error
+
+__all__ = ["cv2"]

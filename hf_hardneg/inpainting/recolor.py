@@ -1,0 +1,159 @@
+"""Give a thing another color and keep its shading: only the pixels that have the named color change. Pure."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from .opencv import cv2
+
+
+NOT_THAT_COLOR = "the thing does not look the color that the caption names"
+PATCHY = "the color covers the thing in too small patches"
+
+MIN_SHARE = 0.35  # of the mask that has the named color: below this another part, or another thing, was meant
+MIN_GARMENT = 0.04  # the same for what a person wears
+MAX_GARMENT = 0.75
+
+
+class _Tone(NamedTuple):
+    """A color in CIE L*a*b*: lightness 0 to 100, chroma, hue in degrees; `hue` is None for grays."""
+
+    lightness: float
+    chroma: float
+    hue: float | None
+
+
+TARGETS: Mapping[str, _Tone] = {
+    "red": _Tone(42, 62, 33),
+    "orange": _Tone(62, 66, 58),
+    "yellow": _Tone(78, 68, 92),
+    "green": _Tone(48, 48, 143),
+    "blue": _Tone(40, 54, 283),
+    "purple": _Tone(38, 48, 316),
+    "pink": _Tone(68, 42, 355),
+    "brown": _Tone(34, 26, 58),
+    "black": _Tone(16, 2, None),
+    "white": _Tone(86, 2, None),
+    "gray": _Tone(52, 2, None),
+}
+# Which pixels are called so: (lowest, highest lightness), (lowest, highest chroma), (hue, half width in degrees).
+_RANGES: Mapping[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float] | None]] = {
+    "red": ((8, 75), (18, 200), (28, 34)),
+    "orange": ((25, 90), (22, 200), (60, 26)),
+    "yellow": ((30, 100), (18, 200), (90, 27)),
+    "golden": ((15, 98), (10, 200), (78, 32)),
+    "gold": ((15, 98), (10, 200), (78, 32)),
+    "green": ((8, 92), (10, 200), (143, 45)),
+    "blue": ((6, 90), (7, 200), (268, 48)),
+    "purple": ((6, 80), (8, 200), (316, 35)),
+    "pink": ((35, 96), (9, 200), (358, 42)),
+    "brown": ((4, 72), (6, 60), (60, 38)),
+    "tan": ((40, 92), (6, 45), (75, 35)),
+    "beige": ((50, 97), (3, 35), (80, 45)),
+    "cream": ((60, 100), (2, 30), (85, 50)),
+    "black": ((0, 40), (0, 16), None),
+    "white": ((52, 101), (0, 22), None),
+    "gray": ((20, 86), (0, 15), None),
+    "grey": ((20, 86), (0, 15), None),
+    "silver": ((25, 98), (0, 14), None),
+}
+
+
+def _to_lab(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+
+
+def _soft(value: np.ndarray, low: float, high: float, width: float) -> np.ndarray:
+    """1 between `low` and `high`, falling to 0 within `width` outside."""
+    return np.clip(1 - np.maximum(low - value, value - high) / width, 0, 1)
+
+
+def color_weights(image: np.ndarray, color: str) -> np.ndarray | None:
+    """How much each pixel of an (H, W, 3) photo is what captions call `color`: (H, W) of 0 to 1; None if unknown."""
+    if color not in _RANGES:
+        return None
+    lightness_range, chroma_range, hue_range = _RANGES[color]
+    lab = cv2.GaussianBlur(_to_lab(image), (0, 0), 1.2)  # one noisy pixel does not make another color
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    weights = _soft(lab[..., 0], *lightness_range, 10) * _soft(chroma, *chroma_range, 6)
+    if hue_range:
+        hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
+        away = np.abs((hue - hue_range[0] + 180) % 360 - 180)
+        weights *= np.clip(1 - (away - hue_range[1]) / 12, 0, 1)
+    return weights.astype(np.float32)
+
+
+def _largest_parts(region: np.ndarray) -> np.ndarray:
+    """The largest connected part and those at least an eighth as large."""
+    number, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
+    if number < 2:
+        return region
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return np.isin(labels, 1 + np.flatnonzero(areas >= areas.max() / 8))
+
+
+def find_colored(image: np.ndarray, mask: np.ndarray, color: str, is_garment: bool = False) -> np.ndarray | str:
+    """The part of a thing that has the color that the caption gives it.
+
+    Args:
+        image: (H, W, 3) of 0 to 255.
+        mask: (H, W) of bool, the thing; for a garment the person.
+        color: A name of the vocabulary.
+        is_garment: Whether a part is looked for, and not the thing itself.
+
+    Returns:
+        Weights (H, W) of 0 to 1, or why there are none.
+    """
+    weights = color_weights(image, color)
+    if weights is None:
+        return NOT_THAT_COLOR
+    weights = weights * mask
+    region = weights > 0.5
+    share = region.sum() / mask.sum()
+    low, high = (MIN_GARMENT, MAX_GARMENT) if is_garment else (MIN_SHARE, 1.0)
+    if not low <= share <= high:
+        return NOT_THAT_COLOR
+    # Glints, seams and shadows inside the colored part belong to it; lettering and windows are larger.
+    size = max(3, int(np.sqrt(mask.sum()) / 24) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    closed = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
+    opened = cv2.morphologyEx(closed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    kept = _largest_parts(opened & mask)
+    if kept.sum() < 0.5 * region.sum():
+        return PATCHY
+    return cv2.GaussianBlur(np.maximum(kept.astype(np.float32), weights * kept), (0, 0), 0.8) * mask
+
+
+def recolor(image: np.ndarray, weights: np.ndarray, target: str) -> np.ndarray:
+    """Move the weighted pixels to a color: mean lightness and chroma become the target's, shading stays.
+
+    Args:
+        image: (H, W, 3) of 0 to 255.
+        weights: (H, W) of 0 to 1.
+        target: A key of `TARGETS`.
+    """
+    tone = TARGETS[target]
+    lab = _to_lab(image)
+    inside = weights > 0.5
+    lightness = lab[..., 0]
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    mean, spread = float(lightness[inside].mean()), float(lightness[inside].std()) + 1e-6
+    # What is lit strongly stays brighter than usual for the color, what is in the shade darker.
+    goal = tone.lightness + 0.25 * (mean - tone.lightness)
+    contrast = np.clip({"black": 10.0, "white": 11.0}.get(target, 14.0) / spread, 0.35, 1.4)
+    contrast = min(contrast, 1.0) if mean > 35 else contrast
+    new = np.empty_like(lab)
+    new[..., 0] = np.clip(goal + (lightness - mean) * contrast, 2, 98)
+    if tone.hue is None:
+        new[..., 1:] = lab[..., 1:] * (0.12 if target != "white" else 0.08)
+    else:
+        median = float(np.median(chroma[inside]))
+        relative = np.clip(chroma / median, 0.55, 1.25) if median > 14 else np.ones_like(chroma)
+        shade = np.clip(new[..., 0] / max(goal, 1), 0.25, 1.1) * np.clip((100 - new[..., 0]) / 20, 0, 1)
+        new_chroma = tone.chroma * relative * shade
+        new[..., 1] = new_chroma * np.cos(np.radians(tone.hue))
+        new[..., 2] = new_chroma * np.sin(np.radians(tone.hue))
+    mixed = lab + (new - lab) * weights[..., None]
+    rgb = cv2.cvtColor(mixed.astype(np.float32), cv2.COLOR_LAB2RGB)
+    return (rgb * 255).round().clip(0, 255).astype(np.uint8)

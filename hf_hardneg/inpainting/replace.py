@@ -1,0 +1,181 @@
+"""Put another category's cut-out, from another photo of the same folder, in a thing's place."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from .coco_folder import CocoPhoto, Instance, load_photo
+from .cutouts import Cutout, box_of, cover, cut_out, foot_of, lay, resize_cutout
+from .editing import Edit, EditTask
+from .masks import draw_mask, turn_mask
+from .opencv import cv2
+from .patch_fill import fill_hole
+from .rescale import COVERS, CUT_OFF, MAX_COVERED, TOUCHED, contact, dilate, rim
+
+
+NO_CUTOUT = "no cut-out of fitting shape"
+TOO_MUCH_HOLE = "the cut-out leaves too much uncovered"
+
+SHAPE_SIDE = 24  # pixels a side to which outlines are scaled to be compared
+MIN_LIKENESS = 0.6  # intersection over union of two outlines
+MAX_STRETCH = 1.2  # of the ratio of height to width
+MIN_PIXELS = 1800  # of a cut-out, so that it has something to show
+MAX_ENLARGED = 1.5
+MAX_CONTACT = 0.3
+MAX_HOLE = 0.35  # of the old thing's area that the new one may leave to be filled
+
+
+class Source(NamedTuple):
+    """A thing that can be cut out: its photo, itself, its outline (side x side of bool), and height / width."""
+
+    photo: CocoPhoto
+    instance: Instance
+    outline: np.ndarray
+    ratio: float
+
+
+def outline_of(mask: np.ndarray) -> np.ndarray:
+    """A mask's box, scaled to `SHAPE_SIDE` a side."""
+    top, left, bottom, right = box_of(mask)
+    part = mask[top:bottom, left:right].astype(np.float32)
+    return cv2.resize(part, (SHAPE_SIDE, SHAPE_SIDE), interpolation=cv2.INTER_AREA) > 0.5
+
+
+def _source(photo: CocoPhoto, instance: Instance) -> Source | None:
+    """The instance as a source, if nothing hides part of it: one polygon, off the frame's edge, large enough."""
+    x, y, width, height = instance.bbox
+    polygons = instance.segmentation
+    inside = x > 2 and y > 2 and x + width < photo.size[0] - 2 and y + height < photo.size[1] - 2
+    if instance.is_crowd or not isinstance(polygons, list) or len(polygons) != 1 or not inside:
+        return None
+    if instance.area < MIN_PIXELS or min(width, height) < 12:
+        return None
+    scaled = (np.array(polygons[0], float).reshape(-1, 2) - (x, y)) * (4 * SHAPE_SIDE / width, 4 * SHAPE_SIDE / height)
+    mask = draw_mask([scaled.ravel().tolist()], (4 * SHAPE_SIDE, 4 * SHAPE_SIDE))
+    if isinstance(mask, str):
+        return None
+    return Source(photo, instance, outline_of(mask), height / width)
+
+
+class CutoutLibrary:
+    """All things of a folder that can be cut out, by category; their photos are opened when they are needed."""
+
+    def __init__(self, photos: Sequence[CocoPhoto]) -> None:
+        self.sources: dict[str, list[Source]] = defaultdict(list)
+        for photo in photos:
+            for instance in photo.instances:
+                source = _source(photo, instance)
+                if source:
+                    self.sources[instance.category].append(source)
+        # Cut-outs are small; photos are not kept, so that memory does not grow with the folder.
+        self.cut = lru_cache(maxsize=64)(self._cut)
+
+    def find(self, category: str, mask: np.ndarray, image_id: int) -> list[tuple[Source, bool]]:
+        """Up to three things of `category` shaped like `mask`, best first, and whether each is to be mirrored."""
+        outline = outline_of(mask)
+        top, left, bottom, right = box_of(mask)
+        ratio = (bottom - top) / (right - left)
+        found = []
+        for source in self.sources[category]:
+            stretch = max(source.ratio / ratio, ratio / source.ratio)
+            enlarged = np.sqrt(mask.sum() / source.instance.area)
+            if source.photo.image_id == image_id or stretch > MAX_STRETCH**2 or enlarged > MAX_ENLARGED:
+                continue
+            for mirrored in (False, True):
+                other = source.outline[:, ::-1] if mirrored else source.outline
+                likeness = (outline & other).sum() / (outline | other).sum() / stretch**0.3
+                if likeness >= MIN_LIKENESS:
+                    found.append((float(likeness), -source.instance.id, mirrored, source))
+        found.sort(key=lambda one: one[:3], reverse=True)
+        return [(source, mirrored) for _, _, mirrored, source in found[:3]]
+
+    def _cut(self, photo: CocoPhoto, instance_id: int) -> tuple[Cutout, np.ndarray] | None:
+        """A cut-out and the mean color of its photo in L*a*b*; None if the photo or the mask cannot be used."""
+        loaded = load_photo(photo.file)
+        if isinstance(loaded, str):
+            return None
+        pixels, orientation = loaded
+        size = (pixels.shape[1], pixels.shape[0])
+        masks = {
+            one.id: turn_mask(draw_mask(one.segmentation, photo.size), photo.size, size, orientation)
+            for one in photo.instances
+        }
+        mask = masks.pop(instance_id)
+        if isinstance(mask, str):
+            return None
+        others = np.zeros_like(mask)
+        for one in photo.instances:
+            if one.id != instance_id and not isinstance(masks[one.id], str) and one.area < 4 * mask.sum():
+                others |= masks[one.id]
+        if contact(mask, others) > MAX_CONTACT / 2:
+            return None
+        return cut_out(pixels, mask), mean_color(pixels)
+
+
+def mean_color(pixels: np.ndarray) -> np.ndarray:
+    """Mean L*, a*, b* and mean chroma of a photo: (4,)."""
+    lab = cv2.cvtColor(pixels[::4, ::4].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return np.array([*lab.reshape(-1, 3).mean(0), np.hypot(lab[..., 1], lab[..., 2]).mean()])
+
+
+def match_light(thing: Cutout, source: np.ndarray, target: np.ndarray) -> Cutout:
+    """Move a cut-out a part of the way from its photo's light to the other's; gray photos get gray things."""
+    lab = cv2.cvtColor(thing.pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab[..., 0] = np.clip(lab[..., 0] + np.clip(0.35 * (target[0] - source[0]), -14, 14), 0, 100)
+    lab[..., 1:] += np.clip(0.4 * (target[1:3] - source[1:3]), -8, 8)
+    if target[3] < 3:
+        lab[..., 1:] = target[1:3]
+    rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+    return Cutout((rgb * 255).round().clip(0, 255).astype(np.uint8), thing.alpha)
+
+
+def _fit(thing: Cutout, mask: np.ndarray) -> Cutout:
+    """Scale a cut-out to the mask's size, a little over, stretched no more than `MAX_STRETCH`."""
+    top, left, bottom, right = box_of(mask)
+    box = box_of(thing.alpha > 0.5)
+    down, across = (bottom - top) / (box[2] - box[0]), (right - left) / (box[3] - box[1])
+    stretch = np.clip(down / across, 1 / MAX_STRETCH, MAX_STRETCH)
+    scale = np.sqrt(down * across) * 1.06
+    return resize_cutout(thing, scale * np.sqrt(stretch), scale / np.sqrt(stretch))
+
+
+def replace_thing(task: EditTask, library: CutoutLibrary) -> Edit | str:
+    """Replace the thing by the best fitting cut-out of the new category; what it leaves uncovered is filled."""
+    photo, mask, others = task.photo, task.mask, task.others & ~task.mask
+    top, left, _, right = box_of(mask)
+    if min(top, left, mask.shape[1] - right) <= 1 or mask[-1].any():
+        return CUT_OFF
+    if contact(mask, others) > MAX_CONTACT:
+        return TOUCHED
+    reason = NO_CUTOUT
+    for source, mirrored in library.find(task.proposal.new_category, mask, task.proposal.image_id):
+        found = library.cut(source.photo, source.instance.id)
+        if found is None:
+            continue
+        thing, color = found
+        if mirrored:
+            thing = Cutout(thing.pixels[:, ::-1], thing.alpha[:, ::-1])
+        thing = _fit(match_light(thing, color, mean_color(photo)), mask)
+        row, column = foot_of(mask)
+        middle = (box_of(mask)[1] + box_of(mask)[3]) / 2
+        thing_box = box_of(thing.alpha > 0.5)
+        column = middle + foot_of(thing.alpha > 0.5)[1] - (thing_box[1] + thing_box[3]) / 2
+        pixels, alpha = lay(thing, (row + 1, column), photo.shape)
+        if (others & (alpha > 0.5)).sum() > MAX_COVERED * (alpha > 0.5).sum():
+            reason = COVERS
+            continue
+        hole = dilate(mask, rim(mask)) & ~others & (alpha < 0.99)
+        if (hole & mask & (alpha < 0.5)).sum() > MAX_HOLE * mask.sum():
+            reason = TOO_MUCH_HOLE
+            continue
+        ground = fill_hole(photo, dilate(mask, rim(mask)) & ~others, ~(others | mask), np.random.default_rng(task.seed))
+        if isinstance(ground, str):
+            reason = ground
+            continue
+        ground = np.where(hole[..., None], ground, photo)
+        details = {"source_image_id": source.photo.image_id, "source_instance_id": source.instance.id}
+        return Edit(cover(ground, pixels, alpha), hole | (alpha > 0), {**details, "mirrored": mirrored})
+    return reason
