@@ -13,8 +13,8 @@ from .build import accepted_pairs
 from .journal import load_image
 
 
-SIDE, MARGIN, COLUMNS = 300, 8, 3
-TEXT_LINES = 4
+WIDTH, HEIGHT, MARGIN, COLUMNS = 320, 240, 8, 3
+TEXT_LINES = 3
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
@@ -45,7 +45,7 @@ def mark(caption: str, start: int, end: int) -> str:
 def draw_pair(pair: Mapping[str, Any], folder: str | Path, number: int) -> Image.Image:
     """One cell of the sheet: number and concept, photo and edit, and their captions."""
     font = _font(12)
-    cell = Image.new("RGB", (2 * SIDE + MARGIN, SIDE + 16 * TEXT_LINES + 20), "white")
+    cell = Image.new("RGB", (2 * WIDTH + MARGIN, HEIGHT + 16 * TEXT_LINES + 20), "white")
     draw = ImageDraw.Draw(cell)
     draw.text((0, 2), f"{number}  {pair['key']}", fill="black", font=font)
     end = pair["start"] + len(pair["new_text"])
@@ -55,10 +55,10 @@ def draw_pair(pair: Mapping[str, Any], folder: str | Path, number: int) -> Image
     )
     for i, (name, caption) in enumerate(zip(("photo", "image"), captions, strict=True)):
         picture = Image.fromarray(load_image(folder, pair[name]))
-        picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        cell.paste(picture, (i * (SIDE + MARGIN), 18))
-        for row, text in enumerate(_wrap(caption, SIDE, font)[:TEXT_LINES]):
-            draw.text((i * (SIDE + MARGIN), 20 + SIDE + 15 * row), text, fill="black", font=font)
+        picture.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+        cell.paste(picture, (i * (WIDTH + MARGIN), 18))
+        for row, text in enumerate(_wrap(caption, WIDTH, font)[:TEXT_LINES]):
+            draw.text((i * (WIDTH + MARGIN), 20 + HEIGHT + 15 * row), text, fill="black", font=font)
     return cell
 
 

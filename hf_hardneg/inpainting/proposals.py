@@ -21,7 +21,7 @@ PLURAL = "the caption names several"
 NO_CONCEPT = "the caption says neither color nor size, and the thing cannot be another here"
 
 CLEARLY_LARGEST = 3.0  # times the area of the second largest of the category
-WANTED = {"object": 4, "color": 6, "size": 2}  # accepted pairs of one thing, so that no photo fills the set
+WANTED = {"object": 4, "color": 7, "size": 2}  # accepted pairs of one thing, so that no photo fills the set
 GARMENTS = ("clothing", "legwear")  # kinds of the vocabulary; COCO has no masks of them, but of who wears them
 DETERMINERS = frozenset("a an the this that his her its their one single".split())
 

@@ -7,25 +7,28 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .categories import PLACES
 from .coco_folder import CocoPhoto, Instance, load_photo
 from .cutouts import Cutout, box_of, cover, cut_out, foot_of, lay, resize_cutout
 from .editing import Edit, EditTask
 from .masks import draw_mask, turn_mask
 from .opencv import cv2
 from .patch_fill import fill_hole
-from .rescale import COVERS, CUT_OFF, MAX_COVERED, TOUCHED, contact, dilate, rim
+from .rescale import COVERS, MAX_COVERED, MAX_EDGES, TOUCHED, busyness, contact, dilate, rim
 
 
 NO_CUTOUT = "no cut-out of fitting shape"
-TOO_MUCH_HOLE = "the cut-out leaves too much uncovered"
+TOO_MUCH_HOLE = "the cut-out leaves too much uncovered for such busy surroundings"
 
 SHAPE_SIDE = 24  # pixels a side to which outlines are scaled to be compared
-MIN_LIKENESS = 0.6  # intersection over union of two outlines
-MAX_STRETCH = 1.2  # of the ratio of height to width
+MIN_LIKENESS = 0.4  # intersection over union of two outlines
+MAX_RATIO = 2.2  # of their heights by their widths
+MAX_STRETCH = 1.12  # by which a cut-out may be distorted
 MIN_PIXELS = 1800  # of a cut-out, so that it has something to show
 MAX_ENLARGED = 1.5
 MAX_CONTACT = 0.3
-MAX_HOLE = 0.35  # of the old thing's area that the new one may leave to be filled
+MAX_HOLE = 0.25  # of the old thing's area that the new one may leave to be filled where the surroundings are busy
+SHADOW = 0.35  # how much darker the ground is where a thing touches it
 
 
 class Source(NamedTuple):
@@ -64,6 +67,7 @@ class CutoutLibrary:
     """All things of a folder that can be cut out, by category; their photos are opened when they are needed."""
 
     def __init__(self, photos: Sequence[CocoPhoto]) -> None:
+        self._photos = {photo.image_id: photo for photo in photos}
         self.sources: dict[str, list[Source]] = defaultdict(list)
         for photo in photos:
             for instance in photo.instances:
@@ -82,7 +86,7 @@ class CutoutLibrary:
         for source in self.sources[category]:
             stretch = max(source.ratio / ratio, ratio / source.ratio)
             enlarged = np.sqrt(mask.sum() / source.instance.area)
-            if source.photo.image_id == image_id or stretch > MAX_STRETCH**2 or enlarged > MAX_ENLARGED:
+            if source.photo.image_id == image_id or stretch > MAX_RATIO or enlarged > MAX_ENLARGED:
                 continue
             for mirrored in (False, True):
                 other = source.outline[:, ::-1] if mirrored else source.outline
@@ -92,8 +96,9 @@ class CutoutLibrary:
         found.sort(key=lambda one: one[:3], reverse=True)
         return [(source, mirrored) for _, _, mirrored, source in found[:3]]
 
-    def _cut(self, photo: CocoPhoto, instance_id: int) -> tuple[Cutout, np.ndarray] | None:
+    def _cut(self, image_id: int, instance_id: int) -> tuple[Cutout, np.ndarray] | None:
         """A cut-out and the mean color of its photo in L*a*b*; None if the photo or the mask cannot be used."""
+        photo = self._photos[image_id]
         loaded = load_photo(photo.file)
         if isinstance(loaded, str):
             return None
@@ -132,50 +137,79 @@ def match_light(thing: Cutout, source: np.ndarray, target: np.ndarray) -> Cutout
     return Cutout((rgb * 255).round().clip(0, 255).astype(np.uint8), thing.alpha)
 
 
-def _fit(thing: Cutout, mask: np.ndarray) -> Cutout:
-    """Scale a cut-out to the mask's size, a little over, stretched no more than `MAX_STRETCH`."""
+def _fit(thing: Cutout, mask: np.ndarray, size: float) -> Cutout:
+    """Scale a cut-out to `size` times the mask's, stretched no more than `MAX_STRETCH`, and into the frame."""
     top, left, bottom, right = box_of(mask)
     box = box_of(thing.alpha > 0.5)
     down, across = (bottom - top) / (box[2] - box[0]), (right - left) / (box[3] - box[1])
     stretch = np.clip(down / across, 1 / MAX_STRETCH, MAX_STRETCH)
-    scale = np.sqrt(down * across) * 1.06
+    scale = size * np.sqrt(mask.sum() / (thing.alpha > 0.5).sum())
+    room = min(mask.shape[0] / (box[2] - box[0]), mask.shape[1] / (box[3] - box[1])) * 0.9
+    scale = min(scale, room)
     return resize_cutout(thing, scale * np.sqrt(stretch), scale / np.sqrt(stretch))
+
+
+def _foot(thing: Cutout, mask: np.ndarray, in_air: bool) -> tuple[float, float]:
+    """Where the cut-out stands: on the old thing's foot, middle under middle; in the air, center on center."""
+    top, left, bottom, right = box_of(mask)
+    box = box_of(thing.alpha > 0.5)
+    height, width = box[2] - box[0], box[3] - box[1]
+    row = (top + bottom + height) / 2 if in_air else bottom + 1
+    row = np.clip(row, height + 2, mask.shape[0] - 2)
+    column = np.clip((left + right) / 2, width / 2 + 2, mask.shape[1] - width / 2 - 2)
+    return float(row), float(column + foot_of(thing.alpha > 0.5)[1] - (box[1] + box[3]) / 2)
+
+
+def _shade_ground(ground: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Darken the ground around the lowest part of a thing; the ground, and where it changed."""
+    top, _, bottom, _ = box_of(alpha > 0.5)
+    height = max(4, (bottom - top) // 10)
+    low = alpha.copy()
+    low[: bottom - height] = 0
+    shadow = cv2.GaussianBlur(low, (0, 0), max(1.0, height / 2))
+    shadow = np.where(shadow < 0.03, 0, shadow)
+    return (ground * (1 - SHADOW * shadow[..., None])).round().astype(np.uint8), shadow > 0
+
+
+def _places(task: EditTask) -> tuple[float, bool]:
+    """How large the new thing is drawn, in old things, and whether both are met in the air."""
+    (old_places, old_size), (new_places, new_size) = (
+        PLACES[name] for name in (task.proposal.category, task.proposal.new_category)
+    )
+    # Half of the way to the true size: the eye forgives the rest, and what is small is hard to see.
+    return float(np.clip((new_size / old_size) ** 0.5, 0.7, 1.25)), "a" in old_places and "a" in new_places
 
 
 def replace_thing(task: EditTask, library: CutoutLibrary) -> Edit | str:
     """Replace the thing by the best fitting cut-out of the new category; what it leaves uncovered is filled."""
-    photo, mask, others = task.photo, task.mask, task.others & ~task.mask
-    top, left, _, right = box_of(mask)
-    if min(top, left, mask.shape[1] - right) <= 1 or mask[-1].any():
-        return CUT_OFF
+    mask, others = task.mask, task.others & ~task.mask
     if contact(mask, others) > MAX_CONTACT:
         return TOUCHED
+    size, in_air = _places(task)
+    is_busy = busyness(task.photo, mask) > MAX_EDGES
+    emptied: np.ndarray | str | None = None
     reason = NO_CUTOUT
     for source, mirrored in library.find(task.proposal.new_category, mask, task.proposal.image_id):
-        found = library.cut(source.photo, source.instance.id)
+        found = library.cut(source.photo.image_id, source.instance.id)
         if found is None:
             continue
-        thing, color = found
+        thing = match_light(*found, mean_color(task.photo))
         if mirrored:
             thing = Cutout(thing.pixels[:, ::-1], thing.alpha[:, ::-1])
-        thing = _fit(match_light(thing, color, mean_color(photo)), mask)
-        row, column = foot_of(mask)
-        middle = (box_of(mask)[1] + box_of(mask)[3]) / 2
-        thing_box = box_of(thing.alpha > 0.5)
-        column = middle + foot_of(thing.alpha > 0.5)[1] - (thing_box[1] + thing_box[3]) / 2
-        pixels, alpha = lay(thing, (row + 1, column), photo.shape)
+        thing = _fit(thing, mask, size)
+        pixels, alpha = lay(thing, _foot(thing, mask, in_air), mask.shape)
         if (others & (alpha > 0.5)).sum() > MAX_COVERED * (alpha > 0.5).sum():
             reason = COVERS
             continue
-        hole = dilate(mask, rim(mask)) & ~others & (alpha < 0.99)
-        if (hole & mask & (alpha < 0.5)).sum() > MAX_HOLE * mask.sum():
+        if is_busy and (mask & (alpha < 0.5)).sum() > MAX_HOLE * mask.sum():
             reason = TOO_MUCH_HOLE
             continue
-        ground = fill_hole(photo, dilate(mask, rim(mask)) & ~others, ~(others | mask), np.random.default_rng(task.seed))
-        if isinstance(ground, str):
-            reason = ground
-            continue
-        ground = np.where(hole[..., None], ground, photo)
+        hole = dilate(mask, rim(mask)) & ~others
+        if emptied is None:
+            emptied = fill_hole(task.photo, hole, ~(others | mask), np.random.default_rng(task.seed))
+        if isinstance(emptied, str):
+            return emptied
+        ground, shaded = (emptied, hole) if in_air else _shade_ground(emptied, alpha)
         details = {"source_image_id": source.photo.image_id, "source_instance_id": source.instance.id}
-        return Edit(cover(ground, pixels, alpha), hole | (alpha > 0), {**details, "mirrored": mirrored})
+        return Edit(cover(ground, pixels, alpha), hole | shaded | (alpha > 0), {**details, "mirrored": mirrored})
     return reason
