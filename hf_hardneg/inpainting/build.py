@@ -20,7 +20,6 @@ from .proposals import WANTED, Proposal, ProposeSwaps
 
 
 DUPLICATE = "the same edit is there already"
-ENOUGH = "enough pairs of the thing"
 ACCEPTED = "accepted"
 CARRIERS = frozenset(("dining table", "bed", "bench"))  # their masks lie under what stands on them
 
@@ -73,6 +72,14 @@ def accepted_pairs(folder: str | Path) -> list[dict[str, Any]]:
     return pairs
 
 
+class _Opened(NamedTuple):
+    """A photo, its pixels (H, W, 3), and each instance's mask, or why it has none, by id."""
+
+    photo: CocoPhoto
+    pixels: np.ndarray
+    masks: dict[int, np.ndarray | str]
+
+
 class _Run:
     """A journal and what follows from its lines: what is done, and what counts as a duplicate."""
 
@@ -103,35 +110,32 @@ class _Run:
         else:
             self.summary.rejected[reason] += 1
 
-    def try_proposal(self, photo: CocoPhoto, pixels: np.ndarray, orientation: int, proposal: Proposal) -> None:
+    def try_proposal(self, opened: _Opened, proposal: Proposal) -> None:
         """Make the candidate, unless the journal has it, and decide on it."""
         if proposal.key not in self.lines["proposal"]:
             self.write("proposal", **proposal._asdict())
         if proposal.key not in self.lines["candidate"]:
-            reason = self.make_candidate(photo, pixels, orientation, proposal)
+            reason = self.make_candidate(opened, proposal)
             if reason:
                 self.decide(proposal, reason)
                 return
         made = self.lines["candidate"][proposal.key]
         image, mask = (load_image(self.journal.folder, made[name]) for name in ("image", "mask"))
-        candidate = Candidate(pixels, image, mask, proposal)
+        candidate = Candidate(opened.pixels, image, mask, proposal)
         self.decide(proposal, find_reason(candidate, self.gates), made["image"])
 
-    def make_candidate(
-        self, photo: CocoPhoto, pixels: np.ndarray, orientation: int, proposal: Proposal
-    ) -> str | None:
+    def make_candidate(self, opened: _Opened, proposal: Proposal) -> str | None:
         """Edit and paste back, store the images, write the line; or say why not."""
-        instance = next(one for one in photo.instances if one.id == proposal.instance_id)
-        mask = self.draw(photo, pixels, orientation, instance)
+        pixels, mask = opened.pixels, opened.masks[proposal.instance_id]
         if isinstance(mask, str):
             return mask
         others = np.zeros(mask.shape, bool)
-        for one in photo.instances:
-            drawn = mask if one.id == instance.id or one.category in CARRIERS else None
-            drawn = self.draw(photo, pixels, orientation, one) if drawn is None else "not in the way"
-            if not isinstance(drawn, str):
-                others |= drawn
-        number = int.from_bytes(hashlib.sha256(f"{self.seed}/{proposal.key}".encode()).digest()[:8], "big")
+        for one in opened.photo.instances:
+            other = opened.masks[one.id]
+            if one.id != proposal.instance_id and one.category not in CARRIERS and not isinstance(other, str):
+                others |= other
+        name = f"{self.seed}/{proposal.image_id}/{proposal.instance_id}"
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
         edit = self.edit(EditTask(pixels, mask, others, proposal, number))
         if isinstance(edit, str):
             return edit
@@ -145,18 +149,26 @@ class _Run:
         self.write("candidate", proposal.key, **digests, details=edit.details)
         return None
 
-    def try_photo(self, photo: CocoPhoto, proposals: Sequence[Proposal], wanted: Mapping[str, int]) -> str | None:
-        """Try the proposals of a photo until there are enough of each thing; or say why it cannot be opened."""
+    def open(self, photo: CocoPhoto) -> _Opened | str:
+        """The photo's pixels and masks, or why it cannot be opened."""
         loaded = load_photo(photo.file)
         if isinstance(loaded, str):
             return loaded
+        masks = {one.id: self.draw(photo, *loaded, one) for one in photo.instances}
+        return _Opened(photo, loaded[0], masks)
+
+    def try_photo(self, photo: CocoPhoto, proposals: Sequence[Proposal], wanted: Mapping[str, int]) -> str | None:
+        """Try the proposals of a photo until there are enough of each thing; or say why it cannot be opened."""
+        opened = self.open(photo)
+        if isinstance(opened, str):
+            return opened
         enough: Counter[tuple[int, str, str | None]] = Counter()
         for proposal in proposals:
             thing = (proposal.instance_id, proposal.concept, proposal.garment)
             if enough[thing] >= wanted[proposal.concept]:
                 continue
             if proposal.key not in self.lines["decision"]:
-                self.try_proposal(photo, *loaded, proposal)
+                self.try_proposal(opened, proposal)
             enough[thing] += self.lines["decision"][proposal.key]["accepted"]
         return None
 

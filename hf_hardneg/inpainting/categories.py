@@ -58,7 +58,7 @@ PLACES: Mapping[str, tuple[str, float]] = {
 }  # fmt: skip
 # One mask of these is often a bunch or a row: "a carrot" would be ten.
 BUNCHES = frozenset(("banana", "book", "broccoli", "carrot"))
-SIZE_RATIO = 2.6  # how much larger or smaller than what it replaces a thing may truly be
+SIZE_RATIO = 2.4  # how much larger or smaller than what it replaces a thing may truly be
 
 
 def names_of_categories(categories: set[str], lexicon: Lexicon) -> dict[str, str]:

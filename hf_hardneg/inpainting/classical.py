@@ -7,13 +7,12 @@ import numpy as np
 from .coco_folder import CocoPhoto
 from .editing import Edit, EditTask
 from .recolor import color_weights, find_colored, recolor
-from .replace import CutoutLibrary, mean_color, replace_thing
+from .replace import MIN_CHROMA, CutoutLibrary, mean_color, replace_thing
 from .rescale import rescale
 
 
 NOT_SHOWN = "the new color does not show"
 GRAY_PHOTO = "the photo is gray: one thing in color would stick out"
-GRAY = 3.0  # mean chroma of a photo, L*a*b*
 MIN_SHOWN = 0.5  # of the recolored pixels that must look as the new word says
 
 
@@ -36,7 +35,7 @@ class ClassicalEditor:
 
 def _change_color(task: EditTask) -> Edit | str:
     proposal = task.proposal
-    if mean_color(task.photo)[3] < GRAY:
+    if mean_color(task.photo)[3] < MIN_CHROMA:
         return GRAY_PHOTO
     weights = find_colored(task.photo, task.mask & ~task.others, proposal.old, proposal.garment is not None)
     if isinstance(weights, str):

@@ -16,7 +16,7 @@ class EditTask(NamedTuple):
         mask: (H, W) of bool, the thing that changes.
         others: (H, W) of bool, the other annotated things; what carries things, such as a table, is not among them.
         proposal: What it becomes.
-        seed: Decides all that is random; follows from the run's seed and the proposal.
+        seed: Decides all that is random; follows from the run's seed, the photo's id and the thing's.
     """
 
     photo: np.ndarray

@@ -20,8 +20,8 @@ NO_CLEAR_INSTANCE = "several instances, none clearly the largest"
 PLURAL = "the caption names several"
 NO_CONCEPT = "the caption says neither color nor size, and the thing cannot be another here"
 
-CLEARLY_LARGEST = 3.0  # times the area of the second largest of the category
-WANTED = {"object": 4, "color": 7, "size": 2}  # accepted pairs of one thing, so that no photo fills the set
+CLEARLY_LARGEST = 2.5  # times the area of the second largest of the category
+WANTED = {"object": 5, "color": 9, "size": 2}  # accepted pairs of one thing, so that no photo fills the set
 GARMENTS = ("clothing", "legwear")  # kinds of the vocabulary; COCO has no masks of them, but of who wears them
 DETERMINERS = frozenset("a an the this that his her its their one single".split())
 

@@ -21,12 +21,15 @@ NO_CUTOUT = "no cut-out of fitting shape"
 TOO_MUCH_HOLE = "the cut-out leaves too much uncovered for such busy surroundings"
 
 SHAPE_SIDE = 24  # pixels a side to which outlines are scaled to be compared
-MIN_LIKENESS = 0.4  # intersection over union of two outlines
-MAX_RATIO = 2.2  # of their heights by their widths
+MIN_LIKENESS = 0.3  # intersection over union of two outlines
+MAX_RATIO = 2.8  # of their heights by their widths
 MAX_STRETCH = 1.12  # by which a cut-out may be distorted
 MIN_PIXELS = 1800  # of a cut-out, so that it has something to show
-MAX_ENLARGED = 1.5
-MAX_CONTACT = 0.3
+MAX_ENLARGED = 1.7
+MAX_CONTACT = 0.15  # of the old thing's outline at which others begin: a rider would be left in the air
+MIN_SOLIDITY = 0.7  # area by that of the convex hull: below it something lay in front, or it is a tangle
+MIN_CONTRAST = 7.0  # standard deviation of lightness, 0 to 100: below it a cut-out is a blot
+MIN_CHROMA = 3.0  # mean of a photo: below it a photo is gray
 MAX_HOLE = 0.25  # of the old thing's area that the new one may leave to be filled where the surroundings are busy
 SHADOW = 0.35  # how much darker the ground is where a thing touches it
 
@@ -75,7 +78,18 @@ class CutoutLibrary:
                 if source:
                     self.sources[instance.category].append(source)
         # Cut-outs are small; photos are not kept, so that memory does not grow with the folder.
-        self.cut = lru_cache(maxsize=64)(self._cut)
+        self.cut = lru_cache(maxsize=16)(self._cut)
+        self._emptied: tuple[tuple[int, int], np.ndarray, np.ndarray | str] | None = None
+
+    def empty(self, task: EditTask) -> tuple[np.ndarray, np.ndarray | str]:
+        """The hole that a thing leaves and the photo without it; kept until the next thing is asked for."""
+        thing = (task.proposal.image_id, task.proposal.instance_id)
+        if self._emptied is None or self._emptied[0] != thing:
+            others = task.others & ~task.mask
+            hole = dilate(task.mask, rim(task.mask)) & ~others
+            filled = fill_hole(task.photo, hole, ~(others | task.mask), np.random.default_rng(task.seed))
+            self._emptied = (thing, hole, filled)
+        return self._emptied[1:]
 
     def find(self, category: str, mask: np.ndarray, image_id: int) -> list[tuple[Source, bool]]:
         """Up to three things of `category` shaped like `mask`, best first, and whether each is to be mirrored."""
@@ -117,7 +131,19 @@ class CutoutLibrary:
                 others |= masks[one.id]
         if contact(mask, others) > MAX_CONTACT / 2:
             return None
-        return cut_out(pixels, mask), mean_color(pixels)
+        thing = cut_out(pixels, mask)
+        return (thing, mean_color(pixels)) if shows_something(thing) else None
+
+
+def shows_something(thing: Cutout) -> bool:
+    """Whether a cut-out is in one piece and more than a dark or flat blot."""
+    solid = (thing.alpha > 0.5).astype(np.uint8)
+    outlines, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hull = cv2.convexHull(np.concatenate(outlines)) if outlines else None
+    if hull is None or solid.sum() < MIN_SOLIDITY * cv2.contourArea(hull):
+        return False
+    lightness = cv2.cvtColor(thing.pixels, cv2.COLOR_RGB2LAB)[..., 0][solid > 0] / 2.55
+    return bool(lightness.std() >= MIN_CONTRAST)
 
 
 def mean_color(pixels: np.ndarray) -> np.ndarray:
@@ -131,7 +157,7 @@ def match_light(thing: Cutout, source: np.ndarray, target: np.ndarray) -> Cutout
     lab = cv2.cvtColor(thing.pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     lab[..., 0] = np.clip(lab[..., 0] + np.clip(0.35 * (target[0] - source[0]), -14, 14), 0, 100)
     lab[..., 1:] += np.clip(0.4 * (target[1:3] - source[1:3]), -8, 8)
-    if target[3] < 3:
+    if target[3] < MIN_CHROMA:
         lab[..., 1:] = target[1:3]
     rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
     return Cutout((rgb * 255).round().clip(0, 255).astype(np.uint8), thing.alpha)
@@ -187,13 +213,15 @@ def replace_thing(task: EditTask, library: CutoutLibrary) -> Edit | str:
         return TOUCHED
     size, in_air = _places(task)
     is_busy = busyness(task.photo, mask) > MAX_EDGES
-    emptied: np.ndarray | str | None = None
+    light = mean_color(task.photo)
     reason = NO_CUTOUT
     for source, mirrored in library.find(task.proposal.new_category, mask, task.proposal.image_id):
         found = library.cut(source.photo.image_id, source.instance.id)
         if found is None:
             continue
-        thing = match_light(*found, mean_color(task.photo))
+        if found[1][3] < MIN_CHROMA <= light[3]:  # a gray cut-out in a photo in color
+            continue
+        thing = match_light(*found, light)
         if mirrored:
             thing = Cutout(thing.pixels[:, ::-1], thing.alpha[:, ::-1])
         thing = _fit(thing, mask, size)
@@ -204,9 +232,7 @@ def replace_thing(task: EditTask, library: CutoutLibrary) -> Edit | str:
         if is_busy and (mask & (alpha < 0.5)).sum() > MAX_HOLE * mask.sum():
             reason = TOO_MUCH_HOLE
             continue
-        hole = dilate(mask, rim(mask)) & ~others
-        if emptied is None:
-            emptied = fill_hole(task.photo, hole, ~(others | mask), np.random.default_rng(task.seed))
+        hole, emptied = library.empty(task)
         if isinstance(emptied, str):
             return emptied
         ground, shaded = (emptied, hole) if in_air else _shade_ground(emptied, alpha)
