@@ -10,6 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..lexicon.index import load_index
+from .categories import CARRIERS
 from .coco_folder import CocoPhoto, Instance, load_photo, read_coco_photos
 from .editing import Editor, EditTask
 from .gates import GATES, Candidate, Gate, find_reason
@@ -21,7 +22,6 @@ from .proposals import WANTED, Proposal, ProposeSwaps
 
 DUPLICATE = "the same edit is there already"
 ACCEPTED = "accepted"
-CARRIERS = frozenset(("dining table", "bed", "bench"))  # their masks lie under what stands on them
 
 Propose = Callable[[CocoPhoto], tuple[list[Proposal], Counter[str]]]
 DrawMask = Callable[[CocoPhoto, np.ndarray, int, Instance], np.ndarray | str]
@@ -129,14 +129,16 @@ class _Run:
         pixels, mask = opened.pixels, opened.masks[proposal.instance_id]
         if isinstance(mask, str):
             return mask
-        others = np.zeros(mask.shape, bool)
+        others, people = np.zeros(mask.shape, bool), np.zeros(mask.shape, bool)
         for one in opened.photo.instances:
             other = opened.masks[one.id]
             if one.id != proposal.instance_id and one.category not in CARRIERS and not isinstance(other, str):
                 others |= other
+                if one.category == "person":
+                    people |= other
         name = f"{self.seed}/{proposal.image_id}/{proposal.instance_id}"
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-        edit = self.edit(EditTask(pixels, mask, others, proposal, number))
+        edit = self.edit(EditTask(pixels, mask, others, people, proposal, number))
         if isinstance(edit, str):
             return edit
         weights = feather(edit.changed)

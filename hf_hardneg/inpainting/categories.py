@@ -56,6 +56,7 @@ PLACES: Mapping[str, tuple[str, float]] = {
     "toilet": ("f", 0.7), "toothbrush": ("t", 0.18), "train": ("g", 25), "truck": ("g", 7), "tv": ("t", 0.7),
     "umbrella": ("a", 1.0), "vase": ("t", 0.3), "wine glass": ("t", 0.2), "zebra": ("g", 2.2),
 }  # fmt: skip
+CARRIERS = frozenset(("dining table", "bed", "bench"))  # their masks lie under what stands on them
 # One mask of these is often a bunch or a row: "a carrot" would be ten.
 BUNCHES = frozenset(("banana", "book", "broccoli", "carrot"))
 SIZE_RATIO = 2.4  # how much larger or smaller than what it replaces a thing may truly be

@@ -15,6 +15,7 @@ class EditTask(NamedTuple):
         photo: (H, W, 3) of 0 to 255, upright.
         mask: (H, W) of bool, the thing that changes.
         others: (H, W) of bool, the other annotated things; what carries things, such as a table, is not among them.
+        people: (H, W) of bool, the people among them.
         proposal: What it becomes.
         seed: Decides all that is random; follows from the run's seed, the photo's id and the thing's.
     """
@@ -22,6 +23,7 @@ class EditTask(NamedTuple):
     photo: np.ndarray
     mask: np.ndarray
     others: np.ndarray
+    people: np.ndarray
     proposal: Proposal
     seed: int
 

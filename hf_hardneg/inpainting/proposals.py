@@ -21,9 +21,9 @@ PLURAL = "the caption names several"
 NO_CONCEPT = "the caption says neither color nor size, and the thing cannot be another here"
 
 CLEARLY_LARGEST = 2.5  # times the area of the second largest of the category
-WANTED = {"object": 5, "color": 9, "size": 2}  # accepted pairs of one thing, so that no photo fills the set
+WANTED = {"object": 6, "color": 10, "size": 3}  # accepted pairs of one thing, so that no photo fills the set
 GARMENTS = ("clothing", "legwear")  # kinds of the vocabulary; COCO has no masks of them, but of who wears them
-DETERMINERS = frozenset("a an the this that his her its their one single".split())
+DETERMINERS = frozenset("a an the this that his her its their one single and ,".split())
 
 # Colors that things of a category come in; all others are painted things.
 _FUR = ("black", "white", "brown", "gray")
@@ -35,7 +35,7 @@ COLORS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("sandwich", "hot dog", "pizza", "broccoli", "carrot", "orange"), ()),
     **dict.fromkeys(("cake", "donut"), ("pink", "blue", "green", "yellow", "purple", "brown")),
 }
-PAINTS = ("red", "yellow", "green", "blue", "purple", "pink", "orange", "black", "brown", "white")
+PAINTS = ("red", "yellow", "green", "blue", "purple", "pink", "orange", "black", "brown", "white", "gray", "turquoise")
 
 
 class Proposal(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .categories import PLACES
+from .categories import CARRIERS, PLACES
 from .coco_folder import CocoPhoto, Instance, load_photo
 from .cutouts import Cutout, box_of, cover, cut_out, foot_of, lay, resize_cutout
 from .editing import Edit, EditTask
@@ -26,8 +26,12 @@ MAX_RATIO = 2.8  # of their heights by their widths
 MAX_STRETCH = 1.12  # by which a cut-out may be distorted
 MIN_PIXELS = 1800  # of a cut-out, so that it has something to show
 MAX_ENLARGED = 1.7
-MAX_CONTACT = 0.15  # of the old thing's outline at which others begin: a rider would be left in the air
-MIN_SOLIDITY = 0.7  # area by that of the convex hull: below it something lay in front, or it is a tangle
+MAX_CONTACT = 0.35  # of the old thing's outline at which others begin
+MAX_HELD = 0.08  # the same for people: a rider would be left in the air, a hand around nothing
+MAX_HIDDEN = 0.1  # of a cut-out's outline at which people, or things that are nearer, begin
+MIN_SOLIDITY = 0.6  # area by that of the convex hull: below it something lay in front, or it is a tangle
+MIN_WHOLE = 0.97  # share of the largest connected part
+WHITE_GOODS = frozenset(("toilet", "sink", "refrigerator", "oven"))  # may come from gray photos
 MIN_CONTRAST = 7.0  # standard deviation of lightness, 0 to 100: below it a cut-out is a blot
 MIN_CHROMA = 3.0  # mean of a photo: below it a photo is gray
 MAX_HOLE = 0.25  # of the old thing's area that the new one may leave to be filled where the surroundings are busy
@@ -125,11 +129,14 @@ class CutoutLibrary:
         mask = masks.pop(instance_id)
         if isinstance(mask, str):
             return None
-        others = np.zeros_like(mask)
+        others, bottom = np.zeros_like(mask), box_of(mask)[2]
         for one in photo.instances:
-            if one.id != instance_id and not isinstance(masks[one.id], str) and one.area < 4 * mask.sum():
-                others |= masks[one.id]
-        if contact(mask, others) > MAX_CONTACT / 2:
+            # What ends lower in the photo stands nearer and may hide a part.
+            nearer = one.category == "person" or one.bbox[1] + one.bbox[3] > bottom + 2
+            other = masks.get(one.id)
+            if nearer and one.category not in CARRIERS and isinstance(other, np.ndarray):
+                others |= other
+        if contact(mask, others) > MAX_HIDDEN:
             return None
         thing = cut_out(pixels, mask)
         return (thing, mean_color(pixels)) if shows_something(thing) else None
@@ -139,8 +146,9 @@ def shows_something(thing: Cutout) -> bool:
     """Whether a cut-out is in one piece and more than a dark or flat blot."""
     solid = (thing.alpha > 0.5).astype(np.uint8)
     outlines, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    hull = cv2.convexHull(np.concatenate(outlines)) if outlines else None
-    if hull is None or solid.sum() < MIN_SOLIDITY * cv2.contourArea(hull):
+    if not outlines or max(map(cv2.contourArea, outlines)) < MIN_WHOLE * sum(map(cv2.contourArea, outlines)):
+        return False
+    if solid.sum() < MIN_SOLIDITY * cv2.contourArea(cv2.convexHull(np.concatenate(outlines))):
         return False
     lightness = cv2.cvtColor(thing.pixels, cv2.COLOR_RGB2LAB)[..., 0][solid > 0] / 2.55
     return bool(lightness.std() >= MIN_CONTRAST)
@@ -209,7 +217,7 @@ def _places(task: EditTask) -> tuple[float, bool]:
 def replace_thing(task: EditTask, library: CutoutLibrary) -> Edit | str:
     """Replace the thing by the best fitting cut-out of the new category; what it leaves uncovered is filled."""
     mask, others = task.mask, task.others & ~task.mask
-    if contact(mask, others) > MAX_CONTACT:
+    if contact(mask, others) > MAX_CONTACT or contact(mask, task.people) > MAX_HELD:
         return TOUCHED
     size, in_air = _places(task)
     is_busy = busyness(task.photo, mask) > MAX_EDGES
@@ -219,8 +227,8 @@ def replace_thing(task: EditTask, library: CutoutLibrary) -> Edit | str:
         found = library.cut(source.photo.image_id, source.instance.id)
         if found is None:
             continue
-        if found[1][3] < MIN_CHROMA <= light[3]:  # a gray cut-out in a photo in color
-            continue
+        if found[1][3] < MIN_CHROMA <= light[3] and source.instance.category not in WHITE_GOODS:
+            continue  # a gray thing in a photo in color
         thing = match_light(*found, light)
         if mirrored:
             thing = Cutout(thing.pixels[:, ::-1], thing.alpha[:, ::-1])

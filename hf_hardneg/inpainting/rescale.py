@@ -19,7 +19,7 @@ BUSY = "the surroundings are too busy to be continued"
 # Factors of width and height by the new word: people call a thing small or large well before twice the size.
 FACTORS: Mapping[str, float] = {
     "large": 1.6, "big": 1.6, "huge": 1.9, "giant": 1.9, "enormous": 1.9, "massive": 1.9,
-    "small": 0.5, "little": 0.5, "tiny": 0.35, "miniature": 0.35, "mini": 0.35,
+    "small": 0.5, "little": 0.5, "tiny": 0.35, "miniature": 0.3, "mini": 0.35,
 }  # fmt: skip
 LEAST_GROWTH = 1.35  # less is not seen as a change of size
 MAX_COVERED = 0.05  # of the thing's area, that may lie over or under others
