@@ -60,6 +60,16 @@ def summarize(lines: Iterator[Mapping[str, Any]] | Sequence[Mapping[str, Any]]) 
     return summary
 
 
+def format_summary(summary: Summary) -> str:
+    """Counts as text: pairs by concept, then reasons, the most frequent first."""
+    concepts = ", ".join(f"{name} {count}" for name, count in sorted(summary.accepted.items())) or "none"
+    lines = [f"{summary.accepted.total()} pairs: {concepts}"]
+    for title, counts in (("Turned down", summary.rejected), ("Skipped", summary.skipped)):
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        lines += [f"{title}:", *(f"{count:>7}  {reason}" for reason, count in ordered)] if ordered else []
+    return "\n".join(lines)
+
+
 def accepted_pairs(folder: str | Path) -> list[dict[str, Any]]:
     """The set so far: each accepted proposal with its `photo`, `image` and `mask` (digests) and `details`."""
     by_key: dict[str, dict[str, Any]] = {}
@@ -220,7 +230,9 @@ def build(
         OSError: If the disk is full.
     """
     photos, unlisted = read_coco_photos(coco, split)
-    propose = propose or ProposeSwaps(load_index(), {one.category for photo in photos for one in photo.instances}, seed)
+    propose = propose or ProposeSwaps(
+        load_index(), {one.category for photo in photos for one in photo.instances}, seed
+    )
     editor = edit(photos)
     with Journal(out) as journal:
         name = getattr(edit, "__name__", type(edit).__name__)

@@ -27,6 +27,15 @@ def foot_of(mask: np.ndarray) -> tuple[float, float]:
     return float(bottom), float(np.nonzero(low)[1].mean())
 
 
+def largest_parts(region: np.ndarray) -> np.ndarray:
+    """The largest connected part of (H, W) of bool, and those at least an eighth as large."""
+    number, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
+    if number < 2:
+        return region
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return np.isin(labels, 1 + np.flatnonzero(areas >= areas.max() / 8))
+
+
 def refine_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Move a hand-drawn outline to the thing's true edge by GrabCut in a band around it: (H, W) of bool."""
     top, left, bottom, right = box_of(mask)
@@ -55,7 +64,7 @@ def refine_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def cut_out(image: np.ndarray, mask: np.ndarray) -> Cutout:
     """Cut a thing out along its true edge; colors of the background are pushed out of the soft edge."""
-    refined = refine_mask(image, mask)
+    refined = largest_parts(refine_mask(image, mask))
     top, left, bottom, right = box_of(refined)
     part = np.s_[max(0, top - 3) : bottom + 3, max(0, left - 3) : right + 3]
     inside, pixels = refined[part].astype(np.uint8), image[part]
@@ -75,7 +84,9 @@ def resize_cutout(thing: Cutout, scale_y: float, scale_x: float) -> Cutout:
     way = cv2.INTER_AREA if scale_x * scale_y < 1 else cv2.INTER_CUBIC
     return Cutout(
         cv2.resize(thing.pixels, size, interpolation=way),
-        np.clip(cv2.resize(thing.alpha, size, interpolation=cv2.INTER_AREA if scale_x < 1 else cv2.INTER_LINEAR), 0, 1),
+        np.clip(
+            cv2.resize(thing.alpha, size, interpolation=cv2.INTER_AREA if scale_x < 1 else cv2.INTER_LINEAR), 0, 1
+        ),
     )
 
 

@@ -40,7 +40,9 @@ def read_journal(folder: str | Path) -> Iterator[dict[str, Any]]:
             try:
                 yield json.loads(line)
             except ValueError as error:
-                raise ValueError(f"{file}, line {number}, is no JSON ({error}); remove the line or start anew.") from error
+                raise ValueError(
+                    f"{file}, line {number}, is no JSON ({error}); remove the line or start anew."
+                ) from error
 
 
 def load_image(folder: str | Path, digest: str) -> np.ndarray:

@@ -23,7 +23,8 @@ def paste_back(photo: np.ndarray, edited: np.ndarray, weights: np.ndarray) -> np
     """
     if photo.shape != edited.shape or photo.shape[:2] != weights.shape:
         raise ValueError(
-            f"The edit must be of the photo's size: got photo {photo.shape}, edit {edited.shape}, mask {weights.shape}."
+            f"Photo, edit and mask must be of one size: got {photo.shape}, {edited.shape} and {weights.shape}; "
+            "let the editor return the size that it was given."
         )
     share = weights[..., None].astype(np.float32) / 255
     mixed = photo + (edited.astype(np.float32) - photo) * share

@@ -1,4 +1,4 @@
-"""What can be changed in a photo so that one of its captions turns false in one word: caption + instances -> proposals."""
+"""What can be changed in a photo so that one of its captions turns false in one word: annotations -> proposals."""
 
 import random
 from collections import Counter, defaultdict
@@ -100,7 +100,7 @@ def pick_instance(instances: Iterable[Instance]) -> Instance | None:
 
 
 def _modifiers(slots: Sequence[Slot], place: int, words: Sequence[str]) -> tuple[Slot, ...]:
-    """Color and size words in one piece with the noun at `slots[place]`; none if it has two colors ("red and blue")."""
+    """Color and size words in one piece with the noun at `slots[place]`; none if it has two colors."""
     found: list[Slot] = []
     start = slots[place].start
     for slot in reversed(slots[:place]):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .cutouts import largest_parts
 from .opencv import cv2
 
 
@@ -86,15 +87,6 @@ def color_weights(image: np.ndarray, color: str) -> np.ndarray | None:
     return weights.astype(np.float32)
 
 
-def _largest_parts(region: np.ndarray) -> np.ndarray:
-    """The largest connected part and those at least an eighth as large."""
-    number, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
-    if number < 2:
-        return region
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    return np.isin(labels, 1 + np.flatnonzero(areas >= areas.max() / 8))
-
-
 def find_colored(image: np.ndarray, mask: np.ndarray, color: str, is_garment: bool = False) -> np.ndarray | str:
     """The part of a thing that has the color that the caption gives it.
 
@@ -121,7 +113,7 @@ def find_colored(image: np.ndarray, mask: np.ndarray, color: str, is_garment: bo
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     closed = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
     opened = cv2.morphologyEx(closed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
-    kept = _largest_parts(opened & mask)
+    kept = largest_parts(opened & mask)
     if kept.sum() < 0.5 * region.sum():
         return PATCHY
     return cv2.GaussianBlur(np.maximum(kept.astype(np.float32), weights * kept), (0, 0), 0.8) * mask

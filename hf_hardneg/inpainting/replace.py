@@ -25,6 +25,7 @@ MIN_LIKENESS = 0.3  # intersection over union of two outlines
 MAX_RATIO = 2.8  # of their heights by their widths
 MAX_STRETCH = 1.12  # by which a cut-out may be distorted
 MIN_PIXELS = 1800  # of a cut-out, so that it has something to show
+MIN_WIDTH = 24
 MAX_ENLARGED = 1.7
 MAX_CONTACT = 0.35  # of the old thing's outline at which others begin
 MAX_HELD = 0.08  # the same for people: a rider would be left in the air, a hand around nothing
@@ -61,7 +62,7 @@ def _source(photo: CocoPhoto, instance: Instance) -> Source | None:
     inside = x > 2 and y > 2 and x + width < photo.size[0] - 2 and y + height < photo.size[1] - 2
     if instance.is_crowd or not isinstance(polygons, list) or len(polygons) != 1 or not inside:
         return None
-    if instance.area < MIN_PIXELS or min(width, height) < 12:
+    if instance.area < MIN_PIXELS or min(width, height) < MIN_WIDTH:
         return None
     scaled = (np.array(polygons[0], float).reshape(-1, 2) - (x, y)) * (4 * SHAPE_SIDE / width, 4 * SHAPE_SIDE / height)
     mask = draw_mask([scaled.ravel().tolist()], (4 * SHAPE_SIDE, 4 * SHAPE_SIDE))
@@ -82,7 +83,7 @@ class CutoutLibrary:
                 if source:
                     self.sources[instance.category].append(source)
         # Cut-outs are small; photos are not kept, so that memory does not grow with the folder.
-        self.cut = lru_cache(maxsize=16)(self._cut)
+        self.cut = lru_cache(maxsize=128)(self._cut)
         self._emptied: tuple[tuple[int, int], np.ndarray, np.ndarray | str] | None = None
 
     def empty(self, task: EditTask) -> tuple[np.ndarray, np.ndarray | str]:

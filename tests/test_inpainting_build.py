@@ -1,0 +1,195 @@
+import errno
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from inpainting_folder import change, make_folder
+from PIL import Image
+
+from hf_hardneg.cli import main
+from hf_hardneg.data import MISSING, UNREADABLE
+from hf_hardneg.inpainting import build as building
+from hf_hardneg.inpainting.build import accepted_pairs, build, format_summary, summarize
+from hf_hardneg.inpainting.classical import ClassicalEditor
+from hf_hardneg.inpainting.contact_sheet import write_contact_sheet
+from hf_hardneg.inpainting.editing import Edit
+from hf_hardneg.inpainting.journal import JOURNAL, load_image, read_journal
+from hf_hardneg.inpainting.masks import WRONG_SIZE
+
+
+KILLS = int(os.environ.get("HF_HARDNEG_TEST_KILLS", 3))
+
+
+@pytest.fixture(scope="module")
+def coco(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("inpainting") / "coco")
+
+
+@pytest.fixture(scope="module")
+def built(coco, tmp_path_factory):
+    """An undisturbed run's folder and summary."""
+    out = tmp_path_factory.mktemp("built")
+    return out, build(coco, out, ClassicalEditor)
+
+
+def content(folder):
+    """Every byte that a run leaves."""
+    return {file.name: file.read_bytes() for file in [folder / JOURNAL, *sorted((folder / "images").iterdir())]}
+
+
+def test_all_three_concepts_are_made_and_every_promise_is_kept(built):
+    out, summary = built
+    pairs = accepted_pairs(out)
+    assert set(summary.accepted) == {"color", "object", "size"} and summary.accepted.total() == len(pairs) > 15
+    for pair in pairs:
+        photo, image, mask = (load_image(out, pair[name]) for name in ("photo", "image", "mask"))
+        assert set(np.unique(mask)) == {0, 255}
+        assert (photo[mask == 0] == image[mask == 0]).all() and (photo != image).any()
+        new = pair["caption"][: pair["start"]] + pair["new_text"] + pair["caption"][pair["end"] :]
+        assert pair["new_caption"] == new != pair["caption"]
+    assert len({pair["image"] for pair in pairs}) == len(pairs)
+    assert summarize(read_journal(out)) == summary
+    assert summary.skipped["the category is not in the vocabulary"] == 1
+    assert format_summary(summary).startswith(f"{len(pairs)} pairs: color ")
+
+
+def test_the_journal_holds_every_step_once(built):
+    lines = list(read_journal(built[0]))
+    keys = [(line["kind"], line["key"]) for line in lines if "key" in line]
+    assert len(set(keys)) == len(keys)
+    assert {kind for kind, _ in keys} == {"proposal", "candidate", "decision"}
+    decided = {key for kind, key in keys if kind == "decision"}
+    assert {key for kind, key in keys if kind == "proposal"} == decided
+    assert [line["image_id"] for line in lines if line["kind"] == "photo"] == [1, 2, 3, 4, 5, 6]
+
+
+def test_started_again_nothing_is_done_twice(coco, built, tmp_path):
+    out, summary = built
+    before = content(out)
+
+    def never(task):
+        raise AssertionError("edited twice")
+
+    def make_never(photos):
+        return never
+
+    make_never.__name__ = "ClassicalEditor"
+    assert build(coco, out, make_never) == summary
+    assert content(out) == before
+
+
+def test_cut_anywhere_it_goes_on_to_the_same_bytes(coco, built, tmp_path):
+    whole = (built[0] / JOURNAL).read_bytes()
+    for cut in random.Random(0).sample(range(len(whole)), 4):
+        out = tmp_path / str(cut)
+        (out / "images").mkdir(parents=True)
+        for file in (built[0] / "images").iterdir():  # images are there before the lines that name them
+            (out / "images" / file.name).write_bytes(file.read_bytes())
+        (out / JOURNAL).write_bytes(whole[:cut])
+        build(coco, out, ClassicalEditor)
+        assert content(out) == content(built[0])
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(coco, built, tmp_path):
+    command = [sys.executable, "-m", "hf_hardneg.cli", "inpaint", "build", "--coco", coco, "--out", tmp_path / "out"]
+    journal, rng = tmp_path / "out" / JOURNAL, random.Random(1)
+    size = (built[0] / JOURNAL).stat().st_size
+    killed = 0
+    for step in range(KILLS):
+        child = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        goal = size * (step + rng.random()) / KILLS
+        while child.poll() is None and (journal.stat().st_size if journal.exists() else 0) < goal:
+            time.sleep(0.002)
+        time.sleep(rng.random() * 0.05)
+        killed += child.poll() is None
+        child.kill()
+        child.wait()
+    assert killed >= KILLS - 1
+    subprocess.run(command, check=True, capture_output=True)
+    assert content(tmp_path / "out") == content(built[0])
+
+
+def test_other_settings_are_not_mixed_into_a_folder(coco, built):
+    with pytest.raises(ValueError, match=r"was begun with .*'seed': 0.*another folder"):
+        build(coco, built[0], ClassicalEditor, seed=1)
+
+
+def test_bad_photos_and_masks_are_counted(tmp_path):
+    coco = make_folder(tmp_path / "coco")
+    photos = sorted((coco / "val2017").iterdir())
+    photos[0].unlink()
+    photos[1].write_bytes(photos[1].read_bytes()[:3000])
+    Image.open(photos[2]).resize((300, 240)).save(photos[2])
+    change(coco, "instances", lambda data: data["annotations"][3].update(segmentation=[["x"]]))
+    out = tmp_path / "out"
+    summary = build(coco, out, ClassicalEditor)
+    assert summary.skipped[MISSING] == summary.skipped[UNREADABLE] == 1
+    assert summary.rejected[WRONG_SIZE] >= 1 and summary.rejected["the instance's mask cannot be read"] >= 1
+    assert not summary.accepted and accepted_pairs(out) == []
+    assert write_contact_sheet(out, tmp_path / "sheet.png") == 0 and not (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.parametrize("turn", ["L", "CMYK", "EXIF"])
+def test_gray_cmyk_and_turned_photos_are_edited_upright(tmp_path, turn):
+    coco = make_folder(tmp_path / "coco")
+    for file in (coco / "val2017").iterdir():
+        image = Image.open(file).convert("RGB")
+        exif = Image.Exif()
+        if turn == "EXIF":
+            exif[0x0112] = 6  # stored turned to the left: turning it right makes it upright
+            image = image.transpose(Image.Transpose.ROTATE_90)
+        image = image if turn == "EXIF" else image.convert(turn)
+        image.save(file, "JPEG", exif=exif, quality=95)
+    out = tmp_path / "out"
+    summary = build(coco, out, ClassicalEditor, wanted={"color": 1, "object": 1, "size": 1})
+    assert summary.accepted["size"] and bool(summary.accepted["color"]) == (turn != "L")
+    for pair in accepted_pairs(out):
+        assert load_image(out, pair["image"]).shape == (240, 320, 3)
+
+
+def test_every_part_can_be_replaced(coco, tmp_path):
+    def make_inverter(photos):
+        return lambda task: Edit(255 - task.photo, task.mask, {"mine": True})
+
+    summary = build(
+        coco, tmp_path, make_inverter, gates=(lambda made: "never" if made.proposal.new == "blue" else None,)
+    )
+    assert summary.rejected["never"] == 1 and summary.accepted.total() > 10
+    assert all(pair["details"] == {"mine": True} for pair in accepted_pairs(tmp_path))
+
+
+def test_the_same_edit_is_taken_once(coco, tmp_path):
+    def make_blackener(photos):
+        return lambda task: Edit(np.zeros_like(task.photo), task.mask, {})
+
+    summary = build(coco, tmp_path, make_blackener)
+    assert summary.rejected[building.DUPLICATE] > 0
+    assert len({pair["image"] for pair in accepted_pairs(tmp_path)}) == summary.accepted.total()
+
+
+def test_the_command_leaves_a_sheet_and_says_what_came_out(coco, built, capsys):
+    main(["inpaint", "build", "--coco", str(coco), "--out", str(built[0]), "--editor", "classical"])
+    assert "pairs: color" in capsys.readouterr().out
+    sheet = Image.open(built[0] / "contact_sheet.png")
+    assert sheet.width > 1500 and sheet.height > 500
+    (built[0] / "contact_sheet.png").unlink()
+
+
+def test_mistakes_end_with_one_sentence(coco, tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match="error: .*no-folder has captions_SPLIT.json"):
+        main(["inpaint", "build", "--coco", str(tmp_path / "no-folder"), "--out", str(tmp_path / "out")])
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("hf_hardneg.inpainting.journal.os.fsync", full)
+    with pytest.raises(SystemExit, match="error: .*make room and run the same command again"):
+        main(["inpaint", "build", "--coco", str(coco), "--out", str(tmp_path / "out")])
+    monkeypatch.undo()
+    build(coco, tmp_path / "out", ClassicalEditor, wanted={"color": 1, "object": 1, "size": 1})
+    assert all(json.dumps(line) for line in read_journal(tmp_path / "out"))

@@ -1,0 +1,71 @@
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+
+from hf_hardneg.inpainting.journal import Journal, load_image, read_journal
+
+
+def test_lines_and_images_come_back(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    with Journal(tmp_path) as journal:
+        journal.append({"kind": "run", "text": "größer"})
+        digest = journal.save_image(pixels)
+        assert journal.save_image(pixels) == digest
+        mask = journal.save_image(pixels[..., 0])
+    assert list(read_journal(tmp_path)) == [{"kind": "run", "text": "größer"}]
+    assert (load_image(tmp_path, digest) == pixels).all() and load_image(tmp_path, mask).shape == (20, 30)
+    assert len(list((tmp_path / "images").iterdir())) == 2
+    assert list(read_journal(tmp_path / "nowhere")) == []
+
+
+@pytest.mark.parametrize("kept", range(1, 12))
+def test_a_journal_cut_in_mid_line_stays_readable(tmp_path, kept):
+    with Journal(tmp_path) as journal:
+        journal.append({"n": 1})
+        journal.append({"n": 2})
+    file = tmp_path / "journal.jsonl"
+    file.write_bytes(file.read_bytes()[: 9 + kept - 1] if kept < 10 else file.read_bytes()[:-1])
+    assert [line["n"] for line in read_journal(tmp_path)] == [1]
+    with Journal(tmp_path) as journal:
+        assert journal.lines == [{"n": 1}]
+        journal.append({"n": 3})
+    assert file.read_text() == '{"n": 1}\n{"n": 3}\n'
+
+
+def test_a_journal_broken_before_its_end_is_an_error(tmp_path):
+    (tmp_path / "journal.jsonl").write_text('{"n": 1}\nrubbish\n{"n": 2}\n')
+    with pytest.raises(ValueError, match="line 2, is no JSON"):
+        Journal(tmp_path)
+
+
+def test_only_one_process_writes(tmp_path):
+    with Journal(tmp_path), pytest.raises(ValueError, match="Another process"):
+        Journal(tmp_path)
+    with Journal(tmp_path):
+        pass
+
+
+def test_a_full_disk_leaves_a_readable_journal(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with Journal(tmp_path) as journal:
+        journal.append({"n": 1})
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left.*make room and run the same command again"):
+            journal.save_image(np.zeros((4, 4), np.uint8))
+        with pytest.raises(OSError, match="make room"):
+            journal.append({"n": 2})
+    assert list((tmp_path / "images").iterdir()) == []
+    monkeypatch.undo()
+    (tmp_path / "images" / "left.part").touch()  # by a process that was killed
+    with Journal(tmp_path) as journal:
+        journal.append({"n": 3})
+    assert [json.loads(line)["n"] for line in (tmp_path / "journal.jsonl").read_text().splitlines()] in (
+        [1, 3],
+        [1, 2, 3],
+    )
+    assert list((tmp_path / "images").iterdir()) == []
