@@ -106,11 +106,13 @@ class _Run:
         self.summary = summarize(journal.lines)
 
     def write(self, kind: str, key: str, **values: Any) -> None:
+        """Add a line about a proposal to the journal."""
         line = {"kind": kind, "key": key, **values}
         self.journal.append(line)
         self.lines[kind][key] = line
 
     def decide(self, proposal: Proposal, reason: str | None, image: str = "") -> None:
+        """Write that a proposal is turned down for `reason`, or accepted if there is none and its image is new."""
         if reason is None and image in self.images:
             reason = DUPLICATE
         self.write("decision", proposal.key, accepted=reason is None, reason=reason or ACCEPTED)

@@ -38,28 +38,28 @@ _CALLED = {
 
 # Where a category is met, and its longer side in meters: a cut-out fits where it could lie or stand and its true size
 # is near that of what was there. a: in the air, f: on a floor or the ground indoors or out, g: on open ground,
-# t: on a table or shelf.
+# l: lying flat, t: standing, on a table or shelf.
 PLACES: Mapping[str, tuple[str, float]] = {
-    "airplane": ("ag", 30), "apple": ("t", 0.08), "backpack": ("f", 0.5), "banana": ("t", 0.2), "bear": ("g", 1.8),
-    "bench": ("fg", 1.6), "bicycle": ("fg", 1.7), "bird": ("agt", 0.3), "boat": ("g", 6), "book": ("t", 0.25),
+    "airplane": ("ag", 30), "apple": ("t", 0.08), "backpack": ("f", 0.5), "banana": ("tl", 0.2), "bear": ("g", 1.8),
+    "bench": ("fg", 1.6), "bicycle": ("fg", 1.7), "bird": ("agt", 0.3), "boat": ("g", 6), "book": ("tl", 0.25),
     "bottle": ("t", 0.28), "bowl": ("t", 0.2), "broccoli": ("t", 0.15), "bus": ("g", 11), "cake": ("t", 0.3),
-    "car": ("g", 4.3), "carrot": ("t", 0.18), "cat": ("ft", 0.5), "cell phone": ("t", 0.14), "chair": ("fg", 0.9),
+    "car": ("g", 4.3), "carrot": ("t", 0.18), "cat": ("ft", 0.5), "cell phone": ("l", 0.14), "chair": ("fg", 0.9),
     "clock": ("t", 0.35), "couch": ("f", 1.9), "cow": ("g", 2.2), "cup": ("t", 0.12), "dog": ("fg", 0.8),
-    "donut": ("t", 0.1), "elephant": ("g", 4.5), "fire hydrant": ("fg", 0.8), "fork": ("t", 0.2),
-    "frisbee": ("at", 0.27), "giraffe": ("g", 4.5), "handbag": ("ft", 0.35), "horse": ("g", 2.3),
-    "hot dog": ("t", 0.18), "keyboard": ("t", 0.45), "kite": ("a", 1.5), "knife": ("t", 0.25),
-    "laptop": ("t", 0.38), "microwave": ("t", 0.5), "motorcycle": ("g", 2.1), "mouse": ("t", 0.11),
-    "orange": ("t", 0.08), "oven": ("f", 0.9), "parking meter": ("g", 1.4), "pizza": ("t", 0.33),
-    "potted plant": ("ft", 0.6), "refrigerator": ("f", 1.7), "remote": ("t", 0.18), "sandwich": ("t", 0.16),
-    "scissors": ("t", 0.2), "sheep": ("g", 1.2), "sink": ("f", 0.55), "spoon": ("t", 0.18),
+    "donut": ("tl", 0.1), "elephant": ("g", 4.5), "fire hydrant": ("fg", 0.8), "fork": ("l", 0.2),
+    "frisbee": ("al", 0.27), "giraffe": ("g", 4.5), "handbag": ("ft", 0.35), "horse": ("g", 2.3),
+    "hot dog": ("t", 0.18), "keyboard": ("l", 0.45), "kite": ("a", 1.5), "knife": ("l", 0.25),
+    "laptop": ("t", 0.38), "microwave": ("t", 0.5), "motorcycle": ("g", 2.1), "mouse": ("l", 0.11),
+    "orange": ("t", 0.08), "oven": ("f", 0.9), "parking meter": ("g", 1.4), "pizza": ("l", 0.33),
+    "potted plant": ("ft", 0.6), "refrigerator": ("f", 1.7), "remote": ("l", 0.18), "sandwich": ("t", 0.16),
+    "scissors": ("l", 0.2), "sheep": ("g", 1.2), "sink": ("f", 0.55), "spoon": ("l", 0.18),
     "sports ball": ("at", 0.15), "suitcase": ("fg", 0.7), "teddy bear": ("ft", 0.4), "toaster": ("t", 0.3),
-    "toilet": ("f", 0.7), "toothbrush": ("t", 0.18), "train": ("g", 25), "truck": ("g", 7), "tv": ("t", 0.7),
+    "toilet": ("f", 0.7), "toothbrush": ("l", 0.18), "train": ("g", 25), "truck": ("g", 7), "tv": ("t", 0.7),
     "umbrella": ("a", 1.0), "vase": ("t", 0.3), "wine glass": ("t", 0.2), "zebra": ("g", 2.2),
 }  # fmt: skip
 CARRIERS = frozenset(("dining table", "bed", "bench"))  # their masks lie under what stands on them
 # One mask of these is often a bunch or a row: "a carrot" would be ten.
 BUNCHES = frozenset(("banana", "book", "broccoli", "carrot"))
-SIZE_RATIO = 2.4  # how much larger or smaller than what it replaces a thing may truly be
+SIZE_RATIO = 2.6  # how much larger or smaller than what it replaces a thing may truly be
 
 
 def names_of_categories(categories: set[str], lexicon: Lexicon) -> dict[str, str]:

@@ -27,13 +27,13 @@ def foot_of(mask: np.ndarray) -> tuple[float, float]:
     return float(bottom), float(np.nonzero(low)[1].mean())
 
 
-def largest_parts(region: np.ndarray) -> np.ndarray:
-    """The largest connected part of (H, W) of bool, and those at least an eighth as large."""
+def largest_parts(region: np.ndarray, least: float = 0.125) -> np.ndarray:
+    """The largest connected part of (H, W) of bool, and those at least `least` times as large."""
     number, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
     if number < 2:
         return region
     areas = stats[1:, cv2.CC_STAT_AREA]
-    return np.isin(labels, 1 + np.flatnonzero(areas >= areas.max() / 8))
+    return np.isin(labels, 1 + np.flatnonzero(areas >= areas.max() * least))
 
 
 def refine_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

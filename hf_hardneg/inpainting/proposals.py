@@ -21,9 +21,13 @@ PLURAL = "the caption names several"
 NO_CONCEPT = "the caption says neither color nor size, and the thing cannot be another here"
 
 CLEARLY_LARGEST = 2.5  # times the area of the second largest of the category
-WANTED = {"object": 6, "color": 10, "size": 3}  # accepted pairs of one thing, so that no photo fills the set
+WANTED = {"object": 6, "color": 12, "size": 3}  # accepted pairs of one thing, so that no photo fills the set
 GARMENTS = ("clothing", "legwear")  # kinds of the vocabulary; COCO has no masks of them, but of who wears them
 DETERMINERS = frozenset("a an the this that his her its their one single and ,".split())
+
+# After a noun, these go on to describe it.
+DESCRIBES = frozenset("of with has that which having showing covered shaped filled topped '".split())
+SKIN_AND_HAIR = frozenset("black brown pink tan beige cream gold golden orange".split())
 
 # Colors that things of a category come in; all others are painted things.
 _FUR = ("black", "white", "brown", "gray")
@@ -35,7 +39,7 @@ COLORS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("sandwich", "hot dog", "pizza", "broccoli", "carrot", "orange"), ()),
     **dict.fromkeys(("cake", "donut"), ("pink", "blue", "green", "yellow", "purple", "brown")),
 }
-PAINTS = ("red", "yellow", "green", "blue", "purple", "pink", "orange", "black", "brown", "white", "gray", "turquoise")
+PAINTS = ("red", "yellow", "green", "blue", "purple", "pink", "orange", "black", "brown", "white", "gray", "turquoise", "teal", "maroon", "beige")
 
 
 class Proposal(NamedTuple):
@@ -109,7 +113,7 @@ def _modifiers(slots: Sequence[Slot], place: int, words: Sequence[str]) -> tuple
         found.append(slot)
         start = slot.start
     concepts = [slot.reading.entry.concept for slot in found]
-    joined = start > 0 and words[start - 1] in ("and", "or", ",", "&", "with", "dark", "light", "bright", "-")
+    joined = start > 0 and words[start - 1] in ("and", "or", ",", "&", "with", "dark", "light", "bright", "-", "matching", "same")
     return () if joined or len(set(concepts)) < len(concepts) else tuple(found)
 
 
@@ -203,13 +207,16 @@ class ProposeSwaps:
     def _concepts(self, thing: Thing) -> list[str]:
         concepts = [slot.reading.entry.concept for slot in thing.modifiers]
         if thing.is_garment:
-            return [concept for concept in concepts if concept == "color"]
+            # Color is all that tells clothes from the person: it must not be one of skin or hair.
+            colors = [slot.reading.entry.name for slot in thing.modifiers if slot.reading.entry.concept == "color"]
+            return ["color"] if colors and not SKIN_AND_HAIR & set(colors) else []
         if thing.instance.category == "person":
             return []  # a "little girl" is young, and one person in another's place is nobody's concept
         before = thing.words[thing.noun.start - 1] if thing.noun.start else ""
         after = thing.words[thing.noun.end] if thing.noun.end < len(thing.words) else ""
         # A described thing stays described: "a wooden chair" must not become "a wooden dog".
-        if before in DETERMINERS and after not in ("of", "'", "covered", "shaped", "filled", "topped"):
+        is_part = thing.words[max(0, thing.noun.start - 3) : thing.noun.start - 1] in (["part", "of"], ["top", "of"])
+        if before in DETERMINERS and after not in DESCRIBES and not is_part:
             concepts.append("object")
         return concepts
 

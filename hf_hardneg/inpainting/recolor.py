@@ -30,6 +30,9 @@ TARGETS: Mapping[str, _Tone] = {
     "orange": _Tone(62, 66, 58),
     "yellow": _Tone(78, 68, 92),
     "green": _Tone(48, 48, 143),
+    "maroon": _Tone(25, 38, 24),
+    "beige": _Tone(80, 15, 80),
+    "teal": _Tone(44, 30, 200),
     "turquoise": _Tone(66, 42, 195),
     "blue": _Tone(40, 54, 283),
     "purple": _Tone(38, 48, 316),
@@ -47,6 +50,8 @@ _RANGES: Mapping[str, tuple[tuple[float, float], tuple[float, float], tuple[floa
     "golden": ((15, 98), (10, 200), (78, 32)),
     "gold": ((15, 98), (10, 200), (78, 32)),
     "green": ((8, 92), (10, 200), (143, 45)),
+    "maroon": ((5, 45), (14, 70), (24, 30)),
+    "teal": ((15, 65), (10, 60), (200, 35)),
     "turquoise": ((30, 95), (12, 200), (195, 35)),
     "blue": ((6, 90), (7, 200), (268, 48)),
     "purple": ((6, 80), (8, 200), (316, 35)),
@@ -102,9 +107,12 @@ def find_colored(image: np.ndarray, mask: np.ndarray, color: str, is_garment: bo
     weights = color_weights(image, color)
     if weights is None:
         return NOT_THAT_COLOR
-    weights = weights * mask
+    # Outlines drawn by hand leave a rim of the old color.
+    reach = 0 if is_garment else int(np.clip(np.sqrt(mask.sum()) / 40, 1, 6))
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    weights = weights * near
     region = weights > 0.5
-    share = region.sum() / mask.sum()
+    share = (region & mask).sum() / mask.sum()
     low, high = (MIN_GARMENT, MAX_GARMENT) if is_garment else (MIN_SHARE, 1.0)
     if not low <= share <= high:
         return NOT_THAT_COLOR
@@ -113,10 +121,10 @@ def find_colored(image: np.ndarray, mask: np.ndarray, color: str, is_garment: bo
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     closed = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
     opened = cv2.morphologyEx(closed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
-    kept = largest_parts(opened & mask)
+    kept = largest_parts(opened & near, 1.0 if is_garment else 0.125)
     if kept.sum() < 0.5 * region.sum():
         return PATCHY
-    return cv2.GaussianBlur(np.maximum(kept.astype(np.float32), weights * kept), (0, 0), 0.8) * mask
+    return cv2.GaussianBlur(np.maximum(kept.astype(np.float32), weights * kept), (0, 0), 0.8) * near
 
 
 def recolor(image: np.ndarray, weights: np.ndarray, target: str) -> np.ndarray:
