@@ -19,7 +19,7 @@ NOT_ONE_SPAN = "the captions do not differ in exactly one span"
 MIN_SIDE = 200  # pixels; CLIP looks at 224
 MIN_AREA = 0.008  # of the photo: 20 x 20 pixels of the 224 x 224 that CLIP sees
 # InpaintCOCO holds 530 masks over 30 %. A recolored thing keeps its shape and shading, so that it may be larger.
-MAX_AREA: Mapping[str, float] = {"object": 0.3, "color": 0.45, "size": 0.3}
+MAX_AREA: Mapping[str, float] = {"object": 0.3, "color": 0.5, "size": 0.3}
 MIN_CHANGE = 10.0  # mean absolute difference of 0 to 255 inside the mask
 
 

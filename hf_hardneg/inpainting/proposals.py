@@ -21,7 +21,7 @@ PLURAL = "the caption names several"
 NO_CONCEPT = "the caption says neither color nor size, and the thing cannot be another here"
 
 CLEARLY_LARGEST = 2.5  # times the area of the second largest of the category
-WANTED = {"object": 6, "color": 12, "size": 3}  # accepted pairs of one thing, so that no photo fills the set
+WANTED = {"object": 8, "color": 14, "size": 3}  # accepted pairs of one thing, so that no photo fills the set
 GARMENTS = ("clothing", "legwear")  # kinds of the vocabulary; COCO has no masks of them, but of who wears them
 DETERMINERS = frozenset("a an the this that his her its their one single and ,".split())
 
@@ -39,7 +39,23 @@ COLORS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("sandwich", "hot dog", "pizza", "broccoli", "carrot", "orange"), ()),
     **dict.fromkeys(("cake", "donut"), ("pink", "blue", "green", "yellow", "purple", "brown")),
 }
-PAINTS = ("red", "yellow", "green", "blue", "purple", "pink", "orange", "black", "brown", "white", "gray", "turquoise", "teal", "maroon", "beige")
+PAINTS = (
+    "red",
+    "yellow",
+    "green",
+    "blue",
+    "purple",
+    "pink",
+    "orange",
+    "black",
+    "brown",
+    "white",
+    "gray",
+    "turquoise",
+    "teal",
+    "maroon",
+    "beige",
+)
 
 
 class Proposal(NamedTuple):
@@ -113,7 +129,19 @@ def _modifiers(slots: Sequence[Slot], place: int, words: Sequence[str]) -> tuple
         found.append(slot)
         start = slot.start
     concepts = [slot.reading.entry.concept for slot in found]
-    joined = start > 0 and words[start - 1] in ("and", "or", ",", "&", "with", "dark", "light", "bright", "-", "matching", "same")
+    joined = start > 0 and words[start - 1] in (
+        "and",
+        "or",
+        ",",
+        "&",
+        "with",
+        "dark",
+        "light",
+        "bright",
+        "-",
+        "matching",
+        "same",
+    )
     return () if joined or len(set(concepts)) < len(concepts) else tuple(found)
 
 

@@ -121,7 +121,7 @@ def find_colored(image: np.ndarray, mask: np.ndarray, color: str, is_garment: bo
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     closed = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
     opened = cv2.morphologyEx(closed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
-    kept = largest_parts(opened & near, 1.0 if is_garment else 0.125)
+    kept = largest_parts(opened & near, 0.5 if is_garment else 0.125)
     if kept.sum() < 0.5 * region.sum():
         return PATCHY
     return cv2.GaussianBlur(np.maximum(kept.astype(np.float32), weights * kept), (0, 0), 0.8) * near
@@ -142,13 +142,13 @@ def recolor(image: np.ndarray, weights: np.ndarray, target: str) -> np.ndarray:
     chroma = np.hypot(lab[..., 1], lab[..., 2])
     mean, spread = float(lightness[inside].mean()), float(lightness[inside].std()) + 1e-6
     # What is lit strongly stays brighter than usual for the color, what is in the shade darker.
-    goal = tone.lightness + 0.25 * (mean - tone.lightness)
+    goal = tone.lightness + (0.1 if target == "black" else 0.25) * (mean - tone.lightness)
     contrast = np.clip({"black": 10.0, "white": 11.0}.get(target, 14.0) / spread, 0.35, 1.4)
     contrast = min(contrast, 1.0) if mean > 35 else contrast
     new = np.empty_like(lab)
     new[..., 0] = np.clip(goal + (lightness - mean) * contrast, 2, 98)
     if tone.hue is None:
-        new[..., 1:] = lab[..., 1:] * (0.12 if target != "white" else 0.08)
+        new[..., 1:] = lab[..., 1:] * (0.08)
     else:
         median = float(np.median(chroma[inside]))
         relative = np.clip(chroma / median, 0.55, 1.25) if median > 14 else np.ones_like(chroma)
