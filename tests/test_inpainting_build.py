@@ -159,7 +159,7 @@ def test_every_part_can_be_replaced(coco, tmp_path):
     summary = build(
         coco, tmp_path, make_inverter, gates=(lambda made: "never" if made.proposal.new == "blue" else None,)
     )
-    assert summary.rejected["never"] == 1 and summary.accepted.total() > 10
+    assert summary.rejected["never"] == 2 and summary.accepted.total() >= 3
     assert all(pair["details"] == {"mine": True} for pair in accepted_pairs(tmp_path))
 
 

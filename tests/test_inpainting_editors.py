@@ -115,7 +115,7 @@ def test_rescaling_keeps_the_foot(photos, image_id, new, grows):
     photo, mask = thing_photo(color)
     edit = ClassicalEditor(photos)(task(photos, image_id, "size", new, photo, mask))
     channel = 0 if image_id == 1 else 2
-    thing = edit.pixels[..., channel].astype(int) > edit.pixels[..., 1] + 40
+    thing = edit.pixels[..., channel].astype(int) > edit.pixels[..., 1].astype(int) + 40
     top, left, bottom, right = box_of(thing)
     factor = edit.details["factor"]
     assert (factor > 1.3) == grows and abs(bottom - 150) <= 3
@@ -138,9 +138,9 @@ def test_rescaling_says_why_not(photos):
 def test_an_object_is_replaced_by_another_photos(photos):
     photo, mask = thing_photo(GREEN, (120, 80, 190, 160))
     edit = ClassicalEditor(photos)(task(photos, 3, "object", "vase", photo, mask))
-    assert edit.details == {"source_image_id": 4, "source_instance_id": 4, "mirrored": False}
+    assert (edit.details["source_image_id"], edit.details["source_instance_id"]) == (4, 4)
     yellow = (edit.pixels[..., 0] > 120) & (edit.pixels[..., 2] < 110)
-    green = edit.pixels[..., 1].astype(int) > edit.pixels[..., 0] + 40
+    green = edit.pixels[..., 1].astype(int) > edit.pixels[..., 0].astype(int) + 40
     assert yellow.sum() > 0.5 * mask.sum() and green.sum() < 0.02 * mask.sum()
     assert (edit.pixels[~edit.changed] == photo[~edit.changed]).all()
     held = ~cv2.erode((~mask).astype(np.uint8), np.ones((3, 3))).astype(bool)

@@ -64,7 +64,11 @@ def _source(photo: CocoPhoto, instance: Instance) -> Source | None:
         return None
     if instance.area < MIN_PIXELS or min(width, height) < MIN_WIDTH:
         return None
-    scaled = (np.array(polygons[0], float).reshape(-1, 2) - (x, y)) * (4 * SHAPE_SIDE / width, 4 * SHAPE_SIDE / height)
+    try:
+        points = np.array(polygons[0], float).reshape(-1, 2)
+    except (TypeError, ValueError):
+        return None  # the photo's own turn counts it
+    scaled = (points - (x, y)) * (4 * SHAPE_SIDE / width, 4 * SHAPE_SIDE / height)
     mask = draw_mask([scaled.ravel().tolist()], (4 * SHAPE_SIDE, 4 * SHAPE_SIDE))
     if isinstance(mask, str):
         return None
