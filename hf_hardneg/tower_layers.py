@@ -106,12 +106,14 @@ class _QuickGELU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, states: Tensor) -> Tensor:
+        """The activation of `states`, any shape."""
         scaled = states * _QuickGELU.A
         ctx.save_for_backward(scaled)
         return F.silu(scaled).mul_(1 / _QuickGELU.A)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """The gradient with respect to `states`."""
         return torch.ops.aten.silu_backward(gradients[0], *ctx.saved_tensors)
 
 
