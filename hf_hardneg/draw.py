@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .exchanges import Exchange
-from .filters import find_rejections
+from .filters import Verdicts, find_rejections
 from .fluency import SlotModel, SlotTable, balanced_rates
 from .lexicon.index import LexiconIndex
 
@@ -39,14 +39,15 @@ class Pick(NamedTuple):
     ratio: float
 
 
-def find_verdicts(slots: SlotTable, marks: np.ndarray, index: LexiconIndex) -> dict[int, np.ndarray]:
-    """`find_rejections` of the slots of each class; -1 where a form is no replacement at all."""
+def find_verdicts(slots: SlotTable, risks: Sequence[np.ndarray], index: LexiconIndex) -> dict[int, Verdicts]:
+    """`find_rejections` of the slots of each class; `risks` are the rows' bits (B, W) for each reason."""
+    order = np.argsort(slots.of_class, kind="stable")
+    classes, starts = np.unique(slots.of_class[order], return_index=True)
     verdicts = {}
-    for c in np.unique(slots.of_class):
-        mine = slots.of_class == c
-        of_class = index.classes[c]
-        verdict = find_rejections(of_class, slots.row[mine], marks)
-        verdicts[int(c)] = np.where(of_class.opposed[slots.place[mine]] > 0, verdict, np.int8(-1))
+    for c, mine in zip(classes.tolist(), np.split(order, starts[1:]), strict=True):
+        rows = slots.row[mine]
+        of_class = [of_reason[rows, index.byte_spans[c]] for of_reason in risks]
+        verdicts[c] = find_rejections(index.classes[c], mine, slots.place[mine], of_class)
     return verdicts
 
 
@@ -69,7 +70,7 @@ def _shares(
 def find_candidates(
     slots: SlotTable,
     exchanges: Sequence[Exchange],
-    verdicts: dict[int, np.ndarray],
+    verdicts: dict[int, Verdicts],
     model: SlotModel,
     index: LexiconIndex,
     concept_weights: np.ndarray,
@@ -89,23 +90,25 @@ def find_candidates(
         temperature: See `balanced_rates`.
     """
     found = model.look_up(slots)
-    members = {c: np.flatnonzero(slots.of_class == c) for c in verdicts}
-    p = {c: model.probabilities(c, found[mine], slots.place[mine]) for c, mine in members.items()}
+    p = {c: model.probabilities(c, found[of_c.slots], slots.place[of_c.slots]) for c, of_c in verdicts.items()}
     room = np.zeros(len(slots.row))
-    for c, mine in members.items():
-        room[mine] = (p[c] * (verdicts[c] == 0)).sum(-1)
+    for c, (mine, is_open, _) in verdicts.items():
+        room[mine] = (p[c] * is_open).sum(-1)
     names = list(index.lexicon.concepts)
     of_classes = np.array([concept_weights[names.index(of_class.concept)] for of_class in index.classes])
     share, exchange_share = _shares(slots, exchanges, room, of_classes, num_negatives)
     parts = []
-    for c, mine in members.items():
-        rate, ratio = balanced_rates(p[c], slots.place[mine], index.classes[c], share[mine], temperature)
-        rate = (rate * model.pass_ratio(c)[slots.place[mine]] * (verdicts[c] == 0) * ONE).astype(np.int64)
-        at, place = np.nonzero(rate)
+    for c, (mine, is_open, _) in verdicts.items():
+        here = slots.place[mine]
+        rate, ratio = balanced_rates(p[c], here, index.classes[c], share[mine], temperature)
+        rate = (rate * model.pass_ratio(c)[here] * is_open * ONE).astype(np.int64)
+        drawn = np.flatnonzero(rate > 0)
+        at, place = np.divmod(drawn, rate.shape[1])
+        slot = mine[at]
         parts.append(
-            Candidates(slots.row[mine[at]], mine[at], np.full(len(at), -1), place, rate[at, place], ratio[at, place])
+            Candidates(slots.row[slot], slot, np.full(len(at), -1), place, rate.ravel()[drawn], ratio.ravel()[drawn])
         )
-    parts += _exchange_candidates(slots, exchanges, members, p, exchange_share, temperature)
+    parts += _exchange_candidates(slots, exchanges, verdicts, p, exchange_share, temperature)
     if not parts:
         return Candidates(*np.zeros((6, 0), dtype=np.int64))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -116,7 +119,7 @@ def find_candidates(
 def _exchange_candidates(
     slots: SlotTable,
     exchanges: Sequence[Exchange],
-    members: dict[int, np.ndarray],
+    verdicts: dict[int, Verdicts],
     p: dict[int, np.ndarray],
     share: np.ndarray,
     temperature: float,
@@ -125,7 +128,7 @@ def _exchange_candidates(
     for exchange, most in zip(exchanges, share.tolist(), strict=True):
         first, second = exchange
         of_class = slots.of_class[first]
-        at_first, at_second = (p[of_class][np.searchsorted(members[of_class], slot)] for slot in exchange)
+        at_first, at_second = (p[of_class][np.searchsorted(verdicts[of_class].slots, slot)] for slot in exchange)
         here, there = slots.place[first], slots.place[second]
         now = at_first[here] * at_second[there]
         odds = float(at_first[there] * at_second[here] / now) ** (1 / temperature) if now > 0 else 0.0

@@ -7,7 +7,7 @@ into rates of replacement that are symmetric by construction.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -108,6 +108,16 @@ def count_contexts(slots: SlotTable) -> Counts:
     return add_counts([Counts(key, place, np.ones(len(key), dtype=np.int32))])
 
 
+class Seen(NamedTuple):
+    """What one context of N slots says: form `place` was seen `often` there; the sums and the `distinct` forms (N,)."""
+
+    slot: np.ndarray
+    place: np.ndarray
+    often: np.ndarray
+    total: np.ndarray
+    distinct: np.ndarray
+
+
 @dataclass(eq=False)
 class SlotModel:
     """p(form | context) of each class, and how often each replacement passes the truth filter.
@@ -156,18 +166,24 @@ class SlotModel:
         found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         return np.where(keys[found] == wanted, found, -1)
 
-    def _dense_counts(self, found: np.ndarray, size: int) -> np.ndarray:
-        """Counts (5, N, V) of the contexts that `look_up` found."""
+    def _counts_without(self, found: np.ndarray, place: np.ndarray) -> Iterator[Seen]:
+        """The counts of each of the five contexts that `look_up` found, form `place` of each slot left out once."""
         _, starts = self._index
-        places = found.T.ravel()
-        dense = np.zeros((len(places), size))
-        known = np.flatnonzero(places >= 0)
-        begin, end = starts[places[known]], starts[places[known] + 1]
-        lengths = end - begin
+        contexts = found.T.ravel()
+        known = np.flatnonzero(contexts >= 0)
+        begin = starts[contexts[known]]
+        lengths = starts[contexts[known] + 1] - begin
+        # Of the contexts together: context r holds the counts from `begin` on, `lengths` of them.
         rows = np.repeat(known, lengths)
-        flat = np.arange(len(rows)) + np.repeat(begin - np.append(0, np.cumsum(lengths)[:-1]), lengths)
-        dense[rows, self.counts.place[flat]] = self.counts.often[flat]
-        return dense.reshape(found.shape[1], found.shape[0], size)
+        flat = np.arange(len(rows)) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)
+        forms = self.counts.place[flat]
+        slots = rows % len(place)
+        often = self.counts.often[flat] - (forms == place[slots])
+        total = np.bincount(rows, often, minlength=len(contexts)).reshape(len(TABLES), -1)
+        distinct = np.bincount(rows, often > 0, minlength=len(contexts)).reshape(len(TABLES), -1)
+        ends = np.searchsorted(rows, np.arange(len(TABLES) + 1) * len(place)).tolist()
+        for t, (start, end) in enumerate(zip(ends, ends[1:], strict=False)):
+            yield Seen(slots[start:end], forms[start:end], often[start:end], total[t], distinct[t])
 
     def probabilities(self, class_id: int, found: np.ndarray, place: np.ndarray) -> np.ndarray:
         """p(form | context) of N slots of one class, each without the caption it stands in.
@@ -183,14 +199,11 @@ class SlotModel:
             uses get 0; where the class was never seen, all are alike.
         """
         totals = self.totals[class_id]
-        size, rows = len(totals), np.arange(len(place))
-        prior = np.where(totals > 0, totals + PRIOR, 0.0) if totals.any() else np.ones(size)
-        prior = np.repeat(prior[None], len(rows), axis=0)
-        prior[rows, place] -= totals[place] > 0
-        prior /= prior.sum(-1, keepdims=True)
-        dense = self._dense_counts(found, size)
-        dense[:, rows, place] = np.maximum(dense[:, rows, place] - 1, 0)
-        left1, left2, right1, right2, both = dense
+        prior = np.where(totals > 0, totals + PRIOR, 0.0) if totals.any() else np.ones(len(totals))
+        priors = prior - np.diag(totals > 0)  # row i: form i stands there
+        priors /= priors.sum(-1, keepdims=True)
+        prior = priors[place]
+        left1, left2, right1, right2, both = self._counts_without(found, place)
         left = _back_off(left2, _back_off(left1, prior, STRENGTHS[0]), STRENGTHS[1])
         right = _back_off(right2, _back_off(right1, prior, STRENGTHS[2]), STRENGTHS[3])
         product = np.divide(left * right, prior, out=np.zeros_like(prior), where=prior > 0)
@@ -251,11 +264,16 @@ def _describe(index: LexiconIndex) -> list[list[str]]:
     return [[of_class.concept, *of_class.forms] for of_class in index.classes]
 
 
-def _back_off(counts: np.ndarray, back: np.ndarray, strength: float) -> np.ndarray:
+def _back_off(seen: Seen, back: np.ndarray, strength: float) -> np.ndarray:
     """Witten and Bell (1991): (n + s T back) / (sum n + s T), T the forms seen; `back` where nothing was."""
-    weight = strength * (counts > 0).sum(-1, keepdims=True)
-    total = counts.sum(-1, keepdims=True) + weight
-    return np.where(total > 0, (counts + weight * back) / np.maximum(total, 1), back)
+    weight = strength * seen.distinct
+    total = seen.total + weight
+    nothing = total == 0
+    weight[nothing] = total[nothing] = 1
+    p = back * weight[:, None]
+    p[seen.slot, seen.place] += seen.often
+    p /= total[:, None]
+    return p
 
 
 def balanced_rates(

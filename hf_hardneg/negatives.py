@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_FEATURES, OTHER_CAP
 from .draw import Pick, draw_systematically, find_candidates, find_verdicts, to_picks
 from .edits import Replacement, replace_words
 from .exchanges import Exchange, find_exchanges
-from .filters import REASONS, mark_mentions
+from .filters import REASONS, Verdicts, unpack_risks
 from .fingerprint import source_digest
 from .fluency import SlotModel, SlotTable, count_contexts, tabulate_slots
 from .lexicon import CONCEPTS, vocabularies_digest
@@ -57,18 +59,23 @@ def _paused_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _marks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> np.ndarray:
-    """What each row's caption, other captions and categories mention, as `mark_mentions` gives it."""
-    own = [analysis.mentions for analysis in analyses]
+def _find_risks(
+    batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex
+) -> list[np.ndarray]:
+    """Which forms each row's caption, other captions and categories speak for: for each, bits (B, W)."""
+
+    def join(mentions: Iterable[int]) -> int:
+        return reduce(or_, map(index.risks.__getitem__, mentions), 0)
+
+    own = [join(analysis.mentions) for analysis in analyses]
     known = dict(zip(batch[CAPTION], own, strict=True))
-    sources: list[list[list[int]]] = [own]
+    sources = [own]
     for name in (OTHER_CAPTIONS, CATEGORIES):
         texts = [row or () for row in batch[name]]
-        for text in {text for row in texts for text in row}:
-            if text not in known:
-                known[text] = find_mentions(text, index)
-        sources.append([[mention for text in row for mention in known[text]] for row in texts])
-    return mark_mentions(sources, len(index.mentions))
+        for text in {text for row in texts for text in row}.difference(known):
+            known[text] = join(find_mentions(text, index))
+        sources.append([reduce(or_, map(known.__getitem__, row), 0) for row in texts])
+    return [unpack_risks(source, index.byte_spans[-1].stop) for source in sources]
 
 
 def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel:
@@ -77,11 +84,11 @@ def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel
         analyses = analyze([caption or "" for caption in batch[CAPTION]], index)
         slots = tabulate_slots(analyses)
         model = SlotModel.empty(index)
-        for c, verdict in find_verdicts(slots, _marks(batch, analyses, index), index).items():
-            place = slots.place[slots.of_class == c]
-            model.totals[c] += np.bincount(place, minlength=verdict.shape[1])
+        for c, (mine, is_open, _) in find_verdicts(slots, _find_risks(batch, analyses, index), index).items():
+            place = slots.place[mine]
+            model.totals[c] += np.bincount(place, minlength=is_open.shape[1])
             model.tried[c] += model.totals[c][:, None]
-            np.add.at(model.passed[c], place, verdict == 0)
+            np.add.at(model.passed[c], place, is_open)
         return SlotModel(count_contexts(slots), model.totals, model.tried, model.passed)
 
 
@@ -183,7 +190,7 @@ class AddHardNegatives:
         index: LexiconIndex,
     ) -> tuple[list[list[Pick]], list[list[str]]]:
         """Draw the negatives of each row, and say for which reasons candidates were turned down."""
-        verdicts = find_verdicts(slots, _marks({**batch, CAPTION: captions}, analyses, index), index)
+        verdicts = find_verdicts(slots, _find_risks({**batch, CAPTION: captions}, analyses, index), index)
         exchanges = _all_exchanges(analyses, batch[OTHER_CAPTIONS], slots, index)
         candidates = find_candidates(
             slots,
@@ -236,16 +243,15 @@ def _replacements(pick: Pick, spans: Sequence[tuple[int, int]]) -> list[Replacem
 
 
 def _explain(
-    captions: Sequence[str], picks: Sequence[Sequence[Pick]], slots: SlotTable, verdicts: Mapping[int, np.ndarray]
+    captions: Sequence[str], picks: Sequence[Sequence[Pick]], slots: SlotTable, verdicts: Mapping[int, Verdicts]
 ) -> list[list[str]]:
     """Why candidates of each row were turned down, each reason once; a row without negatives has at least one."""
     struck = np.zeros((len(captions), len(REASONS) + 1), dtype=bool)
     has_slot = np.zeros(len(captions), dtype=bool)
-    for c, verdict in verdicts.items():
-        row = slots.row[slots.of_class == c]
-        has_slot[row] = True
-        for reason in range(len(REASONS) + 1):
-            np.logical_or.at(struck[:, reason], row, (verdict == reason).any(-1))
+    has_slot[slots.row] = True
+    for mine, _, of_slots in verdicts.values():
+        at, reason = np.nonzero(of_slots)
+        struck[slots.row[mine[at]], reason] = True
     rejections = []
     for caption, of_row, marked, candidates in zip(captions, picks, struck.tolist(), has_slot.tolist(), strict=True):
         reasons = [reason for reason, is_struck in zip(REASONS, marked[1:], strict=True) if is_struck]
