@@ -7,7 +7,7 @@ into rates of replacement that are symmetric by construction.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -108,16 +108,6 @@ def count_contexts(slots: SlotTable) -> Counts:
     return add_counts([Counts(key, place, np.ones(len(key), dtype=np.int32))])
 
 
-class Seen(NamedTuple):
-    """What one context of N slots says: form `place` was seen `often` there; the sums and the `distinct` forms (N,)."""
-
-    slot: np.ndarray
-    place: np.ndarray
-    often: np.ndarray
-    total: np.ndarray
-    distinct: np.ndarray
-
-
 @dataclass(eq=False)
 class SlotModel:
     """p(form | context) of each class, and how often each replacement passes the truth filter.
@@ -166,24 +156,21 @@ class SlotModel:
         found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         return np.where(keys[found] == wanted, found, -1)
 
-    def _counts_without(self, found: np.ndarray, place: np.ndarray) -> Iterator[Seen]:
-        """The counts of each of the five contexts that `look_up` found, form `place` of each slot left out once."""
+    def _dense_counts(self, found: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Counts (U, V) of the distinct contexts that `look_up` found, and which of them each slot has (5, N).
+
+        Most slots share their contexts, such as an "a" before.
+        """
         _, starts = self._index
-        contexts = found.T.ravel()
+        contexts, which = np.unique(found.T, return_inverse=True)
+        dense = np.zeros((len(contexts), size))
         known = np.flatnonzero(contexts >= 0)
         begin = starts[contexts[known]]
         lengths = starts[contexts[known] + 1] - begin
-        # Of the contexts together: context r holds the counts from `begin` on, `lengths` of them.
         rows = np.repeat(known, lengths)
         flat = np.arange(len(rows)) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)
-        forms = self.counts.place[flat]
-        slots = rows % len(place)
-        often = self.counts.often[flat] - (forms == place[slots])
-        total = np.bincount(rows, often, minlength=len(contexts)).reshape(len(TABLES), -1)
-        distinct = np.bincount(rows, often > 0, minlength=len(contexts)).reshape(len(TABLES), -1)
-        ends = np.searchsorted(rows, np.arange(len(TABLES) + 1) * len(place)).tolist()
-        for t, (start, end) in enumerate(zip(ends, ends[1:], strict=False)):
-            yield Seen(slots[start:end], forms[start:end], often[start:end], total[t], distinct[t])
+        dense[rows, self.counts.place[flat]] = self.counts.often[flat]
+        return dense, which.reshape(found.T.shape)
 
     def probabilities(self, class_id: int, found: np.ndarray, place: np.ndarray) -> np.ndarray:
         """p(form | context) of N slots of one class, each without the caption it stands in.
@@ -203,12 +190,18 @@ class SlotModel:
         priors = prior - np.diag(totals > 0)  # row i: form i stands there
         priors /= priors.sum(-1, keepdims=True)
         prior = priors[place]
-        left1, left2, right1, right2, both = self._counts_without(found, place)
-        left = _back_off(left2, _back_off(left1, prior, STRENGTHS[0]), STRENGTHS[1])
-        right = _back_off(right2, _back_off(right1, prior, STRENGTHS[2]), STRENGTHS[3])
+        dense, which = self._dense_counts(found, len(totals))
+        counts, rows = dense[which], np.arange(len(place))
+        mine = counts[:, rows, place]
+        counts[:, rows, place] -= mine > 0
+        total = dense.sum(-1)[which] - (mine > 0)
+        distinct = (dense > 0).sum(-1)[which] - (mine == 1)
+        left1, left2, right1, right2, both = zip(counts, total, distinct, STRENGTHS, strict=True)
+        left = _back_off(_back_off(prior, *left1), *left2)
+        right = _back_off(_back_off(prior, *right1), *right2)
         product = np.divide(left * right, prior, out=np.zeros_like(prior), where=prior > 0)
         product /= np.maximum(product.sum(-1, keepdims=True), 1e-300)
-        return _back_off(both, product, STRENGTHS[4])
+        return _back_off(product, *both)
 
     def pass_ratio(self, class_id: int) -> np.ndarray:
         """(V, V): min(1, r(j -> i) / r(i -> j)), r the rate at which form j passes the truth filter where i stands.
@@ -264,16 +257,15 @@ def _describe(index: LexiconIndex) -> list[list[str]]:
     return [[of_class.concept, *of_class.forms] for of_class in index.classes]
 
 
-def _back_off(seen: Seen, back: np.ndarray, strength: float) -> np.ndarray:
+def _back_off(
+    back: np.ndarray, counts: np.ndarray, total: np.ndarray, distinct: np.ndarray, strength: float
+) -> np.ndarray:
     """Witten and Bell (1991): (n + s T back) / (sum n + s T), T the forms seen; `back` where nothing was."""
-    weight = strength * seen.distinct
-    total = seen.total + weight
+    weight = strength * distinct
+    total = total + weight
     nothing = total == 0
     weight[nothing] = total[nothing] = 1
-    p = back * weight[:, None]
-    p[seen.slot, seen.place] += seen.often
-    p /= total[:, None]
-    return p
+    return (counts + weight[:, None] * back) / total[:, None]
 
 
 def balanced_rates(

@@ -25,7 +25,7 @@ from .fluency import SlotModel, SlotTable, count_contexts, tabulate_slots
 from .lexicon import CONCEPTS, vocabularies_digest
 from .lexicon.index import LexiconIndex, load_index
 from .slots import Analysis, analyze, find_mentions
-from .words import word_spans
+from .words import locate_words
 
 
 BATCH = 4000  # captions that are looked at together; larger batches are a little faster
@@ -166,9 +166,8 @@ class AddHardNegatives:
         slots = tabulate_slots(analyses)
         picks, rejections = self._draw(batch, captions, analyses, slots, index)
         changes = []
-        for caption, of_row in zip(captions, picks, strict=True):
-            spans = word_spans(caption) if of_row else []
-            changes.append([replace_words(caption, _replacements(pick, spans)) for pick in of_row])
+        for caption, analysis, of_row in zip(captions, analyses, picks, strict=True):
+            changes.append([replace_words(caption, _replacements(pick, caption, analysis)) for pick in of_row])
         columns = (
             [[change.text for change in of_row] for of_row in changes],
             [[pick.concept for pick in of_row] for of_row in picks],
@@ -234,12 +233,10 @@ def _all_exchanges(
     ]
 
 
-def _replacements(pick: Pick, spans: Sequence[tuple[int, int]]) -> list[Replacement]:
-    """What a pick changes, in characters; `spans` are those of the caption's words."""
-    return [
-        Replacement(spans[start][0], spans[end - 1][1], form)
-        for (start, end), form in zip(pick.spans, pick.forms, strict=True)
-    ]
+def _replacements(pick: Pick, caption: str, analysis: Analysis) -> list[Replacement]:
+    """What a pick changes, in characters."""
+    spans = locate_words(caption, analysis.words, pick.spans)
+    return [Replacement(start, end, form) for (start, end), form in zip(spans, pick.forms, strict=True)]
 
 
 def _explain(

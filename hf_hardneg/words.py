@@ -1,6 +1,7 @@
 """Words of a caption with their offsets: fast, reversible, and the same for every room of this package. Pure."""
 
 import re
+from collections.abc import Sequence
 
 
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
@@ -14,11 +15,39 @@ def split_words(text: str) -> list[str]:
         ['a', 't-shirt', ',', 'red', '.']
     """
     lower = text.lower()
-    if len(lower) == len(text):
-        return _WORD.findall(lower)
-    return [word.lower() for word in _WORD.findall(text)]  # a letter such as the Turkish I with a dot grows
+    if len(lower) != len(text):
+        return [word.lower() for word in _WORD.findall(text)]  # a letter such as the Turkish I with a dot grows
+    words: list[str] = []
+    # No word goes past a space, and most of what stands between spaces is a word: three times as fast as the expression.
+    for part in lower.split():
+        if part.isalnum():
+            words.append(part)
+        else:
+            words += _WORD.findall(part)
+    return words
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Where the characters of each of `split_words(text)` begin and end."""
-    return list(map(re.Match.span, _WORD.finditer(text)))
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def locate_words(text: str, words: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Where the characters of some runs of words begin and end.
+
+    Args:
+        text: Any text.
+        words: `split_words(text)`.
+        spans: The runs, as (start, end) in words.
+    """
+    lower = text.lower()
+    found = []
+    for start, end in spans:
+        first, last = words[start], words[end - 1]
+        begin, finish = lower.find(first), lower.rfind(last)
+        # What a text holds once needs no counting of words.
+        if len(lower) != len(text) or lower.find(first, begin + 1) >= 0 or lower.find(last) != finish:
+            every = word_spans(text)
+            return [(every[start][0], every[end - 1][1]) for start, end in spans]
+        found.append((begin, finish + len(last)))
+    return found
