@@ -29,14 +29,17 @@ class Candidates(NamedTuple):
     ratio: np.ndarray
 
 
-class Pick(NamedTuple):
-    """A drawn negative: which words (start, end) become which forms, and p(negative) / p(caption) under the model."""
+class Picks(NamedTuple):
+    """Drawn negatives as parallel lists in the order of their rows.
 
-    spans: tuple[tuple[int, int], ...]
-    forms: tuple[str, ...]
-    operator: str
-    concept: str
-    ratio: float
+    `edits` holds the words (start, end, new) that change, `ratio` is p(negative) / p(caption) under the model.
+    """
+
+    row: list[int]
+    edits: list[list[tuple[int, int, str]]]
+    operator: list[str]
+    concept: list[str]
+    ratio: list[float]
 
 
 def find_verdicts(slots: SlotTable, risks: Sequence[np.ndarray], index: LexiconIndex) -> dict[int, Verdicts]:
@@ -161,20 +164,20 @@ def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -
     return np.flatnonzero((high + ONE - 1) // ONE > (high - rate + ONE - 1) // ONE)
 
 
-def to_picks(
-    candidates: Candidates, chosen: np.ndarray, slots: SlotTable, index: LexiconIndex
-) -> Iterator[tuple[int, Pick]]:
-    """Yield (row, pick) of the chosen candidates."""
+def to_picks(candidates: Candidates, chosen: np.ndarray, slots: SlotTable, index: LexiconIndex) -> Picks:
+    """The chosen candidates in words."""
     picked = Candidates(*(column[chosen] for column in candidates))
-    of_class, here = slots.of_class[picked.slot], slots.place[picked.slot]
-    spans = [np.stack([slots.start[which], slots.end[which]], -1).tolist() for which in (picked.slot, picked.other)]
-    columns = (of_class, picked.row, picked.place, here, picked.other, picked.ratio.astype(np.float32))
-    for c, row, place, old, other, ratio, first, second in zip(
-        *(column.tolist() for column in columns), *spans, strict=True
-    ):
-        forms = index.classes[c].forms
-        concept = index.classes[c].concept
-        if other < 0:
-            yield row, Pick((tuple(first),), (forms[place],), REPLACE, concept, ratio)
-        else:
-            yield row, Pick((tuple(first), tuple(second)), (forms[place], forms[old]), EXCHANGE, concept, ratio)
+    first, other = picked.slot, picked.other
+    classes = [index.classes[c] for c in slots.of_class[first].tolist()]
+    columns = (slots.start[first], slots.end[first], picked.place)
+    edits = [
+        [(start, end, of_class.forms[place])]
+        for of_class, start, end, place in zip(classes, *(column.tolist() for column in columns), strict=True)
+    ]
+    operators = [REPLACE] * len(edits)
+    for i in np.flatnonzero(other >= 0).tolist():
+        operators[i] = EXCHANGE
+        old = classes[i].forms[slots.place[first[i]]]
+        edits[i].append((int(slots.start[other[i]]), int(slots.end[other[i]]), old))
+    concepts = [of_class.concept for of_class in classes]
+    return Picks(picked.row.tolist(), edits, operators, concepts, picked.ratio.astype(np.float32).tolist())

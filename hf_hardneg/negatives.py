@@ -6,7 +6,7 @@ rows.map(AddHardNegatives(model=model), batched=True, num_proc=N, features=with_
 
 import gc
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_FEATURES, OTHER_CAPTIONS
-from .draw import Pick, draw_systematically, find_candidates, find_verdicts, to_picks
-from .edits import Replacement, replace_words
+from .draw import Picks, draw_systematically, find_candidates, find_verdicts, to_picks
+from .edits import Change, Replacement, replace_words
 from .exchanges import Exchange, find_exchanges
 from .filters import REASONS, Verdicts, unpack_risks
 from .fingerprint import source_digest
@@ -165,20 +165,17 @@ class AddHardNegatives:
         analyses = analyze(captions, index)
         slots = tabulate_slots(analyses)
         picks, rejections = self._draw(batch, captions, analyses, slots, index)
-        changes = []
-        for caption, analysis, of_row in zip(captions, analyses, picks, strict=True):
-            changes.append([replace_words(caption, _replacements(pick, caption, analysis)) for pick in of_row])
-        columns = (
-            [[change.text for change in of_row] for of_row in changes],
-            [[pick.concept for pick in of_row] for of_row in picks],
-            [[pick.operator for pick in of_row] for of_row in picks],
-            [[change.old for change in of_row] for of_row in changes],
-            [[change.new for change in of_row] for of_row in changes],
-            [[[change.start, change.end] for change in of_row] for of_row in changes],
-            [[pick.ratio for pick in of_row] for of_row in picks],
-            rejections,
-        )
-        return dict(zip(NEGATIVE_FEATURES, columns, strict=True))
+        changes = [
+            _change(captions[row], analyses[row], edits) for row, edits in zip(picks.row, picks.edits, strict=True)
+        ]
+        text, start, end, old, new = zip(*changes, strict=True) if changes else ((),) * 5
+        span = list(map(list, zip(start, end, strict=True)))
+        ends = np.searchsorted(picks.row, np.arange(len(captions)), side="right").tolist()
+        columns = [
+            [list(column[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
+            for column in (text, picks.concept, picks.operator, old, new, span, picks.ratio)
+        ]
+        return dict(zip(NEGATIVE_FEATURES, [*columns, rejections], strict=True))
 
     def _draw(
         self,
@@ -187,7 +184,7 @@ class AddHardNegatives:
         analyses: Sequence[Analysis],
         slots: SlotTable,
         index: LexiconIndex,
-    ) -> tuple[list[list[Pick]], list[list[str]]]:
+    ) -> tuple[Picks, list[list[str]]]:
         """Draw the negatives of each row, and say for which reasons candidates were turned down."""
         verdicts = find_verdicts(slots, _find_risks({**batch, CAPTION: captions}, analyses, index), index)
         exchanges = _all_exchanges(analyses, batch[OTHER_CAPTIONS], slots, index)
@@ -205,10 +202,8 @@ class AddHardNegatives:
             _uniform(self.seed, image_id, caption) for image_id, caption in zip(batch[IMAGE_ID], captions, strict=True)
         ]
         chosen = draw_systematically(candidates.row, candidates.rate, np.array(begins, dtype=np.int64))
-        picks: list[list[Pick]] = [[] for _ in captions]
-        for row, pick in to_picks(candidates, chosen, slots, index):
-            picks[row].append(pick)
-        return picks, _explain(captions, picks, slots, verdicts)
+        picks = to_picks(candidates, chosen, slots, index)
+        return picks, _explain(captions, set(picks.row), slots, verdicts)
 
     def _concept_weights(self) -> tuple[float, ...]:
         return (1.0,) * len(self.concepts) if self.concept_weights is None else self.concept_weights
@@ -233,16 +228,18 @@ def _all_exchanges(
     ]
 
 
-def _replacements(pick: Pick, caption: str, analysis: Analysis) -> list[Replacement]:
-    """What a pick changes, in characters."""
-    spans = locate_words(caption, analysis.words, pick.spans)
-    return [Replacement(start, end, form) for (start, end), form in zip(spans, pick.forms, strict=True)]
+def _change(caption: str, analysis: Analysis, edits: Sequence[tuple[int, int, str]]) -> Change:
+    """The caption with other words in the place of some; `edits` as in `Picks`."""
+    return replace_words(
+        caption,
+        [Replacement(*locate_words(caption, analysis.words, start, end), new) for start, end, new in edits],
+    )
 
 
 def _explain(
-    captions: Sequence[str], picks: Sequence[Sequence[Pick]], slots: SlotTable, verdicts: Mapping[int, Verdicts]
+    captions: Sequence[str], covered: Set[int], slots: SlotTable, verdicts: Mapping[int, Verdicts]
 ) -> list[list[str]]:
-    """Why candidates of each row were turned down, each reason once; a row without negatives has at least one."""
+    """Why candidates of each row were turned down, each reason once; a row not `covered` by negatives has at least one."""
     struck = np.zeros((len(captions), len(REASONS) + 1), dtype=bool)
     has_slot = np.zeros(len(captions), dtype=bool)
     has_slot[slots.row] = True
@@ -250,11 +247,11 @@ def _explain(
         at, reason = np.nonzero(of_slots)
         struck[slots.row[mine[at]], reason] = True
     rejections = []
-    for caption, of_row, marked, candidates in zip(captions, picks, struck.tolist(), has_slot.tolist(), strict=True):
+    for row, (caption, marked, candidates) in enumerate(zip(captions, struck.tolist(), has_slot.tolist(), strict=True)):
         reasons = [reason for reason, is_struck in zip(REASONS, marked[1:], strict=True) if is_struck]
         if not candidates:
             reasons = [NO_CONCEPT if caption.strip() else EMPTY]
-        elif not of_row and (marked[0] or not reasons):
+        elif row not in covered and (marked[0] or not reasons):
             reasons.append(GUESSABLE)
         rejections.append(reasons)
     return rejections

@@ -32,22 +32,13 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _WORD.finditer(text)]
 
 
-def locate_words(text: str, words: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Where the characters of some runs of words begin and end.
-
-    Args:
-        text: Any text.
-        words: `split_words(text)`.
-        spans: The runs, as (start, end) in words.
-    """
+def locate_words(text: str, words: Sequence[str], start: int, end: int) -> tuple[int, int]:
+    """Where the characters of `words[start:end]` begin and end; `words` are `split_words(text)`."""
     lower = text.lower()
-    found = []
-    for start, end in spans:
-        first, last = words[start], words[end - 1]
-        begin, finish = lower.find(first), lower.rfind(last)
-        # What a text holds once needs no counting of words.
-        if len(lower) != len(text) or lower.find(first, begin + 1) >= 0 or lower.find(last) != finish:
-            every = word_spans(text)
-            return [(every[start][0], every[end - 1][1]) for start, end in spans]
-        found.append((begin, finish + len(last)))
-    return found
+    first, last = words[start], words[end - 1]
+    begin, finish = lower.find(first), lower.rfind(last)
+    # What a text holds once needs no counting of words.
+    if len(lower) != len(text) or lower.find(first, begin + 1) >= 0 or lower.find(last) != finish:
+        spans = word_spans(text)
+        return spans[start][0], spans[end - 1][1]
+    return begin, finish + len(last)
