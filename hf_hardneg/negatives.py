@@ -219,12 +219,14 @@ def _all_exchanges(
     analyses: Sequence[Analysis], other_captions: Sequence[Sequence[str]], slots: SlotTable, index: LexiconIndex
 ) -> list[Exchange]:
     """The exchanges of all captions, their slots counted through the batch."""
-    first = np.searchsorted(slots.row, np.arange(len(analyses))).tolist()
+    # Only words of one class change places, and few captions have two of a class.
+    pairs, often = np.unique(slots.row * len(index.classes) + slots.of_class, return_counts=True)
+    rows = np.unique(pairs[often > 1] // len(index.classes))
+    first = np.searchsorted(slots.row, rows)
     return [
-        Exchange(first[row] + exchange.first, first[row] + exchange.second)
-        for row, analysis in enumerate(analyses)
-        if len(analysis.slots) > 1
-        for exchange in find_exchanges(analysis, other_captions[row] or (), index)
+        Exchange(begin + exchange.first, begin + exchange.second)
+        for row, begin in zip(rows.tolist(), first.tolist(), strict=True)
+        for exchange in find_exchanges(analyses[row], other_captions[row] or (), index)
     ]
 
 
