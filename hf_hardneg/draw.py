@@ -47,7 +47,7 @@ def find_verdicts(slots: SlotTable, risks: Sequence[np.ndarray], index: LexiconI
     order = np.argsort(slots.of_class, kind="stable")
     classes, starts = np.unique(slots.of_class[order], return_index=True)
     verdicts = {}
-    for c, mine in zip(classes.tolist(), np.split(order, starts[1:]), strict=True):
+    for c, mine in zip(classes.tolist(), np.split(order, starts)[1:], strict=True):
         rows = slots.row[mine]
         of_class = [of_reason[rows, index.byte_spans[c]] for of_reason in risks]
         verdicts[c] = find_rejections(index.classes[c], mine, slots.place[mine], of_class)
@@ -158,8 +158,9 @@ def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -
     if not len(row):
         return np.empty(0, np.int64)
     ends = np.cumsum(rate)
-    firsts = np.searchsorted(row, row)
-    base = ends[firsts] - rate[firsts]
+    new = np.append(True, row[1:] != row[:-1])
+    firsts = np.flatnonzero(new)
+    base = (ends - rate)[firsts][np.cumsum(new) - 1]
     high = ends - base - begins[row]
     return np.flatnonzero((high + ONE - 1) // ONE > (high - rate + ONE - 1) // ONE)
 

@@ -35,7 +35,9 @@ def unpack_risks(risks: Sequence[int], size: int) -> np.ndarray:
     return np.frombuffer(joined, np.uint8).reshape(len(risks), size)
 
 
-def find_rejections(of_class: SwapClass, slots: np.ndarray, place: np.ndarray, risks: Sequence[np.ndarray]) -> Verdicts:
+def find_rejections(
+    of_class: SwapClass, slots: np.ndarray, place: np.ndarray, risks: Sequence[np.ndarray]
+) -> Verdicts:
     """Which forms of a class may be put into each of N slots, and why others may not.
 
     Args:

@@ -59,9 +59,7 @@ def _paused_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _find_risks(
-    batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex
-) -> list[np.ndarray]:
+def _find_risks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> list[np.ndarray]:
     """Which forms each row's caption, other captions and categories speak for: for each, bits (B, W)."""
 
     def join(mentions: Iterable[int]) -> int:
@@ -241,7 +239,7 @@ def _change(caption: str, analysis: Analysis, edits: Sequence[tuple[int, int, st
 def _explain(
     captions: Sequence[str], covered: Set[int], slots: SlotTable, verdicts: Mapping[int, Verdicts]
 ) -> list[list[str]]:
-    """Why candidates of each row were turned down, each reason once; a row not `covered` by negatives has at least one."""
+    """Why candidates of each row were turned down, each reason once; one or more if not `covered`."""
     struck = np.zeros((len(captions), len(REASONS) + 1), dtype=bool)
     has_slot = np.zeros(len(captions), dtype=bool)
     has_slot[slots.row] = True
@@ -249,7 +247,9 @@ def _explain(
         at, reason = np.nonzero(of_slots)
         struck[slots.row[mine[at]], reason] = True
     rejections = []
-    for row, (caption, marked, candidates) in enumerate(zip(captions, struck.tolist(), has_slot.tolist(), strict=True)):
+    for row, (caption, marked, candidates) in enumerate(
+        zip(captions, struck.tolist(), has_slot.tolist(), strict=True)
+    ):
         reasons = [reason for reason, is_struck in zip(REASONS, marked[1:], strict=True) if is_struck]
         if not candidates:
             reasons = [NO_CONCEPT if caption.strip() else EMPTY]
