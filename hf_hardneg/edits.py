@@ -50,9 +50,10 @@ def _match_case(new: str, old: str) -> str:
 def _match_article(gap: str, new: str) -> tuple[str, int]:
     """`gap`, the text before `new`, with an article that fits; how many of its last characters that concerned."""
     # Most gaps end in no article; a look at one character is cheaper than the expression.
-    if gap.rstrip()[-1:] not in ("a", "A", "n", "N"):
+    end = len(gap.rstrip())
+    if gap[end - 1 : end] not in ("a", "A", "n", "N"):
         return gap, 0
-    found = _ARTICLE.search(gap)
+    found = _ARTICLE.search(gap, max(0, end - 2))
     if not found:
         return gap, 0
     old, space = found.groups()

