@@ -37,15 +37,18 @@ Hit = tuple[int, Phrase, Window | None]
 def _find_hits(words: Sequence[str], phrases: Phrases) -> list[Hit]:
     """Every phrase of the lexicon in a caption, longest first at each place."""
     hits: list[Hit] = []
+    said = -1
     edge = [""] * SHOWN
     padded = [*edge, *words, *edge]
     for at in [i for i, word in enumerate(padded) if word in phrases]:
         by_second = phrases[padded[at]]
         for phrase in by_second.get(padded[at + 1]) or by_second[""]:
-            parts, size, _, _, _, ask = phrase
+            parts, size, readings, _, _, ask, says_more = phrase
             end = at + size
-            if size > 2 and tuple(padded[at:end]) != parts:
+            if (size > 2 and tuple(padded[at:end]) != parts) or (at == said and not readings):
                 continue
+            if says_more:
+                said = end - 1
             if ask == "always" or (ask == "follower" and may_be_noun(padded[end])):
                 hits.append((at - SHOWN, phrase, tuple(padded[at - SHOWN : end + SHOWN])))
             else:

@@ -1,7 +1,7 @@
 import pytest
 
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.slots import analyze
+from hf_hardneg.slots import analyze, find_mentions
 
 
 def found(caption):
@@ -80,3 +80,15 @@ def test_mass_and_count_nouns_fit_the_same_place_only_after_a_definite_word():
     assert {"street", "snow"} <= replacements("in the water")
     assert "street" not in replacements("in deep water") and "snow" in replacements("in deep water")
     assert "water" not in replacements("in a wet street") and "beach" in replacements("in a wet street")
+
+
+def test_a_hypernym_that_ends_a_longer_name_says_nothing_more():
+    index = load_index()
+    names = list(index.mentions)
+
+    def said(text):
+        return {names[mention][1] for mention in find_mentions(text, index)}
+
+    assert said("a tennis player") == {"tennis player", "tennis"}
+    assert said("living rooms and another room") == {"living room", "room"}
+    assert said("a stuffed animal") == {"stuffed animal", "animal"}  # not below it: one may be called the other

@@ -34,6 +34,7 @@ class Phrase(NamedTuple):
         mentions: What a text that has it mentions.
         is_idiom: Whether its words do not mean their usual thing.
         ask: When the tagger has to say what is meant: "never", "always", or as the "follower" leaves it open.
+        says_more: Whether its last word is a hypernym of it, which says nothing then: the "player" of "tennis player".
     """
 
     words: tuple[str, ...]
@@ -42,6 +43,7 @@ class Phrase(NamedTuple):
     mentions: tuple[int, ...]
     is_idiom: bool
     ask: str
+    says_more: bool
 
 
 Phrases = dict[str, dict[str, list[Phrase]]]
@@ -141,13 +143,23 @@ class LexiconIndex:
         for words in {**readings, **mentions, **dict.fromkeys(sorted(self.lexicon.idioms))}:
             found = tuple(readings.get(words, ()))
             of_phrase = tuple(sorted(mentions.get(words, ())))
-            phrase = Phrase(words, len(words), found, of_phrase, words in self.lexicon.idioms, self._ask(words, found))
+            is_idiom, ask = words in self.lexicon.idioms, self._ask(words, found)
+            phrase = Phrase(words, len(words), found, of_phrase, is_idiom, ask, self._says_more(words, found))
             phrases[words[0]].setdefault(words[1] if len(words) > 1 else "", []).append(phrase)
         for by_second in phrases.values():
             for second, longer in by_second.items():
                 if second:
                     by_second[second] = [*sorted(longer, key=lambda phrase: -phrase.size), *by_second[""]]
         return dict(phrases)
+
+    def _says_more(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> bool:
+        """See `Phrase.says_more`."""
+        concepts = self.lexicon.concepts
+        return len(words) > 1 and any(
+            (reading.entry.concept == concept and reading.entry.name in concepts[concept].hypernyms[form])
+            for reading in readings
+            for concept, form in self.lexicon.hypernyms.get(words[-1:], ())
+        )
 
     def _ask(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> str:
         """When the tagger has to look at a phrase; see `Phrase.ask`."""
