@@ -96,6 +96,10 @@ def find_candidates(
     p = {c: model.probabilities(c, found[of_c.slots], slots.place[of_c.slots]) for c, of_c in verdicts.items()}
     room = np.zeros(len(slots.row))
     for c, (mine, is_open, _) in verdicts.items():
+        # "beer bottle" becomes "beer can" if anybody says that, never "beer pan".
+        halves = np.flatnonzero(slots.is_compound[mine])
+        if len(halves):
+            is_open[halves] &= model.seen_after(c, found[mine[halves]], slots.place[mine[halves]])
         room[mine] = (p[c] * is_open).sum(-1)
     names = list(index.lexicon.concepts)
     of_classes = np.array([concept_weights[names.index(of_class.concept)] for of_class in index.classes])

@@ -35,7 +35,7 @@ _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dt
 
 
 class SlotTable(NamedTuple):
-    """N slots of a batch as columns: row, class, form, the hashes (N, 4) of the words around, word span."""
+    """N slots of a batch as columns: row, class, form, the hashes (N, 4) of the words around, word span, compounds."""
 
     row: np.ndarray
     of_class: np.ndarray
@@ -43,6 +43,7 @@ class SlotTable(NamedTuple):
     around: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    is_compound: np.ndarray
 
 
 @lru_cache(maxsize=2**18)
@@ -60,12 +61,12 @@ def tabulate_slots(analyses: Sequence[Analysis]) -> SlotTable:
         if not slots:
             continue
         hashes = [edge, edge, *map(_hash_word, words), edge, edge]
-        for start, end, reading, of_class in slots:
-            flat += (row, of_class, reading.place, start, end)
+        for start, end, reading, of_class, is_compound in slots:
+            flat += (row, of_class, reading.place, start, end, is_compound)
             flat += (hashes[start], hashes[start + 1], hashes[end + 2], hashes[end + 3])
-    table = np.fromiter(flat, np.uint64, len(flat)).reshape(-1, 9)
-    numbers = table[:, :5].astype(np.int64)
-    return SlotTable(numbers[:, 0], numbers[:, 1], numbers[:, 2], table[:, 5:], numbers[:, 3], numbers[:, 4])
+    table = np.fromiter(flat, np.uint64, len(flat)).reshape(-1, 10)
+    row, of_class, place, start, end, is_compound = table[:, :6].astype(np.int64).T.copy()
+    return SlotTable(row, of_class, place, table[:, 6:], start, end, is_compound > 0)
 
 
 def _context_keys(slots: SlotTable) -> np.ndarray:
@@ -202,6 +203,15 @@ class SlotModel:
         product = np.divide(left * right, prior, out=np.zeros_like(prior), where=prior > 0)
         product /= np.maximum(product.sum(-1, keepdims=True), 1e-300)
         return _back_off(product, *both)
+
+    def seen_after(self, class_id: int, found: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Forms (N, V) that any caption has after the word before a slot; none where form `place` is not one of them.
+
+        The slot's own caption counts, too: this is a property of words, and does not tell which one was there first.
+        """
+        dense, which = self._dense_counts(found[:, :1], len(self.totals[class_id]))
+        seen = (dense > 0)[which[0]]
+        return seen & seen[np.arange(len(place)), place][:, None]
 
     def pass_ratio(self, class_id: int) -> np.ndarray:
         """(V, V): min(1, r(j -> i) / r(i -> j)), r the rate at which form j passes the truth filter where i stands.

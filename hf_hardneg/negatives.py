@@ -29,7 +29,7 @@ from .words import locate_words
 
 
 BATCH = 4000  # captions that are looked at together; larger batches are a little faster
-TEMPERATURE = 1.35  # where coverage and guessability of COCO's captions balance; README.md shows the curve
+TEMPERATURE = 1.4  # where coverage and guessability of COCO's captions balance; README.md shows the curve
 EMPTY = "the caption is empty"
 NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"

@@ -1,11 +1,10 @@
 """Where captions name a concept: slots that another word of the same class could fill, and all that they mention."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
-from .lexicon import Concept
 from .lexicon.index import LexiconIndex, Phrase, Phrases, Reading
-from .usage import SHOWN, Tags, Window, choose_reading, may_be_noun, tag_windows
+from .usage import NOUN_TAGS, SHOWN, Tags, Window, choose_reading, may_be_noun, tag_windows
 from .words import split_words
 
 
@@ -14,12 +13,16 @@ DEFINITE = frozenset("the his her its their our your my this that".split())
 
 
 class Slot(NamedTuple):
-    """The words `start:end` of a caption, meant as `reading` says; forms of class `of_class` fit there."""
+    """The words `start:end` of a caption, meant as `reading` says; forms of class `of_class` fit there.
+
+    A noun after a noun `is_compound`: it is the second half of a name such as "coin purse".
+    """
 
     start: int
     end: int
     reading: Reading
     of_class: int
+    is_compound: bool
 
 
 class Analysis(NamedTuple):
@@ -34,7 +37,7 @@ Hit = tuple[int, Phrase, Window | None]
 """The word at which a phrase starts, the phrase, and what the tagger has to be asked, if anything."""
 
 
-def _find_hits(words: Sequence[str], phrases: Phrases) -> list[Hit]:
+def _find_hits(words: Sequence[str], phrases: Phrases, modifiers: Set[str]) -> list[Hit]:
     """Every phrase of the lexicon in a caption, longest first at each place."""
     hits: list[Hit] = []
     said = -1
@@ -49,7 +52,10 @@ def _find_hits(words: Sequence[str], phrases: Phrases) -> list[Hit]:
                 continue
             if says_more:
                 said = end - 1
-            if ask == "always" or (ask == "follower" and may_be_noun(padded[end])):
+            before = padded[at - 1]
+            if ask == "always" or (
+                ask == "neighbors" and (may_be_noun(padded[end]) or (may_be_noun(before) and before not in modifiers))
+            ):
                 hits.append((at - SHOWN, phrase, tuple(padded[at - SHOWN : end + SHOWN])))
             else:
                 hits.append((at - SHOWN, phrase, None))
@@ -57,10 +63,11 @@ def _find_hits(words: Sequence[str], phrases: Phrases) -> list[Hit]:
 
 
 def _choose_slots(
-    words: Sequence[str], hits: Iterable[Hit], tags: dict[Window, Tags], concepts: dict[str, Concept]
+    words: Sequence[str], hits: Iterable[Hit], tags: dict[Window, Tags], index: LexiconIndex
 ) -> list[Slot]:
     """The longest phrases that are meant so; idioms are stepped over."""
     slots: list[Slot] = []
+    concepts = index.lexicon.concepts
     free = 0
     for start, phrase, window in hits:
         if start < free:
@@ -68,11 +75,15 @@ def _choose_slots(
         if phrase.is_idiom:
             free = start + phrase.size
         elif phrase.readings:
-            reading = phrase.readings[0] if window is None else choose_reading(phrase, concepts, tags[window])
+            reading = phrase.readings[0] if window is None else choose_reading(phrase, concepts, tags[window], window)
             if reading is not None:
                 free = start + phrase.size
                 is_definite = start > 0 and words[start - 1] in DEFINITE
-                slots.append(Slot(start, free, reading, reading.of_class if is_definite else reading.bare))
+                of_class = reading.of_class if is_definite else reading.bare
+                is_after_noun = window is not None and tags[window].before in NOUN_TAGS
+                is_noun = concepts[reading.entry.concept].is_nouns
+                is_compound = is_after_noun and is_noun and words[start - 1] not in index.modifiers
+                slots.append(Slot(start, free, reading, of_class, is_compound))
     return slots
 
 
@@ -86,13 +97,12 @@ def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
         [('color', 'orange'), ('object', 'cat'), ('object', 'orange')]
     """
     words = [split_words(caption) for caption in captions]
-    hits = [_find_hits(of_caption, index.phrases) for of_caption in words]
+    hits = [_find_hits(of_caption, index.phrases, index.modifiers) for of_caption in words]
     tags = tag_windows([window for found in hits for _, _, window in found if window])
-    concepts = index.lexicon.concepts
     return [
         Analysis(
             of_caption,
-            _choose_slots(of_caption, found, tags, concepts),
+            _choose_slots(of_caption, found, tags, index),
             [mention for _, phrase, _ in found for mention in phrase.mentions],
         )
         for of_caption, found in zip(words, hits, strict=True)
@@ -101,4 +111,5 @@ def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
 
 def find_mentions(text: str, index: LexiconIndex) -> list[int]:
     """The mentions of `LexiconIndex` in any text, in whatever sense: the tagger is not asked."""
-    return [mention for _, phrase, _ in _find_hits(split_words(text), index.phrases) for mention in phrase.mentions]
+    hits = _find_hits(split_words(text), index.phrases, index.modifiers)
+    return [mention for _, phrase, _ in hits for mention in phrase.mentions]

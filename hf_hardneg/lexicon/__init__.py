@@ -14,7 +14,7 @@ from ..suggestions import did_you_mean
 
 CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 2024
 _NEEDED = ("concept", "tags", "kinds")
-_KNOWN = (*_NEEDED, "modifier", "compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass")
+_KNOWN = (*_NEEDED, "modifier", "compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass", "attributive")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Concept:
         ambiguous: Forms that are often meant otherwise, which the tagger has to look at; None is all of them.
         mass: Names of mass nouns, which replace others only after "the" and the like.
         synonyms: Sets of names that mean the same, for hard positives; they are compatible, too.
+        attributive: Nouns that describe others as adjectives do; after other nouns, one is half of a name.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Concept:
     ambiguous: frozenset[str] | None = None
     synonyms: tuple[frozenset[str], ...] = ()
     mass: frozenset[str] = frozenset()
+    attributive: frozenset[str] = frozenset()
 
     @cached_property
     def is_nouns(self) -> bool:
@@ -161,6 +163,7 @@ def _read_concept(file: Path) -> Concept:
         ambiguous,
         synonyms,
         mass,
+        frozenset(map(str, data.get("attributive") or ())),
     )
 
 

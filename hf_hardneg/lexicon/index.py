@@ -33,7 +33,7 @@ class Phrase(NamedTuple):
         readings: What it can be swapped as; none for hypernyms and idioms.
         mentions: What a text that has it mentions.
         is_idiom: Whether its words do not mean their usual thing.
-        ask: When the tagger has to say what is meant: "never", "always", or as the "follower" leaves it open.
+        ask: When the tagger has to say what is meant: "never", "always", or if the "neighbors" leave it open.
         says_more: Whether its last word is a hypernym of it, which says nothing then: the "player" of "tennis player".
     """
 
@@ -103,6 +103,13 @@ class LexiconIndex:
         return [self._swap_class(key[0], self._members[key[:3]], key[3]) for key in self._class_ids]
 
     @cached_property
+    def modifiers(self) -> frozenset[str]:
+        """Words that describe the noun after them: those of such concepts, and attributive nouns."""
+        concepts = self.lexicon.concepts.values()
+        words = {form for c in concepts if c.modifier for entry in c.entries for form in entry.forms}
+        return frozenset(words.union(*(concept.attributive for concept in concepts)))
+
+    @cached_property
     def byte_spans(self) -> list[slice]:
         """Where the bits of each class's forms stand among those of all classes."""
         ends = np.cumsum([of_class.opposed_bits.shape[1] for of_class in self.classes]).tolist()
@@ -168,7 +175,7 @@ class LexiconIndex:
         concept = self.lexicon.concepts[readings[0].entry.concept]
         if len(readings) > 1 or concept.is_ambiguous(words):
             return "always"  # "sheep" is singular and plural, "orange" a fruit and a color
-        return "follower" if concept.is_nouns else "never"
+        return "neighbors" if concept.is_nouns else "never"
 
 
 @lru_cache
