@@ -14,6 +14,8 @@ from .fluency import SlotModel, SlotTable, balanced_rates
 from .lexicon.index import LexiconIndex
 
 
+# Negatives that the slots of a caption should give for each one that is wanted: many are turned down.
+SPARE = 1.3
 ONE = 2**32  # rates are integers out of this, so that a draw does not depend on the order of sums
 REPLACE, EXCHANGE = "replace", "exchange"
 
@@ -55,9 +57,9 @@ def find_verdicts(slots: SlotTable, risks: Sequence[np.ndarray], index: LexiconI
 
 
 def _shares(
-    slots: SlotTable, exchanges: Sequence[Exchange], room: np.ndarray, weights: np.ndarray, num_negatives: int
+    slots: SlotTable, exchanges: Sequence[Exchange], room: np.ndarray, weights: np.ndarray, wanted: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many negatives each slot and each exchange should give: K a row, by concept weight and by what is open.
+    """How many negatives each slot and each exchange should give, `wanted` a row, by concept weight and what is open.
 
     `room` is the p of all forms that could be put into each slot: where it is small, hardly anything can be drawn.
     """
@@ -67,7 +69,7 @@ def _shares(
     total = np.bincount(slots.row, of_slots, minlength=1 + slots.row.max(initial=0))
     total += np.bincount(rows, of_exchanges, minlength=len(total))
     total = np.maximum(total, 1e-300)
-    return num_negatives * of_slots / total[slots.row], num_negatives * of_exchanges / total[rows]
+    return wanted * of_slots / total[slots.row], wanted * of_exchanges / total[rows]
 
 
 def find_candidates(
@@ -96,14 +98,14 @@ def find_candidates(
     p = {c: model.probabilities(c, found[of_c.slots], slots.place[of_c.slots]) for c, of_c in verdicts.items()}
     room = np.zeros(len(slots.row))
     for c, (mine, is_open, _) in verdicts.items():
-        # "beer bottle" becomes "beer can" if anybody says that, never "beer pan".
-        halves = np.flatnonzero(slots.is_compound[mine])
-        if len(halves):
-            is_open[halves] &= model.seen_after(c, found[mine[halves]], slots.place[mine[halves]])
+        tied = np.flatnonzero(slots.ties[mine])
+        if len(tied):
+            which = mine[tied]
+            is_open[tied] &= model.keep_company(c, found[which], slots.place[which], slots.ties[which])
         room[mine] = (p[c] * is_open).sum(-1)
     names = list(index.lexicon.concepts)
     of_classes = np.array([concept_weights[names.index(of_class.concept)] for of_class in index.classes])
-    share, exchange_share = _shares(slots, exchanges, room, of_classes, num_negatives)
+    share, exchange_share = _shares(slots, exchanges, room, of_classes, SPARE * num_negatives)
     parts = []
     for c, (mine, is_open, _) in verdicts.items():
         here = slots.place[mine]
@@ -120,7 +122,14 @@ def find_candidates(
         return Candidates(*np.zeros((6, 0), dtype=np.int64))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(columns[0], kind="stable")
-    return Candidates(*(column[order] for column in columns))
+    return _at_most(num_negatives, Candidates(*(column[order] for column in columns)))
+
+
+def _at_most(num_negatives: int, candidates: Candidates) -> Candidates:
+    """Lower the rates of rows that add up to more than `num_negatives`."""
+    row, rate = candidates.row, candidates.rate
+    factor = np.minimum(1, num_negatives * ONE / np.maximum(np.bincount(row, rate), 1))
+    return candidates._replace(rate=(rate * factor[row]).astype(np.int64))
 
 
 def _exchange_candidates(

@@ -29,7 +29,7 @@ from .words import locate_words
 
 
 BATCH = 4000  # captions that are looked at together; larger batches are a little faster
-TEMPERATURE = 1.4  # where coverage and guessability of COCO's captions balance; README.md shows the curve
+TEMPERATURE = 1.375  # where coverage and guessability of COCO's captions balance; README.md shows the curve
 EMPTY = "the caption is empty"
 NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
@@ -60,14 +60,19 @@ def _paused_collection() -> Iterator[None]:
 
 
 def _find_risks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> list[np.ndarray]:
-    """Which forms each row's caption, other captions and categories speak for: for each, bits (B, W)."""
+    """Which forms may not be put into each row for each of `REASONS`: bits (B, W)."""
+    clashes = index.disagreements
 
     def join(mentions: Iterable[int]) -> int:
         return reduce(or_, map(index.risks.__getitem__, mentions), 0)
 
+    disagreeing = [
+        0 if clashes.keys().isdisjoint(words) else reduce(or_, map(clashes.__getitem__, clashes.keys() & words), 0)
+        for words, _, _ in analyses
+    ]
     own = [join(analysis.mentions) for analysis in analyses]
     known = dict(zip(batch[CAPTION], own, strict=True))
-    sources = [own]
+    sources = [disagreeing, own]
     for name in (OTHER_CAPTIONS, CATEGORIES):
         texts = [row or () for row in batch[name]]
         for text in {text for row in texts for text in row}.difference(known):

@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
+from .lexicon import Concept
 from .lexicon.index import LexiconIndex, Phrase, Phrases, Reading
 from .usage import NOUN_TAGS, SHOWN, Tags, Window, choose_reading, may_be_noun, tag_windows
 from .words import split_words
 
 
+# What a word can be tied to: the word before ("coin purse"), the one after ("outside reading"),
+# both after ("jar of honey")
+BEFORE, AFTER, BOTH_AFTER = TIES = (1, 2, 4)
 # After these, a mass noun and a count noun fit the same place.
 DEFINITE = frozenset("the his her its their our your my this that".split())
 
@@ -15,14 +19,14 @@ DEFINITE = frozenset("the his her its their our your my this that".split())
 class Slot(NamedTuple):
     """The words `start:end` of a caption, meant as `reading` says; forms of class `of_class` fit there.
 
-    A noun after a noun `is_compound`: it is the second half of a name such as "coin purse".
+    `ties` has a bit for each of `TIES` that holds: then only forms that captions have in this company fit.
     """
 
     start: int
     end: int
     reading: Reading
     of_class: int
-    is_compound: bool
+    ties: int
 
 
 class Analysis(NamedTuple):
@@ -62,6 +66,19 @@ def _find_hits(words: Sequence[str], phrases: Phrases, modifiers: Set[str]) -> l
     return hits
 
 
+def _find_ties(
+    words: Sequence[str], start: int, end: int, concept: Concept, tags: Tags | None, modifiers: Set[str]
+) -> int:
+    """The `ties` of the slot `start:end`."""
+    if concept.modifier:
+        return 0
+    if not concept.is_nouns:
+        return AFTER  # "outside of the house", but "sits outside reading"
+    ties = BOTH_AFTER if words[end : end + 1] == ["of"] else 0
+    is_after_noun = tags is not None and tags.before in NOUN_TAGS and words[start - 1] not in modifiers
+    return ties | BEFORE if is_after_noun else ties
+
+
 def _choose_slots(
     words: Sequence[str], hits: Iterable[Hit], tags: dict[Window, Tags], index: LexiconIndex
 ) -> list[Slot]:
@@ -80,10 +97,9 @@ def _choose_slots(
                 free = start + phrase.size
                 is_definite = start > 0 and words[start - 1] in DEFINITE
                 of_class = reading.of_class if is_definite else reading.bare
-                is_after_noun = window is not None and tags[window].before in NOUN_TAGS
-                is_noun = concepts[reading.entry.concept].is_nouns
-                is_compound = is_after_noun and is_noun and words[start - 1] not in index.modifiers
-                slots.append(Slot(start, free, reading, of_class, is_compound))
+                seen = tags[window] if window else None
+                ties = _find_ties(words, start, free, concepts[reading.entry.concept], seen, index.modifiers)
+                slots.append(Slot(start, free, reading, of_class, ties))
     return slots
 
 

@@ -121,6 +121,16 @@ class LexiconIndex:
         rows = np.concatenate([of_class.risk_bits for of_class in self.classes], axis=1)
         return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
+    @cached_property
+    def disagreements(self) -> dict[str, int]:
+        """For each word that some forms do not agree with, which ones, as in `risks`."""
+        found: dict[str, int] = defaultdict(int)
+        for key, span in zip(self._class_ids, self.byte_spans, strict=True):
+            for word, names in self.lexicon.concepts[key[0]].disagree.items():
+                for place, (_, entry) in enumerate(self._members[key[:3]]):
+                    found[word] |= (entry.name in names) << (8 * span.start + place)
+        return dict(found)
+
     def _swap_class(self, concept: str, members: list[tuple[str, Entry]], is_bare: bool) -> SwapClass:
         size = len(members)
         opposed = np.zeros((size, size))
