@@ -99,7 +99,7 @@ def find_candidates(
     room = np.zeros(len(slots.row))
     for c, (mine, is_open, _) in verdicts.items():
         tied = np.flatnonzero(slots.ties[mine])
-        if len(tied):
+        if len(tied) and len(model.counts.key):
             which = mine[tied]
             is_open[tied] &= model.keep_company(c, found[which], slots.place[which], slots.ties[which])
         room[mine] = (p[c] * is_open).sum(-1)

@@ -87,7 +87,8 @@ def replace_words(caption: str, replacements: Sequence[Replacement]) -> Change:
     for start, end, new in replacements:
         if not done <= start < end <= len(caption):
             raise ValueError(f"Replacement {start}:{end} must lie in {done}:{len(caption)} and not be empty.")
-        new = _match_case(new, caption[start:end])
+        old = caption[start:end]
+        new = new if old.islower() else _match_case(new, old)
         gap, article = _match_article(caption[done:start], new)
         if not done:
             begin = start - article  # an article that changed belongs to the span

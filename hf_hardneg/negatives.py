@@ -171,11 +171,12 @@ class AddHardNegatives:
         changes = [
             _change(captions[row], analyses[row], edits) for row, edits in zip(picks.row, picks.edits, strict=True)
         ]
-        text, start, end, old, new = zip(*changes, strict=True) if changes else ((),) * 5
+        text, start, end, old, new = map(list, zip(*changes, strict=True)) if changes else ([] for _ in range(5))
         span = list(map(list, zip(start, end, strict=True)))
         ends = np.searchsorted(picks.row, np.arange(len(captions)), side="right").tolist()
+        of_rows = list(map(slice, [0, *ends], ends))
         columns = [
-            [list(column[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
+            list(map(column.__getitem__, of_rows))
             for column in (text, picks.concept, picks.operator, old, new, span, picks.ratio)
         ]
         return dict(zip(NEGATIVE_FEATURES, [*columns, rejections], strict=True))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
-from .lexicon import Concept
 from .lexicon.index import LexiconIndex, Phrase, Phrases, Reading
 from .usage import NOUN_TAGS, SHOWN, Tags, Window, choose_reading, may_be_noun, tag_windows
 from .words import split_words
@@ -58,7 +57,7 @@ def _find_hits(words: Sequence[str], phrases: Phrases, modifiers: Set[str]) -> l
                 said = end - 1
             before = padded[at - 1]
             if ask == "always" or (
-                ask == "neighbors" and (may_be_noun(padded[end]) or (may_be_noun(before) and before not in modifiers))
+                ask == "neighbors" and (may_be_noun(padded[end]) or (before not in modifiers and may_be_noun(before)))
             ):
                 hits.append((at - SHOWN, phrase, tuple(padded[at - SHOWN : end + SHOWN])))
             else:
@@ -66,25 +65,11 @@ def _find_hits(words: Sequence[str], phrases: Phrases, modifiers: Set[str]) -> l
     return hits
 
 
-def _find_ties(
-    words: Sequence[str], start: int, end: int, concept: Concept, tags: Tags | None, modifiers: Set[str]
-) -> int:
-    """The `ties` of the slot `start:end`."""
-    if concept.modifier:
-        return 0
-    if not concept.is_nouns:
-        return AFTER  # "outside of the house", but "sits outside reading"
-    ties = BOTH_AFTER if words[end : end + 1] == ["of"] else 0
-    is_after_noun = tags is not None and tags.before in NOUN_TAGS and words[start - 1] not in modifiers
-    return ties | BEFORE if is_after_noun else ties
-
-
 def _choose_slots(
     words: Sequence[str], hits: Iterable[Hit], tags: dict[Window, Tags], index: LexiconIndex
 ) -> list[Slot]:
     """The longest phrases that are meant so; idioms are stepped over."""
     slots: list[Slot] = []
-    concepts = index.lexicon.concepts
     free = 0
     for start, phrase, window in hits:
         if start < free:
@@ -92,13 +77,20 @@ def _choose_slots(
         if phrase.is_idiom:
             free = start + phrase.size
         elif phrase.readings:
-            reading = phrase.readings[0] if window is None else choose_reading(phrase, concepts, tags[window], window)
+            seen = tags[window] if window else None
+            reading = (
+                choose_reading(phrase, index.lexicon.concepts, seen, window) if window and seen else phrase.readings[0]
+            )
             if reading is not None:
                 free = start + phrase.size
-                is_definite = start > 0 and words[start - 1] in DEFINITE
-                of_class = reading.of_class if is_definite else reading.bare
-                seen = tags[window] if window else None
-                ties = _find_ties(words, start, free, concepts[reading.entry.concept], seen, index.modifiers)
+                before = words[start - 1] if start else ""
+                ties = AFTER if reading.relates else 0
+                if reading.is_noun:
+                    if free < len(words) and words[free] == "of":
+                        ties = BOTH_AFTER
+                    if seen and seen.before in NOUN_TAGS and before not in index.modifiers:
+                        ties |= BEFORE
+                of_class = reading.of_class if before in DEFINITE else reading.bare
                 slots.append(Slot(start, free, reading, of_class, ties))
     return slots
 

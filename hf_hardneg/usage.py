@@ -85,7 +85,7 @@ def tag_windows(windows: Iterable[Window]) -> dict[Window, Tags]:
 
 def may_be_noun(word: str) -> bool:
     """Whether `word` may be a noun, next to another one; "" stands for the edge of the caption."""
-    return word[:1].isalpha() and word not in NO_NOUNS and not word.endswith("ing")
+    return word not in NO_NOUNS and word[:1].isalpha() and not word.endswith("ing")
 
 
 def choose_reading(phrase: Phrase, concepts: dict[str, Concept], tags: Tags, window: Window) -> Reading | None:

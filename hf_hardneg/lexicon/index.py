@@ -12,6 +12,8 @@ from . import CONCEPTS, Entry, Lexicon, load_lexicon
 class Reading(NamedTuple):
     """What a phrase can mean: an entry's singular (0) or plural (1), form `place` of two classes.
 
+    It `is_noun` and nothing else, or `relates` what stands before it to what stands after it, or neither.
+
     Class `of_class` is that of definite places, `bare` that of all others.
 
     "the water" and "the street" fit the same places, "huge water" and "a huge street" do not.
@@ -22,6 +24,8 @@ class Reading(NamedTuple):
     bare: int
     place: int
     number: int
+    is_noun: bool
+    relates: bool
 
 
 class Phrase(NamedTuple):
@@ -149,10 +153,11 @@ class LexiconIndex:
         mentions: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for key, members in self._members.items():
             concept, number, of_class = key[0], key[2], self._class_ids[*key, False]
+            is_noun, relates = self.lexicon.concepts[concept].is_nouns, "IN" in self.lexicon.concepts[concept].tags
             bare = self._class_ids.get((*key, True), of_class)
             for place, (form, entry) in enumerate(members):
                 words = tuple(form.split())
-                readings[words].append(Reading(entry, of_class, bare, place, number))
+                readings[words].append(Reading(entry, of_class, bare, place, number, is_noun, relates))
                 mentions[words].add(self.mentions[concept, entry.name])
         for words, above in self.lexicon.hypernyms.items():
             mentions[words].update(self.mentions[pair] for pair in above)
