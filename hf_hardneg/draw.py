@@ -16,7 +16,8 @@ from .lexicon.index import LexiconIndex
 
 # Negatives that the slots of a caption should give for each one that is wanted: many are turned down.
 SPARE = 1.3
-ONE = 2**32  # rates are integers out of this, so that a draw does not depend on the order of sums
+BITS = 32
+ONE = 2**BITS  # rates are integers out of this, so that a draw does not depend on the order of sums
 REPLACE, EXCHANGE = "replace", "exchange"
 
 
@@ -106,30 +107,26 @@ def find_candidates(
     names = list(index.lexicon.concepts)
     of_classes = np.array([concept_weights[names.index(of_class.concept)] for of_class in index.classes])
     share, exchange_share = _shares(slots, exchanges, room, of_classes, SPARE * num_negatives)
-    parts = []
+    parts: list[tuple[np.ndarray, ...]] = []
     for c, (mine, is_open, _) in verdicts.items():
         here = slots.place[mine]
         rate, ratio = balanced_rates(p[c], here, index.classes[c], share[mine], temperature)
         rate = (rate * model.pass_ratio(c)[here] * is_open * ONE).astype(np.int64)
         drawn = np.flatnonzero(rate > 0)
         at, place = np.divmod(drawn, rate.shape[1])
-        slot = mine[at]
-        parts.append(
-            Candidates(slots.row[slot], slot, np.full(len(at), -1), place, rate.ravel()[drawn], ratio.ravel()[drawn])
-        )
-    parts += _exchange_candidates(slots, exchanges, verdicts, p, exchange_share, temperature)
+        parts.append((mine[at], place, rate.ravel()[drawn], ratio.ravel()[drawn]))
+    replaced = sum(len(part[0]) for part in parts)
+    swaps = list(_exchange_candidates(slots, exchanges, verdicts, p, exchange_share, temperature))
+    parts += [tuple(np.array([value]) for value in swap[1:]) for swap in swaps]
     if not parts:
         return Candidates(*np.zeros((6, 0), dtype=np.int64))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    order = np.argsort(columns[0], kind="stable")
-    return _at_most(num_negatives, Candidates(*(column[order] for column in columns)))
-
-
-def _at_most(num_negatives: int, candidates: Candidates) -> Candidates:
-    """Lower the rates of rows that add up to more than `num_negatives`."""
-    row, rate = candidates.row, candidates.rate
+    slot, place, rate, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
+    other = np.full(len(slot), -1)
+    other[replaced:] = [swap[0] for swap in swaps]
+    row = slots.row[slot]
+    # Rows that add up to more than is wanted are cut down to that.
     factor = np.minimum(1, num_negatives * ONE / np.maximum(np.bincount(row, rate), 1))
-    return candidates._replace(rate=(rate * factor[row]).astype(np.int64))
+    return Candidates(row, slot, other, place, (rate * factor[row]).astype(np.int64), ratio)
 
 
 def _exchange_candidates(
@@ -139,8 +136,11 @@ def _exchange_candidates(
     p: dict[int, np.ndarray],
     share: np.ndarray,
     temperature: float,
-) -> Iterator[Candidates]:
-    """The rate of an exchange is min(1, ratio) share, the ratio p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2))."""
+) -> Iterator[tuple[int, int, int, int, float]]:
+    """Yield the second slot, the first, and form, rate and ratio of the first.
+
+    The rate is min(1, ratio) share, the ratio p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2)).
+    """
     for exchange, most in zip(exchanges, share.tolist(), strict=True):
         first, second = exchange
         of_class = slots.of_class[first]
@@ -150,7 +150,7 @@ def _exchange_candidates(
         odds = float(at_first[there] * at_second[here] / now) ** (1 / temperature) if now > 0 else 0.0
         rate = int(min(1.0, odds) * min(1.0, most) * ONE)
         if rate:
-            yield Candidates(*(np.array([value]) for value in (slots.row[first], first, second, there, rate, odds)))
+            yield second, first, int(there), rate, odds
 
 
 def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -> np.ndarray:
@@ -175,7 +175,7 @@ def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -
     firsts = np.flatnonzero(new)
     base = (ends - rate)[firsts][np.cumsum(new) - 1]
     high = ends - base - begins[row]
-    return np.flatnonzero((high + ONE - 1) // ONE > (high - rate + ONE - 1) // ONE)
+    return np.flatnonzero((high + ONE - 1) >> BITS > (high - rate + ONE - 1) >> BITS)
 
 
 def to_picks(candidates: Candidates, chosen: np.ndarray, slots: SlotTable, index: LexiconIndex) -> Picks:

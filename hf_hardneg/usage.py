@@ -63,11 +63,14 @@ _remembered: dict[Window, Tags] = {}
 
 
 def tag_windows(windows: Iterable[Window]) -> dict[Window, Tags]:
-    """Ask the tagger about each window, each one once in a process."""
+    """What the tagger says of each window, asked once in a process; the answer may hold other windows, too.
+
+    It is the memory itself: good until the next call.
+    """
     from spacy.tokens import Doc
 
     windows = list(windows)
-    new = [window for window in dict.fromkeys(windows) if window not in _remembered]
+    new = list(dict.fromkeys(window for window in windows if window not in _remembered))
     if len(_remembered) + len(new) > MOST_REMEMBERED:
         _remembered.clear()
         new = list(dict.fromkeys(windows))
@@ -80,7 +83,7 @@ def tag_windows(windows: Iterable[Window]) -> dict[Window, Tags]:
             _remembered[window] = Tags(
                 doc[start - 1].tag_ if start else "", doc[last].tag_, doc[last + 1].tag_ if window[-SHOWN] else ""
             )
-    return {window: _remembered[window] for window in windows}
+    return _remembered
 
 
 def may_be_noun(word: str) -> bool:
