@@ -1,7 +1,7 @@
 import pytest
 
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.slots import analyze, find_mentions
+from hf_hardneg.slots import AFTER, BEFORE, BOTH_AFTER, analyze, find_mentions
 
 
 def found(caption):
@@ -92,3 +92,19 @@ def test_a_hypernym_that_ends_a_longer_name_says_nothing_more():
     assert said("a tennis player") == {"tennis player", "tennis"}
     assert said("living rooms and another room") == {"living room", "room"}
     assert said("a stuffed animal") == {"stuffed animal", "animal"}  # not below it: one may be called the other
+
+
+@pytest.mark.parametrize(
+    ("caption", "ties"),
+    [
+        ("a coin purse is open", [BEFORE]),
+        ("a leather purse is open", [0]),
+        ("a red purse is open", [0, 0]),
+        ("a jar of honey", [BOTH_AFTER]),
+        ("a beer bottle of milk", [BEFORE | BOTH_AFTER, 0]),
+        ("a man sits outside", [0, AFTER]),
+    ],
+)
+def test_words_are_tied_to_those_that_make_one_name_with_them(caption, ties):
+    [analysis] = analyze([caption], load_index())
+    assert [slot.ties for slot in analysis.slots] == ties
