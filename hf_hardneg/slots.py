@@ -8,6 +8,8 @@ from .usage import NOUN_TAGS, SHOWN, Tags, Window, choose_reading, may_be_noun, 
 from .words import split_words
 
 
+# Within two words after these, another word makes no false caption: "a truck with no bed".
+NEGATIONS = frozenset("no not without never nothing isn't aren't doesn't".split())
 # What a word can be tied to: the word before ("coin purse"), the one after ("outside reading"),
 # both after ("jar of honey")
 BEFORE, AFTER, BOTH_AFTER = TIES = (1, 2, 4)
@@ -81,7 +83,7 @@ def _choose_slots(
             reading = (
                 choose_reading(phrase, index.lexicon.concepts, seen, window) if window and seen else phrase.readings[0]
             )
-            if reading is not None:
+            if reading is not None and NEGATIONS.isdisjoint(words[max(0, start - 2) : start]):
                 free = start + phrase.size
                 before = words[start - 1] if start else ""
                 ties = AFTER if reading.relates else 0

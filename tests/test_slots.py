@@ -108,3 +108,10 @@ def test_a_hypernym_that_ends_a_longer_name_says_nothing_more():
 def test_words_are_tied_to_those_that_make_one_name_with_them(caption, ties):
     [analysis] = analyze([caption], load_index())
     assert [slot.ties for slot in analysis.slots] == ties
+
+
+def test_what_is_said_not_to_be_there_is_no_slot():
+    assert found("a truck with no bed near a car") == {
+        ("object", "truck"), ("location", "near"), ("object", "car")
+    }  # fmt: skip
+    assert found("a man without a hat") == {("object", "man")}
