@@ -111,7 +111,7 @@ def test_words_are_tied_to_those_that_make_one_name_with_them(caption, ties):
 
 
 def test_what_is_said_not_to_be_there_is_no_slot():
-    assert found("a truck with no bed near a car") == {
+    assert found("a truck with no bed is parked near a car") == {
         ("object", "truck"), ("location", "near"), ("object", "car")
     }  # fmt: skip
     assert found("a man without a hat") == {("object", "man")}
