@@ -14,7 +14,10 @@ from .fluency import SlotModel, SlotTable, balanced_rates
 from .lexicon.index import LexiconIndex
 
 
-ONE = 2**32  # rates are integers out of this, so that a draw does not depend on the order of sums
+# Negatives that the slots of a caption should give for each one that is wanted: many are turned down.
+SPARE = 1.3
+BITS = 32
+ONE = 2**BITS  # rates are integers out of this, so that a draw does not depend on the order of sums
 REPLACE, EXCHANGE = "replace", "exchange"
 
 
@@ -55,9 +58,9 @@ def find_verdicts(slots: SlotTable, risks: Sequence[np.ndarray], index: LexiconI
 
 
 def _shares(
-    slots: SlotTable, exchanges: Sequence[Exchange], room: np.ndarray, weights: np.ndarray, num_negatives: int
+    slots: SlotTable, exchanges: Sequence[Exchange], room: np.ndarray, weights: np.ndarray, wanted: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many negatives each slot and each exchange should give: K a row, by concept weight and by what is open.
+    """How many negatives each slot and each exchange should give, `wanted` a row, by concept weight and what is open.
 
     `room` is the p of all forms that could be put into each slot: where it is small, hardly anything can be drawn.
     """
@@ -67,7 +70,7 @@ def _shares(
     total = np.bincount(slots.row, of_slots, minlength=1 + slots.row.max(initial=0))
     total += np.bincount(rows, of_exchanges, minlength=len(total))
     total = np.maximum(total, 1e-300)
-    return num_negatives * of_slots / total[slots.row], num_negatives * of_exchanges / total[rows]
+    return wanted * of_slots / total[slots.row], wanted * of_exchanges / total[rows]
 
 
 def find_candidates(
@@ -96,27 +99,34 @@ def find_candidates(
     p = {c: model.probabilities(c, found[of_c.slots], slots.place[of_c.slots]) for c, of_c in verdicts.items()}
     room = np.zeros(len(slots.row))
     for c, (mine, is_open, _) in verdicts.items():
+        tied = np.flatnonzero(slots.ties[mine])
+        if len(tied) and len(model.counts.key):
+            which = mine[tied]
+            is_open[tied] &= model.keep_company(c, found[which], slots.place[which], slots.ties[which])
         room[mine] = (p[c] * is_open).sum(-1)
     names = list(index.lexicon.concepts)
     of_classes = np.array([concept_weights[names.index(of_class.concept)] for of_class in index.classes])
-    share, exchange_share = _shares(slots, exchanges, room, of_classes, num_negatives)
-    parts = []
+    share, exchange_share = _shares(slots, exchanges, room, of_classes, SPARE * num_negatives)
+    parts: list[tuple[np.ndarray, ...]] = []
     for c, (mine, is_open, _) in verdicts.items():
         here = slots.place[mine]
         rate, ratio = balanced_rates(p[c], here, index.classes[c], share[mine], temperature)
         rate = (rate * model.pass_ratio(c)[here] * is_open * ONE).astype(np.int64)
         drawn = np.flatnonzero(rate > 0)
         at, place = np.divmod(drawn, rate.shape[1])
-        slot = mine[at]
-        parts.append(
-            Candidates(slots.row[slot], slot, np.full(len(at), -1), place, rate.ravel()[drawn], ratio.ravel()[drawn])
-        )
-    parts += _exchange_candidates(slots, exchanges, verdicts, p, exchange_share, temperature)
+        parts.append((mine[at], place, rate.ravel()[drawn], ratio.ravel()[drawn]))
+    replaced = sum(len(part[0]) for part in parts)
+    swaps = list(_exchange_candidates(slots, exchanges, verdicts, p, exchange_share, temperature))
+    parts += [tuple(np.array([value]) for value in swap[1:]) for swap in swaps]
     if not parts:
         return Candidates(*np.zeros((6, 0), dtype=np.int64))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    order = np.argsort(columns[0], kind="stable")
-    return Candidates(*(column[order] for column in columns))
+    slot, place, rate, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
+    other = np.full(len(slot), -1)
+    other[replaced:] = [swap[0] for swap in swaps]
+    row = slots.row[slot]
+    # Rows that add up to more than is wanted are cut down to that.
+    factor = np.minimum(1, num_negatives * ONE / np.maximum(np.bincount(row, rate), 1))
+    return Candidates(row, slot, other, place, (rate * factor[row]).astype(np.int64), ratio)
 
 
 def _exchange_candidates(
@@ -126,8 +136,11 @@ def _exchange_candidates(
     p: dict[int, np.ndarray],
     share: np.ndarray,
     temperature: float,
-) -> Iterator[Candidates]:
-    """The rate of an exchange is min(1, ratio) share, the ratio p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2))."""
+) -> Iterator[tuple[int, int, int, int, float]]:
+    """Yield the second slot, the first, and form, rate and ratio of the first.
+
+    The rate is min(1, ratio) share, the ratio p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2)).
+    """
     for exchange, most in zip(exchanges, share.tolist(), strict=True):
         first, second = exchange
         of_class = slots.of_class[first]
@@ -137,7 +150,7 @@ def _exchange_candidates(
         odds = float(at_first[there] * at_second[here] / now) ** (1 / temperature) if now > 0 else 0.0
         rate = int(min(1.0, odds) * min(1.0, most) * ONE)
         if rate:
-            yield Candidates(*(np.array([value]) for value in (slots.row[first], first, second, there, rate, odds)))
+            yield second, first, int(there), rate, odds
 
 
 def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -> np.ndarray:
@@ -162,7 +175,7 @@ def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -
     firsts = np.flatnonzero(new)
     base = (ends - rate)[firsts][np.cumsum(new) - 1]
     high = ends - base - begins[row]
-    return np.flatnonzero((high + ONE - 1) // ONE > (high - rate + ONE - 1) // ONE)
+    return np.flatnonzero((high + ONE - 1) >> BITS > (high - rate + ONE - 1) >> BITS)
 
 
 def to_picks(candidates: Candidates, chosen: np.ndarray, slots: SlotTable, index: LexiconIndex) -> Picks:

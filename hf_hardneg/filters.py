@@ -8,11 +8,12 @@ import numpy as np
 from .lexicon.index import SwapClass
 
 
+DISAGREES = "the new word does not agree with a pronoun of the caption"
 IN_CAPTION = "the new word is in the caption"
 IN_OTHER_CAPTION = "the new word is in another caption of the image"
 IN_CATEGORIES = "the new word is an annotated category of the image"
 # In the order in which they are looked for.
-REASONS = (IN_CAPTION, IN_OTHER_CAPTION, IN_CATEGORIES)
+REASONS = (DISAGREES, IN_CAPTION, IN_OTHER_CAPTION, IN_CATEGORIES)
 
 
 class Verdicts(NamedTuple):

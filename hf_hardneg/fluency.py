@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .lexicon.index import LexiconIndex, SwapClass
-from .slots import Analysis
+from .slots import TIES, Analysis
 
 
 # Contexts of a slot by distance: which of (l2, l1, r1, r2) each of the five tables looks at.
 TABLES = ((1,), (0, 1), (2,), (2, 3), (1, 2))
+TIED_TABLES = (0, 2, 3)  # which of them hold the words of each of `TIES`
 STRENGTHS = (
     1.0,
     1.0,
@@ -35,7 +36,7 @@ _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dt
 
 
 class SlotTable(NamedTuple):
-    """N slots of a batch as columns: row, class, form, the hashes (N, 4) of the words around, word span."""
+    """N slots of a batch as columns: row, class, form, the hashes (N, 4) of the words around, word span, ties."""
 
     row: np.ndarray
     of_class: np.ndarray
@@ -43,6 +44,7 @@ class SlotTable(NamedTuple):
     around: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    ties: np.ndarray
 
 
 @lru_cache(maxsize=2**18)
@@ -60,12 +62,12 @@ def tabulate_slots(analyses: Sequence[Analysis]) -> SlotTable:
         if not slots:
             continue
         hashes = [edge, edge, *map(_hash_word, words), edge, edge]
-        for start, end, reading, of_class in slots:
-            flat += (row, of_class, reading.place, start, end)
+        for start, end, reading, of_class, ties in slots:
+            flat += (row, of_class, reading.place, start, end, ties)
             flat += (hashes[start], hashes[start + 1], hashes[end + 2], hashes[end + 3])
-    table = np.fromiter(flat, np.uint64, len(flat)).reshape(-1, 9)
-    numbers = table[:, :5].astype(np.int64)
-    return SlotTable(numbers[:, 0], numbers[:, 1], numbers[:, 2], table[:, 5:], numbers[:, 3], numbers[:, 4])
+    table = np.fromiter(flat, np.uint64, len(flat)).reshape(-1, 10)
+    row, of_class, place, start, end, ties = table[:, :6].astype(np.int64).T.copy()
+    return SlotTable(row, of_class, place, table[:, 6:], start, end, ties)
 
 
 def _context_keys(slots: SlotTable) -> np.ndarray:
@@ -202,6 +204,20 @@ class SlotModel:
         product = np.divide(left * right, prior, out=np.zeros_like(prior), where=prior > 0)
         product /= np.maximum(product.sum(-1, keepdims=True), 1e-300)
         return _back_off(product, *both)
+
+    def keep_company(self, class_id: int, found: np.ndarray, place: np.ndarray, ties: np.ndarray) -> np.ndarray:
+        """Forms (N, V) that any caption has with the words that a slot is tied to; none if not form `place`, too.
+
+        The slot's own caption counts, too: this is a property of words, and does not tell which one was there first.
+        """
+        fits = np.ones((len(place), len(self.totals[class_id])), dtype=bool)
+        for tie, table in zip(TIES, TIED_TABLES, strict=True):
+            tied = np.flatnonzero(ties & tie)
+            if len(tied):
+                dense, which = self._dense_counts(found[tied, table, None], fits.shape[1])
+                seen = (dense > 0)[which[0]]
+                fits[tied] &= seen & seen[np.arange(len(tied)), place[tied]][:, None]
+        return fits
 
     def pass_ratio(self, class_id: int) -> np.ndarray:
         """(V, V): min(1, r(j -> i) / r(i -> j)), r the rate at which form j passes the truth filter where i stands.

@@ -17,7 +17,7 @@ import numpy as np
 
 from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_FEATURES, OTHER_CAPTIONS
 from .draw import Picks, draw_systematically, find_candidates, find_verdicts, to_picks
-from .edits import Change, Replacement, replace_words
+from .edits import Change, replace_words
 from .exchanges import Exchange, find_exchanges
 from .filters import REASONS, Verdicts, unpack_risks
 from .fingerprint import source_digest
@@ -29,7 +29,7 @@ from .words import locate_words
 
 
 BATCH = 4000  # captions that are looked at together; larger batches are a little faster
-TEMPERATURE = 1.35  # where coverage and guessability of COCO's captions balance; README.md shows the curve
+TEMPERATURE = 1.375  # where coverage and guessability of COCO's captions balance; README.md shows the curve
 EMPTY = "the caption is empty"
 NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
@@ -60,14 +60,19 @@ def _paused_collection() -> Iterator[None]:
 
 
 def _find_risks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> list[np.ndarray]:
-    """Which forms each row's caption, other captions and categories speak for: for each, bits (B, W)."""
+    """Which forms may not be put into each row for each of `REASONS`: bits (B, W)."""
+    clashes, clashing = index.disagreements, frozenset(index.disagreements)
 
     def join(mentions: Iterable[int]) -> int:
         return reduce(or_, map(index.risks.__getitem__, mentions), 0)
 
+    disagreeing = [
+        0 if clashing.isdisjoint(words) else reduce(or_, map(clashes.__getitem__, clashing.intersection(words)))
+        for words, _, _ in analyses
+    ]
     own = [join(analysis.mentions) for analysis in analyses]
     known = dict(zip(batch[CAPTION], own, strict=True))
-    sources = [own]
+    sources = [disagreeing, own]
     for name in (OTHER_CAPTIONS, CATEGORIES):
         texts = [row or () for row in batch[name]]
         for text in {text for row in texts for text in row}.difference(known):
@@ -166,11 +171,12 @@ class AddHardNegatives:
         changes = [
             _change(captions[row], analyses[row], edits) for row, edits in zip(picks.row, picks.edits, strict=True)
         ]
-        text, start, end, old, new = zip(*changes, strict=True) if changes else ((),) * 5
+        text, start, end, old, new = map(list, zip(*changes, strict=True)) if changes else ([] for _ in range(5))
         span = list(map(list, zip(start, end, strict=True)))
         ends = np.searchsorted(picks.row, np.arange(len(captions)), side="right").tolist()
+        of_rows = list(map(slice, [0, *ends], ends))
         columns = [
-            [list(column[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
+            list(map(column.__getitem__, of_rows))
             for column in (text, picks.concept, picks.operator, old, new, span, picks.ratio)
         ]
         return dict(zip(NEGATIVE_FEATURES, [*columns, rejections], strict=True))
@@ -196,21 +202,23 @@ class AddHardNegatives:
             self.num_negatives,
             self.temperature,
         )
-        begins = [
-            _uniform(self.seed, image_id, caption) for image_id, caption in zip(batch[IMAGE_ID], captions, strict=True)
-        ]
-        chosen = draw_systematically(candidates.row, candidates.rate, np.array(begins, dtype=np.int64))
-        picks = to_picks(candidates, chosen, slots, index)
+        begins = _uniform(self.seed, batch[IMAGE_ID], captions)
+        order = np.argsort(candidates.row, kind="stable")
+        chosen = draw_systematically(candidates.row[order], candidates.rate[order], begins)
+        picks = to_picks(candidates, order[chosen], slots, index)
         return picks, _explain(captions, set(picks.row), slots, verdicts)
 
     def _concept_weights(self) -> tuple[float, ...]:
         return (1.0,) * len(self.concepts) if self.concept_weights is None else self.concept_weights
 
 
-def _uniform(seed: int, image_id: Any, caption: str) -> int:
-    """From 0 to ONE - 1, decided by the arguments alone."""
-    text = f"{seed}/{image_id}/{caption}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "little")
+def _uniform(seed: int, image_ids: Sequence[Any], captions: Sequence[str]) -> np.ndarray:
+    """For each caption an integer from 0 to 2**32 - 1 (`draw.ONE` - 1), decided by seed, image and caption alone."""
+    digests = [
+        hashlib.blake2b(f"{seed}/{image_id}/{caption}".encode("utf-8", "surrogatepass"), digest_size=4).digest()
+        for image_id, caption in zip(image_ids, captions, strict=True)
+    ]
+    return np.frombuffer(b"".join(digests), "<u4").astype(np.int64)
 
 
 def _all_exchanges(
@@ -231,8 +239,7 @@ def _all_exchanges(
 def _change(caption: str, analysis: Analysis, edits: Sequence[tuple[int, int, str]]) -> Change:
     """The caption with other words in the place of some; `edits` as in `Picks`."""
     return replace_words(
-        caption,
-        [Replacement(*locate_words(caption, analysis.words, start, end), new) for start, end, new in edits],
+        caption, [(*locate_words(caption, analysis.words, start, end), new) for start, end, new in edits]
     )
 
 

@@ -36,9 +36,10 @@ def locate_words(text: str, words: Sequence[str], start: int, end: int) -> tuple
     """Where the characters of `words[start:end]` begin and end; `words` are `split_words(text)`."""
     lower = text.lower()
     first, last = words[start], words[end - 1]
-    begin, finish = lower.find(first), lower.rfind(last)
+    begin, finish = lower.find(first), lower.find(last)
     # What a text holds once needs no counting of words.
-    if len(lower) != len(text) or lower.find(first, begin + 1) >= 0 or lower.find(last) != finish:
-        spans = word_spans(text)
-        return spans[start][0], spans[end - 1][1]
-    return begin, finish + len(last)
+    is_once = lower.find(first, begin + 1) < 0 and (end == start + 1 or lower.find(last, finish + 1) < 0)
+    if is_once and len(lower) == len(text):
+        return begin, finish + len(last)
+    spans = word_spans(text)
+    return spans[start][0], spans[end - 1][1]

@@ -12,6 +12,8 @@ from . import CONCEPTS, Entry, Lexicon, load_lexicon
 class Reading(NamedTuple):
     """What a phrase can mean: an entry's singular (0) or plural (1), form `place` of two classes.
 
+    It `is_noun` and nothing else, or `relates` what stands before it to what stands after it, or neither.
+
     Class `of_class` is that of definite places, `bare` that of all others.
 
     "the water" and "the street" fit the same places, "huge water" and "a huge street" do not.
@@ -22,6 +24,8 @@ class Reading(NamedTuple):
     bare: int
     place: int
     number: int
+    is_noun: bool
+    relates: bool
 
 
 class Phrase(NamedTuple):
@@ -33,7 +37,8 @@ class Phrase(NamedTuple):
         readings: What it can be swapped as; none for hypernyms and idioms.
         mentions: What a text that has it mentions.
         is_idiom: Whether its words do not mean their usual thing.
-        ask: When the tagger has to say what is meant: "never", "always", or as the "follower" leaves it open.
+        ask: When the tagger has to say what is meant: "never", "always", or if the "neighbors" leave it open.
+        says_more: Whether its last word is a hypernym of it, which says nothing then: the "player" of "tennis player".
     """
 
     words: tuple[str, ...]
@@ -42,6 +47,7 @@ class Phrase(NamedTuple):
     mentions: tuple[int, ...]
     is_idiom: bool
     ask: str
+    says_more: bool
 
 
 Phrases = dict[str, dict[str, list[Phrase]]]
@@ -101,6 +107,13 @@ class LexiconIndex:
         return [self._swap_class(key[0], self._members[key[:3]], key[3]) for key in self._class_ids]
 
     @cached_property
+    def modifiers(self) -> frozenset[str]:
+        """Words that describe the noun after them: those of such concepts, and attributive nouns."""
+        concepts = self.lexicon.concepts.values()
+        words = {form for c in concepts if c.modifier for entry in c.entries for form in entry.forms}
+        return frozenset(words.union(*(concept.attributive for concept in concepts)))
+
+    @cached_property
     def byte_spans(self) -> list[slice]:
         """Where the bits of each class's forms stand among those of all classes."""
         ends = np.cumsum([of_class.opposed_bits.shape[1] for of_class in self.classes]).tolist()
@@ -111,6 +124,16 @@ class LexiconIndex:
         """For each mention, as the bits of one integer, which forms of all classes may be true where it stands."""
         rows = np.concatenate([of_class.risk_bits for of_class in self.classes], axis=1)
         return [int.from_bytes(row.tobytes(), "little") for row in rows]
+
+    @cached_property
+    def disagreements(self) -> dict[str, int]:
+        """For each word that some forms do not agree with, which ones, as in `risks`."""
+        found: dict[str, int] = defaultdict(int)
+        for key, span in zip(self._class_ids, self.byte_spans, strict=True):
+            for word, names in self.lexicon.concepts[key[0]].disagree.items():
+                for place, (_, entry) in enumerate(self._members[key[:3]]):
+                    found[word] |= (entry.name in names) << (8 * span.start + place)
+        return dict(found)
 
     def _swap_class(self, concept: str, members: list[tuple[str, Entry]], is_bare: bool) -> SwapClass:
         size = len(members)
@@ -130,10 +153,11 @@ class LexiconIndex:
         mentions: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for key, members in self._members.items():
             concept, number, of_class = key[0], key[2], self._class_ids[*key, False]
+            is_noun, relates = self.lexicon.concepts[concept].is_nouns, "IN" in self.lexicon.concepts[concept].tags
             bare = self._class_ids.get((*key, True), of_class)
             for place, (form, entry) in enumerate(members):
                 words = tuple(form.split())
-                readings[words].append(Reading(entry, of_class, bare, place, number))
+                readings[words].append(Reading(entry, of_class, bare, place, number, is_noun, relates))
                 mentions[words].add(self.mentions[concept, entry.name])
         for words, above in self.lexicon.hypernyms.items():
             mentions[words].update(self.mentions[pair] for pair in above)
@@ -141,13 +165,23 @@ class LexiconIndex:
         for words in {**readings, **mentions, **dict.fromkeys(sorted(self.lexicon.idioms))}:
             found = tuple(readings.get(words, ()))
             of_phrase = tuple(sorted(mentions.get(words, ())))
-            phrase = Phrase(words, len(words), found, of_phrase, words in self.lexicon.idioms, self._ask(words, found))
+            is_idiom, ask = words in self.lexicon.idioms, self._ask(words, found)
+            phrase = Phrase(words, len(words), found, of_phrase, is_idiom, ask, self._says_more(words, found))
             phrases[words[0]].setdefault(words[1] if len(words) > 1 else "", []).append(phrase)
         for by_second in phrases.values():
             for second, longer in by_second.items():
                 if second:
                     by_second[second] = [*sorted(longer, key=lambda phrase: -phrase.size), *by_second[""]]
         return dict(phrases)
+
+    def _says_more(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> bool:
+        """See `Phrase.says_more`."""
+        concepts = self.lexicon.concepts
+        return len(words) > 1 and any(
+            (reading.entry.concept == concept and reading.entry.name in concepts[concept].hypernyms[form])
+            for reading in readings
+            for concept, form in self.lexicon.hypernyms.get(words[-1:], ())
+        )
 
     def _ask(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> str:
         """When the tagger has to look at a phrase; see `Phrase.ask`."""
@@ -156,7 +190,7 @@ class LexiconIndex:
         concept = self.lexicon.concepts[readings[0].entry.concept]
         if len(readings) > 1 or concept.is_ambiguous(words):
             return "always"  # "sheep" is singular and plural, "orange" a fruit and a color
-        return "follower" if concept.is_nouns else "never"
+        return "neighbors" if concept.is_nouns else "never"
 
 
 @lru_cache
