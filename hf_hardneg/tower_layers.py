@@ -121,7 +121,7 @@ class LeanQuickGELU(nn.Module):
     """CLIP's activation with a third of the memory traffic; equal to transformers' `QuickGELUActivation`."""
 
     def forward(self, states: Tensor) -> Tensor:
-        """X sigmoid(1.702 x), any shape."""
+        """Return x sigmoid(1.702 x) of states of any shape."""
         return _QuickGELU.apply(states)
 
 
