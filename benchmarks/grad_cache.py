@@ -68,7 +68,7 @@ def measure(what: str, args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(texts[: rows * steps], args.photos, args.tokenizer, folder, **changes)
         if what == "overhead":
-            trainer.model_wrapped = trainer.model
+            trainer.current_gradient_accumulation_steps = 1  # Trainer sets it when it trains
             return measure_overhead(trainer)
         trainer.train()
     return {"peak_memory_gib": peak_memory()}

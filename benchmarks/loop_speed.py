@@ -9,23 +9,17 @@ a step counts from the end of the one before, data loading included, and the fir
 loop_speed.json.
 """
 
-import argparse
-import json
-import statistics
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from vit_b32 import (
-    ROWS,
-    STEPS,
     build,
-    in_child,
+    compare_loops,
     loop_arguments,
     peak_memory,
+    ratio_of,
     rows_with_photos,
     samples_per_second,
-    texts_with_three,
     write_result,
 )
 
@@ -65,35 +59,12 @@ def measure(side: str, *args: Any) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, write and print; with --side, one loop in this process."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("captions")
-    parser.add_argument("photos")
-    parser.add_argument("tokenizer")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--texts", help=argparse.SUPPRESS)
-    parser.add_argument("--side", help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.side:
-        texts = json.loads(Path(args.texts).read_text())
-        print(json.dumps(measure(args.side, texts, args.photos, args.tokenizer)))
-        return
-    found: dict[str, list[dict[str, float]]] = {"ours": [], "theirs": []}
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(texts_with_three(args.captions, ROWS * STEPS), file)
-        file.flush()
-        for _ in range(args.rounds):
-            for side, results in found.items():
-                results.append(
-                    in_child(args.captions, args.photos, args.tokenizer, "--texts", file.name, "--side", side)
-                )
-    pairs = list(zip(found["ours"], found["theirs"], strict=True))
-    faster = statistics.median(a["samples_per_second"] / b["samples_per_second"] for a, b in pairs)
-    memory = statistics.median(a["peak_memory_gib"] / b["peak_memory_gib"] for a, b in pairs)
+    """Measure, write and print."""
+    found = compare_loops(__doc__, ("ours", "theirs"), measure)
     result = {
         "command": "python benchmarks/loop_speed.py CAPTIONS.jsonl PHOTOS TOKENIZER",
-        "samples_per_second_over_theirs": {"ratio": round(faster, 3), "bar": 1.5},
-        "peak_memory_over_theirs": {"ratio": round(memory, 3), "bar": 1.0},
+        "samples_per_second_over_theirs": {"ratio": ratio_of(found, "samples_per_second"), "bar": 1.5},
+        "peak_memory_over_theirs": {"ratio": ratio_of(found, "peak_memory_gib"), "bar": 1.0},
         "rounds": found,
     }
     write_result(__file__, result, ["sentence-transformers", "accelerate"])

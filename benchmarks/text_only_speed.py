@@ -6,24 +6,18 @@ Whole loops of this package's trainer with a random-weight ViT-B/32 and three ne
 their own, data loading included. What encoding the images once costs is measured beside. Writes text_only_speed.json.
 """
 
-import argparse
-import json
-import statistics
 import tempfile
 import time
-from pathlib import Path
-from typing import Any
 
 from vit_b32 import (
     ROWS,
-    STEPS,
     build,
-    in_child,
+    compare_loops,
     loop_arguments,
     peak_memory,
+    ratio_of,
     rows_with_photos,
     samples_per_second,
-    texts_with_three,
     write_result,
 )
 
@@ -38,7 +32,7 @@ def measure(mode: str, texts: list[list[str]], photos: str, tokenizer: str) -> d
     rows, extra = rows_with_photos(texts, photos), {}
     if mode == "text_only":
         began = time.perf_counter()
-        rows = add_image_embeddings(rows, model, processor)
+        rows = add_image_embeddings(rows, model, processor).remove_columns("image")
         extra = {"images_encoded_per_second": round(len(rows) / (time.perf_counter() - began), 1)}
         freeze_towers(model, ["vision"])
     with tempfile.TemporaryDirectory() as folder:
@@ -48,34 +42,12 @@ def measure(mode: str, texts: list[list[str]], photos: str, tokenizer: str) -> d
 
 
 def main() -> None:
-    """Measure, write and print; with --mode, one loop in this process."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("captions")
-    parser.add_argument("photos")
-    parser.add_argument("tokenizer")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--texts", help=argparse.SUPPRESS)
-    parser.add_argument("--mode", help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.mode:
-        texts = json.loads(Path(args.texts).read_text())
-        print(json.dumps(measure(args.mode, texts, args.photos, args.tokenizer)))
-        return
-    found: dict[str, list[dict[str, Any]]] = {"full": [], "text_only": []}
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(texts_with_three(args.captions, ROWS * STEPS), file)
-        file.flush()
-        for _ in range(args.rounds):
-            for mode, results in found.items():
-                results.append(
-                    in_child(args.captions, args.photos, args.tokenizer, "--texts", file.name, "--mode", mode)
-                )
-    pairs = zip(found["text_only"], found["full"], strict=True)
-    ratio = statistics.median(a["samples_per_second"] / b["samples_per_second"] for a, b in pairs)
+    """Measure, write and print."""
+    found = compare_loops(__doc__, ("text_only", "full"), measure)
     result = {
         "command": "python benchmarks/text_only_speed.py CAPTIONS.jsonl PHOTOS TOKENIZER",
         "rows": ROWS,
-        "samples_per_second_over_full": {"ratio": round(ratio, 2), "bar": 4.0},
+        "samples_per_second_over_full": {"ratio": ratio_of(found, "samples_per_second"), "bar": 4.0},
         "rounds": found,
     }
     write_result(__file__, result)

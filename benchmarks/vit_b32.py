@@ -1,5 +1,6 @@
 """What the benchmarks of the engine share: a random-weight ViT-B/32, captions with three negatives, processes."""
 
+import argparse
 import json
 import os
 import platform
@@ -8,8 +9,9 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -104,14 +106,51 @@ def peak_memory() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)
 
 
-def in_child(*argv: str, threads: int | None = None) -> dict[str, Any]:
+def in_child(*argv: str) -> dict[str, Any]:
     """Run this program again with other arguments, in a process of its own; the last line that it prints is JSON."""
-    environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})}
     command = [sys.executable, sys.argv[0], *argv]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+Results = dict[str, list[dict[str, Any]]]
+
+
+def compare_loops(description: str | None, sides: Sequence[str], measure: Callable[..., dict[str, Any]]) -> Results:
+    """Measure each side in turns, in processes of their own, on the same texts; the program's arguments are read here.
+
+    `measure` takes a side, the texts, the folder of photos and the tokenizer. In such a process it is called, its
+    result printed, and the program ends.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("captions")
+    parser.add_argument("photos")
+    parser.add_argument("tokenizer")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--texts", help=argparse.SUPPRESS)
+    parser.add_argument("--side", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.side:
+        texts = json.loads(Path(args.texts).read_text())
+        print(json.dumps(measure(args.side, texts, args.photos, args.tokenizer)))
+        sys.exit()
+    found: Results = {side: [] for side in sides}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(texts_with_three(args.captions, ROWS * STEPS), file)
+        file.flush()
+        for _ in range(args.rounds):
+            for side in sides:
+                own = ("--texts", file.name, "--side", side)
+                found[side].append(in_child(args.captions, args.photos, args.tokenizer, *own))
+    return found
+
+
+def ratio_of(found: Results, name: str) -> float:
+    """The median over the rounds of the first side's figure over the second's."""
+    first, second = found.values()
+    return round(statistics.median(a[name] / b[name] for a, b in zip(first, second, strict=True)), 3)
 
 
 def write_result(program: str, result: dict[str, Any], packages: Sequence[str] = ()) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, Features, List, Value, load_dataset
+from datasets.exceptions import DatasetGenerationError
 
 from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
 from .data import coco_categories, open_dataset, read_json, require_columns
@@ -43,6 +44,8 @@ def _open(source: str, split: str) -> Dataset:
         return open_dataset(source, split)
     if ending not in BUILDERS:
         raise ValueError(f"{source} ends in {ending!r}; known are {', '.join(BUILDERS)}, dataset folders and Hub ids.")
+    if not file.stat().st_size:
+        raise ValueError(f"{source} is empty; check how it was written.")
     if ending == ".json":
         data = read_json(file)
         if isinstance(data, dict):
@@ -50,7 +53,11 @@ def _open(source: str, split: str) -> Dataset:
                 raise ValueError(f"{source} holds {sorted(data)[:5]}; COCO's captions hold images and annotations.")
             return _read_coco(file, data)
     options = {"sep": "\t"} if ending == ".tsv" else {}
-    return load_dataset(BUILDERS[ending], data_files=source, split="train", **options)
+    try:
+        return load_dataset(BUILDERS[ending], data_files=source, split="train", **options)
+    except (DatasetGenerationError, ValueError) as error:
+        why = error.__cause__ or error
+        raise ValueError(f"{source} is no valid {ending} file ({why}); check how it was written.") from error
 
 
 def _spread(batch: Mapping[str, Sequence], indices: Sequence[int], column: str) -> dict[str, list]:

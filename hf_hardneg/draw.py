@@ -9,12 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from .exchanges import Exchange
-from .filters import find_rejections
+from .filters import Verdicts, find_rejections
 from .fluency import SlotModel, SlotTable, balanced_rates
 from .lexicon.index import LexiconIndex
 
 
-ONE = 2**32  # rates are integers out of this, so that a draw does not depend on the order of sums
+# Negatives that the slots of a caption should give for each one that is wanted: many are turned down.
+SPARE = 1.3
+BITS = 32
+ONE = 2**BITS  # rates are integers out of this, so that a draw does not depend on the order of sums
 REPLACE, EXCHANGE = "replace", "exchange"
 
 
@@ -29,31 +32,35 @@ class Candidates(NamedTuple):
     ratio: np.ndarray
 
 
-class Pick(NamedTuple):
-    """A drawn negative: which words (start, end) become which forms, and p(negative) / p(caption) under the model."""
+class Picks(NamedTuple):
+    """Drawn negatives as parallel lists in the order of their rows.
 
-    spans: tuple[tuple[int, int], ...]
-    forms: tuple[str, ...]
-    operator: str
-    concept: str
-    ratio: float
+    `edits` holds the words (start, end, new) that change, `ratio` is p(negative) / p(caption) under the model.
+    """
+
+    row: list[int]
+    edits: list[list[tuple[int, int, str]]]
+    operator: list[str]
+    concept: list[str]
+    ratio: list[float]
 
 
-def find_verdicts(slots: SlotTable, marks: np.ndarray, index: LexiconIndex) -> dict[int, np.ndarray]:
-    """`find_rejections` of the slots of each class; -1 where a form is no replacement at all."""
+def find_verdicts(slots: SlotTable, risks: Sequence[np.ndarray], index: LexiconIndex) -> dict[int, Verdicts]:
+    """`find_rejections` of the slots of each class; `risks` are the rows' bits (B, W) for each reason."""
+    order = np.argsort(slots.of_class, kind="stable")
+    classes, starts = np.unique(slots.of_class[order], return_index=True)
     verdicts = {}
-    for c in np.unique(slots.of_class):
-        mine = slots.of_class == c
-        of_class = index.classes[c]
-        verdict = find_rejections(of_class, slots.row[mine], marks)
-        verdicts[int(c)] = np.where(of_class.opposed[slots.place[mine]] > 0, verdict, np.int8(-1))
+    for c, mine in zip(classes.tolist(), np.split(order, starts)[1:], strict=True):
+        rows = slots.row[mine]
+        of_class = [of_reason[rows, index.byte_spans[c]] for of_reason in risks]
+        verdicts[c] = find_rejections(index.classes[c], mine, slots.place[mine], of_class)
     return verdicts
 
 
 def _shares(
-    slots: SlotTable, exchanges: Sequence[Exchange], room: np.ndarray, weights: np.ndarray, num_negatives: int
+    slots: SlotTable, exchanges: Sequence[Exchange], room: np.ndarray, weights: np.ndarray, wanted: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many negatives each slot and each exchange should give: K a row, by concept weight and by what is open.
+    """How many negatives each slot and each exchange should give, `wanted` a row, by concept weight and what is open.
 
     `room` is the p of all forms that could be put into each slot: where it is small, hardly anything can be drawn.
     """
@@ -63,13 +70,13 @@ def _shares(
     total = np.bincount(slots.row, of_slots, minlength=1 + slots.row.max(initial=0))
     total += np.bincount(rows, of_exchanges, minlength=len(total))
     total = np.maximum(total, 1e-300)
-    return num_negatives * of_slots / total[slots.row], num_negatives * of_exchanges / total[rows]
+    return wanted * of_slots / total[slots.row], wanted * of_exchanges / total[rows]
 
 
 def find_candidates(
     slots: SlotTable,
     exchanges: Sequence[Exchange],
-    verdicts: dict[int, np.ndarray],
+    verdicts: dict[int, Verdicts],
     model: SlotModel,
     index: LexiconIndex,
     concept_weights: np.ndarray,
@@ -89,49 +96,61 @@ def find_candidates(
         temperature: See `balanced_rates`.
     """
     found = model.look_up(slots)
-    members = {c: np.flatnonzero(slots.of_class == c) for c in verdicts}
-    p = {c: model.probabilities(c, found[mine], slots.place[mine]) for c, mine in members.items()}
+    p = {c: model.probabilities(c, found[of_c.slots], slots.place[of_c.slots]) for c, of_c in verdicts.items()}
     room = np.zeros(len(slots.row))
-    for c, mine in members.items():
-        room[mine] = (p[c] * (verdicts[c] == 0)).sum(-1)
+    for c, (mine, is_open, _) in verdicts.items():
+        tied = np.flatnonzero(slots.ties[mine])
+        if len(tied) and len(model.counts.key):
+            which = mine[tied]
+            is_open[tied] &= model.keep_company(c, found[which], slots.place[which], slots.ties[which])
+        room[mine] = (p[c] * is_open).sum(-1)
     names = list(index.lexicon.concepts)
     of_classes = np.array([concept_weights[names.index(of_class.concept)] for of_class in index.classes])
-    share, exchange_share = _shares(slots, exchanges, room, of_classes, num_negatives)
-    parts = []
-    for c, mine in members.items():
-        rate, ratio = balanced_rates(p[c], slots.place[mine], index.classes[c], share[mine], temperature)
-        rate = (rate * model.pass_ratio(c)[slots.place[mine]] * (verdicts[c] == 0) * ONE).astype(np.int64)
-        at, place = np.nonzero(rate)
-        parts.append(
-            Candidates(slots.row[mine[at]], mine[at], np.full(len(at), -1), place, rate[at, place], ratio[at, place])
-        )
-    parts += _exchange_candidates(slots, exchanges, members, p, exchange_share, temperature)
+    share, exchange_share = _shares(slots, exchanges, room, of_classes, SPARE * num_negatives)
+    parts: list[tuple[np.ndarray, ...]] = []
+    for c, (mine, is_open, _) in verdicts.items():
+        here = slots.place[mine]
+        rate, ratio = balanced_rates(p[c], here, index.classes[c], share[mine], temperature)
+        rate = (rate * model.pass_ratio(c)[here] * is_open * ONE).astype(np.int64)
+        drawn = np.flatnonzero(rate > 0)
+        at, place = np.divmod(drawn, rate.shape[1])
+        parts.append((mine[at], place, rate.ravel()[drawn], ratio.ravel()[drawn]))
+    replaced = sum(len(part[0]) for part in parts)
+    swaps = list(_exchange_candidates(slots, exchanges, verdicts, p, exchange_share, temperature))
+    parts += [tuple(np.array([value]) for value in swap[1:]) for swap in swaps]
     if not parts:
         return Candidates(*np.zeros((6, 0), dtype=np.int64))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    order = np.argsort(columns[0], kind="stable")
-    return Candidates(*(column[order] for column in columns))
+    slot, place, rate, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
+    other = np.full(len(slot), -1)
+    other[replaced:] = [swap[0] for swap in swaps]
+    row = slots.row[slot]
+    # Rows that add up to more than is wanted are cut down to that.
+    factor = np.minimum(1, num_negatives * ONE / np.maximum(np.bincount(row, rate), 1))
+    return Candidates(row, slot, other, place, (rate * factor[row]).astype(np.int64), ratio)
 
 
 def _exchange_candidates(
     slots: SlotTable,
     exchanges: Sequence[Exchange],
-    members: dict[int, np.ndarray],
+    verdicts: dict[int, Verdicts],
     p: dict[int, np.ndarray],
     share: np.ndarray,
     temperature: float,
-) -> Iterator[Candidates]:
-    """The rate of an exchange is min(1, ratio) share, the ratio p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2))."""
+) -> Iterator[tuple[int, int, int, int, float]]:
+    """Yield the second slot, the first, and form, rate and ratio of the first.
+
+    The rate is min(1, ratio) share, the ratio p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2)).
+    """
     for exchange, most in zip(exchanges, share.tolist(), strict=True):
         first, second = exchange
         of_class = slots.of_class[first]
-        at_first, at_second = (p[of_class][np.searchsorted(members[of_class], slot)] for slot in exchange)
+        at_first, at_second = (p[of_class][np.searchsorted(verdicts[of_class].slots, slot)] for slot in exchange)
         here, there = slots.place[first], slots.place[second]
         now = at_first[here] * at_second[there]
         odds = float(at_first[there] * at_second[here] / now) ** (1 / temperature) if now > 0 else 0.0
         rate = int(min(1.0, odds) * min(1.0, most) * ONE)
         if rate:
-            yield Candidates(*(np.array([value]) for value in (slots.row[first], first, second, there, rate, odds)))
+            yield second, first, int(there), rate, odds
 
 
 def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -> np.ndarray:
@@ -152,26 +171,27 @@ def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -
     if not len(row):
         return np.empty(0, np.int64)
     ends = np.cumsum(rate)
-    firsts = np.searchsorted(row, row)
-    base = ends[firsts] - rate[firsts]
+    new = np.append(True, row[1:] != row[:-1])
+    firsts = np.flatnonzero(new)
+    base = (ends - rate)[firsts][np.cumsum(new) - 1]
     high = ends - base - begins[row]
-    return np.flatnonzero((high + ONE - 1) // ONE > (high - rate + ONE - 1) // ONE)
+    return np.flatnonzero((high + ONE - 1) >> BITS > (high - rate + ONE - 1) >> BITS)
 
 
-def to_picks(
-    candidates: Candidates, chosen: np.ndarray, slots: SlotTable, index: LexiconIndex
-) -> Iterator[tuple[int, Pick]]:
-    """Yield (row, pick) of the chosen candidates."""
+def to_picks(candidates: Candidates, chosen: np.ndarray, slots: SlotTable, index: LexiconIndex) -> Picks:
+    """The chosen candidates in words."""
     picked = Candidates(*(column[chosen] for column in candidates))
-    of_class, here = slots.of_class[picked.slot], slots.place[picked.slot]
-    spans = [np.stack([slots.start[which], slots.end[which]], -1).tolist() for which in (picked.slot, picked.other)]
-    columns = (of_class, picked.row, picked.place, here, picked.other, picked.ratio.astype(np.float32))
-    for c, row, place, old, other, ratio, first, second in zip(
-        *(column.tolist() for column in columns), *spans, strict=True
-    ):
-        forms = index.classes[c].forms
-        concept = index.classes[c].concept
-        if other < 0:
-            yield row, Pick((tuple(first),), (forms[place],), REPLACE, concept, ratio)
-        else:
-            yield row, Pick((tuple(first), tuple(second)), (forms[place], forms[old]), EXCHANGE, concept, ratio)
+    first, other = picked.slot, picked.other
+    classes = [index.classes[c] for c in slots.of_class[first].tolist()]
+    columns = (slots.start[first], slots.end[first], picked.place)
+    edits = [
+        [(start, end, of_class.forms[place])]
+        for of_class, start, end, place in zip(classes, *(column.tolist() for column in columns), strict=True)
+    ]
+    operators = [REPLACE] * len(edits)
+    for i in np.flatnonzero(other >= 0).tolist():
+        operators[i] = EXCHANGE
+        old = classes[i].forms[slots.place[first[i]]]
+        edits[i].append((int(slots.start[other[i]]), int(slots.end[other[i]]), old))
+    concepts = [of_class.concept for of_class in classes]
+    return Picks(picked.row.tolist(), edits, operators, concepts, picked.ratio.astype(np.float32).tolist())

@@ -126,7 +126,9 @@ def _reads_first_patch(model: Any) -> bool:
     if not hasattr(model, "visual_projection"):
         return False
     config = model.config.vision_config
-    pixels = torch.randn(3, config.num_channels, config.image_size, config.image_size, generator=_generator())
+    pixels = torch.randn(
+        3, config.num_channels, config.image_size, config.image_size, generator=torch.Generator().manual_seed(0)
+    )
     inputs = {"pixel_values": pixels.to(model.device, model.dtype)}
     with _evaluating(model):
         expected = embed_images(model, inputs)
@@ -138,10 +140,6 @@ def _reads_first_patch(model: Any) -> bool:
             same = False
         model.reads_first_patch = False
     return same
-
-
-def _generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
 
 
 @contextmanager

@@ -50,9 +50,10 @@ def _match_case(new: str, old: str) -> str:
 def _match_article(gap: str, new: str) -> tuple[str, int]:
     """`gap`, the text before `new`, with an article that fits; how many of its last characters that concerned."""
     # Most gaps end in no article; a look at one character is cheaper than the expression.
-    if gap.rstrip()[-1:] not in ("a", "A", "n", "N"):
+    end = len(gap.rstrip())
+    if gap[end - 1 : end] not in ("a", "A", "n", "N"):
         return gap, 0
-    found = _ARTICLE.search(gap)
+    found = _ARTICLE.search(gap, max(0, end - 2))
     if not found:
         return gap, 0
     old, space = found.groups()
@@ -66,12 +67,12 @@ def _match_article(gap: str, new: str) -> tuple[str, int]:
     return gap[: found.start()] + article + space, len(gap) - found.start()
 
 
-def replace_words(caption: str, replacements: Sequence[Replacement]) -> Change:
+def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) -> Change:
     """Do all replacements; only their spans and the articles directly before them change.
 
     Args:
         caption: Any text.
-        replacements: One or more, in order and not overlapping.
+        replacements: One or more, as in `Replacement`, in order and not overlapping.
 
     Example:
         >>> replace_words("A red car", [Replacement(2, 5, "orange")])
@@ -82,11 +83,12 @@ def replace_words(caption: str, replacements: Sequence[Replacement]) -> Change:
     """
     text = ""
     done = 0
-    begin = replacements[0].start
+    begin = replacements[0][0]
     for start, end, new in replacements:
         if not done <= start < end <= len(caption):
             raise ValueError(f"Replacement {start}:{end} must lie in {done}:{len(caption)} and not be empty.")
-        new = _match_case(new, caption[start:end])
+        old = caption[start:end]
+        new = new if old.islower() else _match_case(new, old)
         gap, article = _match_article(caption[done:start], new)
         if not done:
             begin = start - article  # an article that changed belongs to the span

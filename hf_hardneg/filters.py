@@ -1,54 +1,57 @@
 """Is a changed caption false of its image? Pure; every rejection has a reason, which is counted and reported."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from .lexicon.index import SwapClass
 
 
+DISAGREES = "the new word does not agree with a pronoun of the caption"
 IN_CAPTION = "the new word is in the caption"
 IN_OTHER_CAPTION = "the new word is in another caption of the image"
 IN_CATEGORIES = "the new word is an annotated category of the image"
 # In the order in which they are looked for.
-REASONS = (IN_CAPTION, IN_OTHER_CAPTION, IN_CATEGORIES)
+REASONS = (DISAGREES, IN_CAPTION, IN_OTHER_CAPTION, IN_CATEGORIES)
 
 
-# The weight of each reason in a sum from which all of them can be read: no class has so many mentions.
-_BASE = 256
+class Verdicts(NamedTuple):
+    """What can be put into N slots of one class of V forms.
+
+    Attributes:
+        slots: (N,) which slots of the batch these are.
+        open: (N, V) bool: forms that replace the one that stands there, and that nothing speaks for.
+        struck: (N, 1 + R) bool: whether any form is open, then whether any was turned down for each of `REASONS`.
+    """
+
+    slots: np.ndarray
+    open: np.ndarray
+    struck: np.ndarray
 
 
-def mark_mentions(sources: Sequence[Sequence[Sequence[int]]], size: int) -> np.ndarray:
-    """Who mentions what: (B, M) of sums of 256^r, r the place in `REASONS` of a source that has the mention.
+def unpack_risks(risks: Sequence[int], size: int) -> np.ndarray:
+    """Bit sets such as those of `LexiconIndex.risks`, as B rows of `size` bytes."""
+    joined = b"".join([risk.to_bytes(size, "little") for risk in risks])
+    return np.frombuffer(joined, np.uint8).reshape(len(risks), size)
+
+
+def find_rejections(
+    of_class: SwapClass, slots: np.ndarray, place: np.ndarray, risks: Sequence[np.ndarray]
+) -> Verdicts:
+    """Which forms of a class may be put into each of N slots, and why others may not.
 
     Args:
-        sources: For each reason, for each of B rows, the mentions of `LexiconIndex`, in any order.
-        size: M, how many mentions the index has.
+        of_class: V forms.
+        slots: (N,) handed on.
+        place: (N,) the form that stands there.
+        risks: For each of `REASONS`, (N, ceil(V / 8)) the bits of the forms that it speaks for.
     """
-    marks = np.zeros((len(sources[0]), size), dtype=np.float32)
-    for reason, mentions in enumerate(sources):
-        rows = np.repeat(np.arange(len(mentions)), [len(found) for found in mentions])
-        once = np.zeros(marks.shape, dtype=bool)
-        once[rows, [mention for found in mentions for mention in found]] = True
-        marks[once] += _BASE**reason
-    return marks
-
-
-def find_rejections(of_class: SwapClass, rows: np.ndarray, marks: np.ndarray) -> np.ndarray:
-    """Why each form of a class may not be put into each of N slots.
-
-    Args:
-        of_class: V forms, with the mentions that tell that one may be true: itself, what is compatible, hypernyms.
-        rows: (N,) the row of each slot.
-        marks: (B, M) from `mark_mentions`.
-
-    Returns:
-        (N, V) of integers: 0 for a form that nothing speaks for, else 1 + the place in `REASONS`.
-    """
-    known = marks[rows[:, None], of_class.mentions] @ of_class.risks.T
-    verdict = np.zeros(known.shape, dtype=np.int8)
-    at, form = np.nonzero(known)
-    counts = known[at, form].astype(np.int64)
-    # The lowest digit that is not 0, in base 256, is the first reason.
-    verdict[at, form] = np.where(counts % _BASE > 0, 1, np.where(counts // _BASE % _BASE > 0, 2, 3))
-    return verdict
+    left = of_class.opposed_bits[place]
+    struck = np.empty((len(place), 1 + len(REASONS)), dtype=bool)
+    for reason, of_reason in enumerate(risks, 1):
+        struck[:, reason] = (left & of_reason).any(-1)
+        left &= ~of_reason
+    struck[:, 0] = left.any(-1)
+    is_open = np.unpackbits(left, axis=1, count=len(of_class.forms), bitorder="little").view(bool)
+    return Verdicts(slots, is_open, struck)

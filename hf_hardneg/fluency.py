@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .lexicon.index import LexiconIndex, SwapClass
-from .slots import Analysis
+from .slots import TIES, Analysis
 
 
 # Contexts of a slot by distance: which of (l2, l1, r1, r2) each of the five tables looks at.
 TABLES = ((1,), (0, 1), (2,), (2, 3), (1, 2))
+TIED_TABLES = (0, 2, 3)  # which of them hold the words of each of `TIES`
 STRENGTHS = (
     1.0,
     1.0,
@@ -35,7 +36,7 @@ _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dt
 
 
 class SlotTable(NamedTuple):
-    """N slots of a batch as columns: row, class, form, the hashes (N, 4) of the words around, word span."""
+    """N slots of a batch as columns: row, class, form, the hashes (N, 4) of the words around, word span, ties."""
 
     row: np.ndarray
     of_class: np.ndarray
@@ -43,6 +44,7 @@ class SlotTable(NamedTuple):
     around: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    ties: np.ndarray
 
 
 @lru_cache(maxsize=2**18)
@@ -60,12 +62,12 @@ def tabulate_slots(analyses: Sequence[Analysis]) -> SlotTable:
         if not slots:
             continue
         hashes = [edge, edge, *map(_hash_word, words), edge, edge]
-        for start, end, reading, of_class in slots:
-            flat += (row, of_class, reading.place, start, end)
+        for start, end, reading, of_class, ties in slots:
+            flat += (row, of_class, reading.place, start, end, ties)
             flat += (hashes[start], hashes[start + 1], hashes[end + 2], hashes[end + 3])
-    table = np.fromiter(flat, np.uint64, len(flat)).reshape(-1, 9)
-    numbers = table[:, :5].astype(np.int64)
-    return SlotTable(numbers[:, 0], numbers[:, 1], numbers[:, 2], table[:, 5:], numbers[:, 3], numbers[:, 4])
+    table = np.fromiter(flat, np.uint64, len(flat)).reshape(-1, 10)
+    row, of_class, place, start, end, ties = table[:, :6].astype(np.int64).T.copy()
+    return SlotTable(row, of_class, place, table[:, 6:], start, end, ties)
 
 
 def _context_keys(slots: SlotTable) -> np.ndarray:
@@ -156,18 +158,21 @@ class SlotModel:
         found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         return np.where(keys[found] == wanted, found, -1)
 
-    def _dense_counts(self, found: np.ndarray, size: int) -> np.ndarray:
-        """Counts (5, N, V) of the contexts that `look_up` found."""
+    def _dense_counts(self, found: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Counts (U, V) of the distinct contexts that `look_up` found, and which of them each slot has (5, N).
+
+        Most slots share their contexts, such as an "a" before.
+        """
         _, starts = self._index
-        places = found.T.ravel()
-        dense = np.zeros((len(places), size))
-        known = np.flatnonzero(places >= 0)
-        begin, end = starts[places[known]], starts[places[known] + 1]
-        lengths = end - begin
+        contexts, which = np.unique(found.T, return_inverse=True)
+        dense = np.zeros((len(contexts), size))
+        known = np.flatnonzero(contexts >= 0)
+        begin = starts[contexts[known]]
+        lengths = starts[contexts[known] + 1] - begin
         rows = np.repeat(known, lengths)
-        flat = np.arange(len(rows)) + np.repeat(begin - np.append(0, np.cumsum(lengths)[:-1]), lengths)
+        flat = np.arange(len(rows)) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)
         dense[rows, self.counts.place[flat]] = self.counts.often[flat]
-        return dense.reshape(found.shape[1], found.shape[0], size)
+        return dense, which.reshape(found.T.shape)
 
     def probabilities(self, class_id: int, found: np.ndarray, place: np.ndarray) -> np.ndarray:
         """p(form | context) of N slots of one class, each without the caption it stands in.
@@ -183,19 +188,36 @@ class SlotModel:
             uses get 0; where the class was never seen, all are alike.
         """
         totals = self.totals[class_id]
-        size, rows = len(totals), np.arange(len(place))
-        prior = np.where(totals > 0, totals + PRIOR, 0.0) if totals.any() else np.ones(size)
-        prior = np.repeat(prior[None], len(rows), axis=0)
-        prior[rows, place] -= totals[place] > 0
-        prior /= prior.sum(-1, keepdims=True)
-        dense = self._dense_counts(found, size)
-        dense[:, rows, place] = np.maximum(dense[:, rows, place] - 1, 0)
-        left1, left2, right1, right2, both = dense
-        left = _back_off(left2, _back_off(left1, prior, STRENGTHS[0]), STRENGTHS[1])
-        right = _back_off(right2, _back_off(right1, prior, STRENGTHS[2]), STRENGTHS[3])
+        prior = np.where(totals > 0, totals + PRIOR, 0.0) if totals.any() else np.ones(len(totals))
+        priors = prior - np.diag(totals > 0)  # row i: form i stands there
+        priors /= priors.sum(-1, keepdims=True)
+        prior = priors[place]
+        dense, which = self._dense_counts(found, len(totals))
+        counts, rows = dense[which], np.arange(len(place))
+        mine = counts[:, rows, place]
+        counts[:, rows, place] -= mine > 0
+        total = dense.sum(-1)[which] - (mine > 0)
+        distinct = (dense > 0).sum(-1)[which] - (mine == 1)
+        left1, left2, right1, right2, both = zip(counts, total, distinct, STRENGTHS, strict=True)
+        left = _back_off(_back_off(prior, *left1), *left2)
+        right = _back_off(_back_off(prior, *right1), *right2)
         product = np.divide(left * right, prior, out=np.zeros_like(prior), where=prior > 0)
         product /= np.maximum(product.sum(-1, keepdims=True), 1e-300)
-        return _back_off(both, product, STRENGTHS[4])
+        return _back_off(product, *both)
+
+    def keep_company(self, class_id: int, found: np.ndarray, place: np.ndarray, ties: np.ndarray) -> np.ndarray:
+        """Forms (N, V) that any caption has with the words that a slot is tied to; none if not form `place`, too.
+
+        The slot's own caption counts, too: this is a property of words, and does not tell which one was there first.
+        """
+        fits = np.ones((len(place), len(self.totals[class_id])), dtype=bool)
+        for tie, table in zip(TIES, TIED_TABLES, strict=True):
+            tied = np.flatnonzero(ties & tie)
+            if len(tied):
+                dense, which = self._dense_counts(found[tied, table, None], fits.shape[1])
+                seen = (dense > 0)[which[0]]
+                fits[tied] &= seen & seen[np.arange(len(tied)), place[tied]][:, None]
+        return fits
 
     def pass_ratio(self, class_id: int) -> np.ndarray:
         """(V, V): min(1, r(j -> i) / r(i -> j)), r the rate at which form j passes the truth filter where i stands.
@@ -251,11 +273,15 @@ def _describe(index: LexiconIndex) -> list[list[str]]:
     return [[of_class.concept, *of_class.forms] for of_class in index.classes]
 
 
-def _back_off(counts: np.ndarray, back: np.ndarray, strength: float) -> np.ndarray:
+def _back_off(
+    back: np.ndarray, counts: np.ndarray, total: np.ndarray, distinct: np.ndarray, strength: float
+) -> np.ndarray:
     """Witten and Bell (1991): (n + s T back) / (sum n + s T), T the forms seen; `back` where nothing was."""
-    weight = strength * (counts > 0).sum(-1, keepdims=True)
-    total = counts.sum(-1, keepdims=True) + weight
-    return np.where(total > 0, (counts + weight * back) / np.maximum(total, 1), back)
+    weight = strength * distinct
+    total = total + weight
+    nothing = total == 0
+    weight[nothing] = total[nothing] = 1
+    return (counts + weight[:, None] * back) / total[:, None]
 
 
 def balanced_rates(

@@ -39,8 +39,8 @@ def add_image_embeddings(rows: Dataset, model: Any, processor: Any) -> Dataset:
         processor: Its processor.
 
     Returns:
-        The rows with the column, the images still there but not looked at. Cached by the fingerprint of the rows and
-        by `vision_digest`.
+        The rows with the column; the images are still there, and are decoded with each row unless you remove them.
+        Cached by the fingerprint of the rows and by `vision_digest`.
 
     Raises:
         ValueError: If a column is missing.

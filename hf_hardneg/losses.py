@@ -48,9 +48,10 @@ def _choice_losses(logits: Tensor, target: Tensor, label_smoothing: float, focal
         return F.cross_entropy(logits, target, reduction="none")
     log_p = logits.log_softmax(dim=1)
     losses = -log_p.gather(1, target[:, None])[:, 0]
-    # A row with nothing else to choose has 1 - p = 0, where a power below 1 has an infinite slope.
-    doubt = (-torch.expm1(-losses)).clamp(min=torch.finfo(losses.dtype).eps)
-    focus = doubt**focal_gamma if focal_gamma else 1.0
+    focus: Tensor | float = 1.0
+    if focal_gamma:
+        # A row with nothing else to choose has 1 - p = 0, where a power below 1 has an infinite slope.
+        focus = (-torch.expm1(-losses)).clamp(min=torch.finfo(losses.dtype).eps) ** focal_gamma
     if label_smoothing:
         present = logits > -torch.inf
         evenly = -log_p.masked_fill(~present, 0).sum(dim=1) / present.sum(dim=1)

@@ -6,28 +6,30 @@ rows.map(AddHardNegatives(model=model), batched=True, num_proc=N, features=with_
 
 import gc
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
 
 from .columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_FEATURES, OTHER_CAPTIONS
-from .draw import Pick, draw_systematically, find_candidates, find_verdicts, to_picks
-from .edits import Replacement, replace_words
+from .draw import Picks, draw_systematically, find_candidates, find_verdicts, to_picks
+from .edits import Change, replace_words
 from .exchanges import Exchange, find_exchanges
-from .filters import REASONS, mark_mentions
+from .filters import REASONS, Verdicts, unpack_risks
 from .fingerprint import source_digest
 from .fluency import SlotModel, SlotTable, count_contexts, tabulate_slots
 from .lexicon import CONCEPTS, vocabularies_digest
 from .lexicon.index import LexiconIndex, load_index
 from .slots import Analysis, analyze, find_mentions
-from .words import word_spans
+from .words import locate_words
 
 
 BATCH = 4000  # captions that are looked at together; larger batches are a little faster
-TEMPERATURE = 1.35  # where coverage and guessability of COCO's captions balance; README.md shows the curve
+TEMPERATURE = 1.375  # where coverage and guessability of COCO's captions balance; README.md shows the curve
 EMPTY = "the caption is empty"
 NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
@@ -57,18 +59,26 @@ def _paused_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _marks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> np.ndarray:
-    """What each row's caption, other captions and categories mention, as `mark_mentions` gives it."""
-    own = [analysis.mentions for analysis in analyses]
+def _find_risks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> list[np.ndarray]:
+    """Which forms may not be put into each row for each of `REASONS`: bits (B, W)."""
+    clashes, clashing = index.disagreements, frozenset(index.disagreements)
+
+    def join(mentions: Iterable[int]) -> int:
+        return reduce(or_, map(index.risks.__getitem__, mentions), 0)
+
+    disagreeing = [
+        0 if clashing.isdisjoint(words) else reduce(or_, map(clashes.__getitem__, clashing.intersection(words)))
+        for words, _, _ in analyses
+    ]
+    own = [join(analysis.mentions) for analysis in analyses]
     known = dict(zip(batch[CAPTION], own, strict=True))
-    sources: list[list[list[int]]] = [own]
+    sources = [disagreeing, own]
     for name in (OTHER_CAPTIONS, CATEGORIES):
         texts = [row or () for row in batch[name]]
-        for text in {text for row in texts for text in row}:
-            if text not in known:
-                known[text] = find_mentions(text, index)
-        sources.append([[mention for text in row for mention in known[text]] for row in texts])
-    return mark_mentions(sources, len(index.mentions))
+        for text in {text for row in texts for text in row}.difference(known):
+            known[text] = join(find_mentions(text, index))
+        sources.append([reduce(or_, map(known.__getitem__, row), 0) for row in texts])
+    return [unpack_risks(source, index.byte_spans[-1].stop) for source in sources]
 
 
 def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel:
@@ -77,11 +87,11 @@ def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel
         analyses = analyze([caption or "" for caption in batch[CAPTION]], index)
         slots = tabulate_slots(analyses)
         model = SlotModel.empty(index)
-        for c, verdict in find_verdicts(slots, _marks(batch, analyses, index), index).items():
-            place = slots.place[slots.of_class == c]
-            model.totals[c] += np.bincount(place, minlength=verdict.shape[1])
+        for c, (mine, is_open, _) in find_verdicts(slots, _find_risks(batch, analyses, index), index).items():
+            place = slots.place[mine]
+            model.totals[c] += np.bincount(place, minlength=is_open.shape[1])
             model.tried[c] += model.totals[c][:, None]
-            np.add.at(model.passed[c], place, verdict == 0)
+            np.add.at(model.passed[c], place, is_open)
         return SlotModel(count_contexts(slots), model.totals, model.tried, model.passed)
 
 
@@ -158,21 +168,18 @@ class AddHardNegatives:
         analyses = analyze(captions, index)
         slots = tabulate_slots(analyses)
         picks, rejections = self._draw(batch, captions, analyses, slots, index)
-        changes = []
-        for caption, of_row in zip(captions, picks, strict=True):
-            spans = word_spans(caption) if of_row else []
-            changes.append([replace_words(caption, _replacements(pick, spans)) for pick in of_row])
-        columns = (
-            [[change.text for change in of_row] for of_row in changes],
-            [[pick.concept for pick in of_row] for of_row in picks],
-            [[pick.operator for pick in of_row] for of_row in picks],
-            [[change.old for change in of_row] for of_row in changes],
-            [[change.new for change in of_row] for of_row in changes],
-            [[[change.start, change.end] for change in of_row] for of_row in changes],
-            [[pick.ratio for pick in of_row] for of_row in picks],
-            rejections,
-        )
-        return dict(zip(NEGATIVE_FEATURES, columns, strict=True))
+        changes = [
+            _change(captions[row], analyses[row], edits) for row, edits in zip(picks.row, picks.edits, strict=True)
+        ]
+        text, start, end, old, new = map(list, zip(*changes, strict=True)) if changes else ([] for _ in range(5))
+        span = list(map(list, zip(start, end, strict=True)))
+        ends = np.searchsorted(picks.row, np.arange(len(captions)), side="right").tolist()
+        of_rows = list(map(slice, [0, *ends], ends))
+        columns = [
+            list(map(column.__getitem__, of_rows))
+            for column in (text, picks.concept, picks.operator, old, new, span, picks.ratio)
+        ]
+        return dict(zip(NEGATIVE_FEATURES, [*columns, rejections], strict=True))
 
     def _draw(
         self,
@@ -181,9 +188,9 @@ class AddHardNegatives:
         analyses: Sequence[Analysis],
         slots: SlotTable,
         index: LexiconIndex,
-    ) -> tuple[list[list[Pick]], list[list[str]]]:
+    ) -> tuple[Picks, list[list[str]]]:
         """Draw the negatives of each row, and say for which reasons candidates were turned down."""
-        verdicts = find_verdicts(slots, _marks({**batch, CAPTION: captions}, analyses, index), index)
+        verdicts = find_verdicts(slots, _find_risks({**batch, CAPTION: captions}, analyses, index), index)
         exchanges = _all_exchanges(analyses, batch[OTHER_CAPTIONS], slots, index)
         candidates = find_candidates(
             slots,
@@ -195,63 +202,65 @@ class AddHardNegatives:
             self.num_negatives,
             self.temperature,
         )
-        begins = [
-            _uniform(self.seed, image_id, caption) for image_id, caption in zip(batch[IMAGE_ID], captions, strict=True)
-        ]
-        chosen = draw_systematically(candidates.row, candidates.rate, np.array(begins, dtype=np.int64))
-        picks: list[list[Pick]] = [[] for _ in captions]
-        for row, pick in to_picks(candidates, chosen, slots, index):
-            picks[row].append(pick)
-        return picks, _explain(captions, picks, slots, verdicts)
+        begins = _uniform(self.seed, batch[IMAGE_ID], captions)
+        order = np.argsort(candidates.row, kind="stable")
+        chosen = draw_systematically(candidates.row[order], candidates.rate[order], begins)
+        picks = to_picks(candidates, order[chosen], slots, index)
+        return picks, _explain(captions, set(picks.row), slots, verdicts)
 
     def _concept_weights(self) -> tuple[float, ...]:
         return (1.0,) * len(self.concepts) if self.concept_weights is None else self.concept_weights
 
 
-def _uniform(seed: int, image_id: Any, caption: str) -> int:
-    """From 0 to ONE - 1, decided by the arguments alone."""
-    text = f"{seed}/{image_id}/{caption}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "little")
+def _uniform(seed: int, image_ids: Sequence[Any], captions: Sequence[str]) -> np.ndarray:
+    """For each caption an integer from 0 to 2**32 - 1 (`draw.ONE` - 1), decided by seed, image and caption alone."""
+    digests = [
+        hashlib.blake2b(f"{seed}/{image_id}/{caption}".encode("utf-8", "surrogatepass"), digest_size=4).digest()
+        for image_id, caption in zip(image_ids, captions, strict=True)
+    ]
+    return np.frombuffer(b"".join(digests), "<u4").astype(np.int64)
 
 
 def _all_exchanges(
     analyses: Sequence[Analysis], other_captions: Sequence[Sequence[str]], slots: SlotTable, index: LexiconIndex
 ) -> list[Exchange]:
     """The exchanges of all captions, their slots counted through the batch."""
-    first = np.searchsorted(slots.row, np.arange(len(analyses))).tolist()
+    # Only words of one class change places, and few captions have two of a class.
+    pairs, often = np.unique(slots.row * len(index.classes) + slots.of_class, return_counts=True)
+    rows = np.unique(pairs[often > 1] // len(index.classes))
+    first = np.searchsorted(slots.row, rows)
     return [
-        Exchange(first[row] + exchange.first, first[row] + exchange.second)
-        for row, analysis in enumerate(analyses)
-        if len(analysis.slots) > 1
-        for exchange in find_exchanges(analysis, other_captions[row] or (), index)
+        Exchange(begin + exchange.first, begin + exchange.second)
+        for row, begin in zip(rows.tolist(), first.tolist(), strict=True)
+        for exchange in find_exchanges(analyses[row], other_captions[row] or (), index)
     ]
 
 
-def _replacements(pick: Pick, spans: Sequence[tuple[int, int]]) -> list[Replacement]:
-    """What a pick changes, in characters; `spans` are those of the caption's words."""
-    return [
-        Replacement(spans[start][0], spans[end - 1][1], form)
-        for (start, end), form in zip(pick.spans, pick.forms, strict=True)
-    ]
+def _change(caption: str, analysis: Analysis, edits: Sequence[tuple[int, int, str]]) -> Change:
+    """The caption with other words in the place of some; `edits` as in `Picks`."""
+    return replace_words(
+        caption, [(*locate_words(caption, analysis.words, start, end), new) for start, end, new in edits]
+    )
 
 
 def _explain(
-    captions: Sequence[str], picks: Sequence[Sequence[Pick]], slots: SlotTable, verdicts: Mapping[int, np.ndarray]
+    captions: Sequence[str], covered: Set[int], slots: SlotTable, verdicts: Mapping[int, Verdicts]
 ) -> list[list[str]]:
-    """Why candidates of each row were turned down, each reason once; a row without negatives has at least one."""
+    """Why candidates of each row were turned down, each reason once; one or more if not `covered`."""
     struck = np.zeros((len(captions), len(REASONS) + 1), dtype=bool)
     has_slot = np.zeros(len(captions), dtype=bool)
-    for c, verdict in verdicts.items():
-        row = slots.row[slots.of_class == c]
-        has_slot[row] = True
-        for reason in range(len(REASONS) + 1):
-            np.logical_or.at(struck[:, reason], row, (verdict == reason).any(-1))
+    has_slot[slots.row] = True
+    for mine, _, of_slots in verdicts.values():
+        at, reason = np.nonzero(of_slots)
+        struck[slots.row[mine[at]], reason] = True
     rejections = []
-    for caption, of_row, marked, candidates in zip(captions, picks, struck.tolist(), has_slot.tolist(), strict=True):
+    for row, (caption, marked, candidates) in enumerate(
+        zip(captions, struck.tolist(), has_slot.tolist(), strict=True)
+    ):
         reasons = [reason for reason, is_struck in zip(REASONS, marked[1:], strict=True) if is_struck]
         if not candidates:
             reasons = [NO_CONCEPT if caption.strip() else EMPTY]
-        elif not of_row and (marked[0] or not reasons):
+        elif row not in covered and (marked[0] or not reasons):
             reasons.append(GUESSABLE)
         rejections.append(reasons)
     return rejections

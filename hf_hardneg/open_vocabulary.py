@@ -44,7 +44,7 @@ def choose_words(
     kinds: dict[str, list[str]] = {kind: [] for kind in KINDS.values()}
     for word, tags in sorted(counts.items(), key=lambda item: (-item[1].total(), item[0])):
         [(tag, often)] = tags.most_common(1)
-        is_known = any(phrase.size == 1 for phrase in index.phrases.get(word, ()))
+        is_known = bool(index.phrases.get(word, {"": []})[""])
         if tag in KINDS and often >= max(min_count, MIN_SHARE * tags.total()):
             if word.isalpha() and len(word) > 2 and not is_known and word not in TOO_VAGUE:
                 kinds[KINDS[tag]].append(word)

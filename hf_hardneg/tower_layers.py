@@ -106,12 +106,14 @@ class _QuickGELU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, states: Tensor) -> Tensor:
+        """The activation of `states`, any shape."""
         scaled = states * _QuickGELU.A
         ctx.save_for_backward(scaled)
         return F.silu(scaled).mul_(1 / _QuickGELU.A)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        """The gradient with respect to `states`."""
         return torch.ops.aten.silu_backward(gradients[0], *ctx.saved_tensors)
 
 
@@ -119,7 +121,7 @@ class LeanQuickGELU(nn.Module):
     """CLIP's activation with a third of the memory traffic; equal to transformers' `QuickGELUActivation`."""
 
     def forward(self, states: Tensor) -> Tensor:
-        """X sigmoid(1.702 x), any shape."""
+        """Return x sigmoid(1.702 x) of states of any shape."""
         return _QuickGELU.apply(states)
 
 

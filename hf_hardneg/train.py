@@ -239,6 +239,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
     Raises:
         ValueError: On data or arguments that cannot be used; the message says what to do.
     """
+    from .columns import IMAGE
     from .evaluation.encoding import text_limit
     from .evaluation.results import collect_outcomes, summarize
     from .image_cache import add_image_embeddings
@@ -254,7 +255,8 @@ def run(arguments: Arguments) -> dict[str, Any]:
         if model_args.text_only:
             data = replace(
                 data,
-                rows=add_image_embeddings(data.rows, model.to(args.device), processor),
+                # Without their images, which would be decoded for nothing; retrieval looks at those held out.
+                rows=add_image_embeddings(data.rows, model.to(args.device), processor).remove_columns(IMAGE),
                 held_out=add_image_embeddings(data.held_out, model, processor),
             )
     if data.skipped:

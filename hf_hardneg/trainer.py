@@ -110,7 +110,9 @@ class HardNegCLIPTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         self.loss_is_scaled_for_ga = False
         self.is_sigmoid = args.loss == "sigmoid" or (args.loss == "auto" and hasattr(plain, "logit_bias"))
-        self.teacher = copy.deepcopy(plain).eval().requires_grad_(False) if args.distillation_weight else None
+        self.teacher: Any = None
+        if args.distillation_weight:
+            self.teacher = copy.deepcopy(plain).to(args.device).eval().requires_grad_(False)
         self.all_finite: Tensor | None = None
         if not self.is_sigmoid:
             self.add_callback(ClampTemperature())
@@ -219,9 +221,8 @@ class HardNegCLIPTrainer(Trainer):
         return loss
 
     def _distillation(self, inputs: Sequence[Mapping[str, Tensor]], batch: Embeddings, scale: Tensor) -> Tensor:
-        teacher = self.teacher.to(batch.image.device)  # type: ignore[union-attr]
         with torch.no_grad():
-            outputs = [self._embed(teacher, chunk) for chunk in inputs]
+            outputs = [self._embed(self.teacher, chunk) for chunk in inputs]
             known = gather_embeddings(_join(inputs, outputs))
         scales = {"logit_scale": scale, "teacher_logit_scale": outputs[0]["logit_scale"]}
         return distillation_loss(batch, known, **scales)

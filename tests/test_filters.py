@@ -1,18 +1,38 @@
-import numpy as np
+from functools import reduce
+from operator import or_
+
 import pytest
 
-from hf_hardneg.filters import IN_CAPTION, IN_CATEGORIES, IN_OTHER_CAPTION, REASONS, find_rejections, mark_mentions
+from hf_hardneg.draw import find_verdicts
+from hf_hardneg.filters import IN_CAPTION, IN_CATEGORIES, IN_OTHER_CAPTION, REASONS, unpack_risks
+from hf_hardneg.fluency import tabulate_slots
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.slots import find_mentions
+from hf_hardneg.slots import analyze, find_mentions
+
+
+def find_risks(*texts):
+    """No word disagrees; then the bits of what each text mentions."""
+    index = load_index()
+    sets = [0, *(reduce(or_, [index.risks[m] for m in find_mentions(text, index)], 0) for text in texts)]
+    return [unpack_risks([bits], index.byte_spans[-1].stop) for bits in sets]
 
 
 def judge(new, caption, others="", categories=""):
+    """Why `new` cannot be put into the first slot of its class; `struck` has to name all reasons and no other."""
     index = load_index()
-    of_class = next(c for c in index.classes if new in c.forms)
-    sources = [[find_mentions(text, index)] for text in (caption, others, categories)]
-    marks = mark_mentions(sources, len(index.mentions))
-    verdict = find_rejections(of_class, np.array([0]), marks)[0, of_class.forms.index(new)]
-    return REASONS[verdict - 1] if verdict else None
+    risks = find_risks(caption, others, categories)
+    slots = tabulate_slots(analyze([caption], index))
+    for c, verdicts in find_verdicts(slots, risks, index).items():
+        forms = index.classes[c].forms
+        if new in forms:
+            assert verdicts.struck[0, 0] == verdicts.open[0].any()
+            if verdicts.open[0, forms.index(new)]:
+                return None
+            bit = 1 << (8 * index.byte_spans[c].start + forms.index(new))
+            spoken = [r for r, row in enumerate(risks) if int.from_bytes(row[0].tobytes(), "little") & bit]
+            assert verdicts.struck[0, 1 + spoken[0]]
+            return REASONS[spoken[0]]
+    raise AssertionError(f"{new} is in no class of {caption}")
 
 
 @pytest.mark.parametrize(
@@ -32,3 +52,11 @@ def judge(new, caption, others="", categories=""):
 )
 def test_words_that_may_be_true_are_rejected_with_the_first_reason(arguments, reason):
     assert judge(*arguments) == reason
+
+
+def test_a_form_counts_for_its_first_reason_only():
+    index = load_index()
+    text = "a dog and a cat"
+    rows = find_risks(text, "a cat", "cat")
+    [verdicts] = find_verdicts(tabulate_slots(analyze([text], index)), rows, index).values()
+    assert verdicts.struck.tolist() == [[True, False, True, False, False]] * 2

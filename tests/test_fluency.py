@@ -108,3 +108,16 @@ def test_flow_is_the_same_in_both_directions_and_within_its_share(seed, share, t
     assert (rates[of_class.opposed == 0] == 0).all()
     if flat.min() > 1e-6:  # far above the grain to which probabilities are rounded
         assert ratios[0, 1] == pytest.approx(flat[1] / flat[0], rel=1e-3)
+
+
+def test_a_tied_word_is_replaced_only_by_what_captions_have_in_its_company():
+    captions = ["a coin purse", "a coin bag", "a wooden basket", "a jar of honey", "a mug of honey", "a mug of water"]
+    index = load_index()
+    model = fit_slot_model([batch(captions)])
+    slots = tabulate_slots(analyze(["a coin purse", "a jar of honey"], index))
+    fitting = []
+    for i, c in enumerate(slots.of_class.tolist()):
+        one = slots._replace(**{name: column[i : i + 1] for name, column in slots._asdict().items()})
+        fits = model.keep_company(c, model.look_up(one), one.place, one.ties)
+        fitting.append({form for form, fit in zip(index.classes[c].forms, fits[0], strict=True) if fit})
+    assert fitting == [{"purse", "bag"}, {"jar", "mug"}]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hf_hardneg.audit import audit
 from hf_hardneg.columns import NEGATIVE_FEATURES, ROW_FEATURES, with_negatives
-from hf_hardneg.filters import IN_CAPTION, IN_OTHER_CAPTION
+from hf_hardneg.filters import DISAGREES, IN_CAPTION, IN_OTHER_CAPTION
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives import EMPTY, GUESSABLE, NO_CONCEPT, AddHardNegatives, fit_slot_model
 
@@ -60,6 +60,16 @@ def test_reasons_name_what_speaks_against_a_replacement():
     batch = add(rows(["a fat cat", "a fat cat", "a fat or skinny cat"], [[], ["a skinny cat"], []]))
     assert batch["rejections"] == [[], [IN_OTHER_CAPTION], [IN_CAPTION]]
     assert batch["negatives"] == [["a skinny cat"], [], []]
+
+
+def test_a_person_agrees_with_the_pronouns_of_the_caption():
+    captions = ["A man takes his hat.", "A lady takes her hat.", "A man takes a hat."]
+    batch = AddHardNegatives(concepts=("object",), num_negatives=90)(rows(captions))
+    persons = [{new.split()[-1] for new in news} for news in batch["negative_news"]]
+    assert "child" in persons[0] and not persons[0] & {"woman", "lady", "girl"}
+    assert "baby" in persons[1] and not persons[1] & {"man", "gentleman", "boy", "guy"}
+    assert {"woman", "lady", "girl"} <= persons[2]
+    assert [DISAGREES in reasons for reasons in batch["rejections"]] == [True, True, False]
 
 
 def test_a_row_whose_replacements_all_give_themselves_away_says_so():

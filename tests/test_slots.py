@@ -1,7 +1,7 @@
 import pytest
 
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.slots import analyze
+from hf_hardneg.slots import AFTER, BEFORE, BOTH_AFTER, analyze, find_mentions
 
 
 def found(caption):
@@ -80,3 +80,38 @@ def test_mass_and_count_nouns_fit_the_same_place_only_after_a_definite_word():
     assert {"street", "snow"} <= replacements("in the water")
     assert "street" not in replacements("in deep water") and "snow" in replacements("in deep water")
     assert "water" not in replacements("in a wet street") and "beach" in replacements("in a wet street")
+
+
+def test_a_hypernym_that_ends_a_longer_name_says_nothing_more():
+    index = load_index()
+    names = list(index.mentions)
+
+    def said(text):
+        return {names[mention][1] for mention in find_mentions(text, index)}
+
+    assert said("a tennis player") == {"tennis player", "tennis"}
+    assert said("living rooms and another room") == {"living room", "room"}
+    assert said("a stuffed animal") == {"stuffed animal", "animal"}  # not below it: one may be called the other
+
+
+@pytest.mark.parametrize(
+    ("caption", "ties"),
+    [
+        ("a coin purse is open", [BEFORE]),
+        ("a leather purse is open", [0]),
+        ("a red purse is open", [0, 0]),
+        ("a jar of honey", [BOTH_AFTER]),
+        ("a beer bottle of milk", [BEFORE | BOTH_AFTER, 0]),
+        ("a man sits outside", [0, AFTER]),
+    ],
+)
+def test_words_are_tied_to_those_that_make_one_name_with_them(caption, ties):
+    [analysis] = analyze([caption], load_index())
+    assert [slot.ties for slot in analysis.slots] == ties
+
+
+def test_what_is_said_not_to_be_there_is_no_slot():
+    assert found("a truck with no bed is parked near a car") == {
+        ("object", "truck"), ("location", "near"), ("object", "car")
+    }  # fmt: skip
+    assert found("a man without a hat") == {("object", "man")}

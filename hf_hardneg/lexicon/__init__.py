@@ -1,7 +1,7 @@
 """The concepts as data: which words speak of objects, colors, sizes and locations, and which exclude each other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from ..suggestions import did_you_mean
 
 CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 2024
 _NEEDED = ("concept", "tags", "kinds")
-_KNOWN = (*_NEEDED, "modifier", "compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass")
+_WORD_LISTS = ("compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass", "attributive", "disagree")
+_KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Concept:
         ambiguous: Forms that are often meant otherwise, which the tagger has to look at; None is all of them.
         mass: Names of mass nouns, which replace others only after "the" and the like.
         synonyms: Sets of names that mean the same, for hard positives; they are compatible, too.
+        attributive: Nouns that describe others as adjectives do; after other nouns, one is half of a name.
+        disagree: From words of a caption to the names that do not agree with them ("his": "woman").
     """
 
     name: str
@@ -62,6 +65,8 @@ class Concept:
     ambiguous: frozenset[str] | None = None
     synonyms: tuple[frozenset[str], ...] = ()
     mass: frozenset[str] = frozenset()
+    attributive: frozenset[str] = frozenset()
+    disagree: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
     def is_nouns(self) -> bool:
@@ -136,7 +141,12 @@ def _read_concept(file: Path) -> Concept:
         members |= frozenset(below) - data["kinds"].keys()
         hypernyms.update({form.strip().lower(): members for form in str(above).split("/")})
     mass = frozenset(map(str, data.get("mass") or ()))
-    unknown = frozenset().union(*groups, *hypernyms.values(), mass) - names
+    disagree = {
+        word.strip().lower(): frozenset(below)
+        for words, below in (data.get("disagree") or {}).items()
+        for word in str(words).split("/")
+    }
+    unknown = frozenset().union(*groups, *hypernyms.values(), *disagree.values(), mass) - names
     if unknown:
         raise ValueError(f"Vocabulary {file.name}: the names {sorted(unknown)} stand in no kind; add or mend them.")
     idioms = frozenset(tuple(str(phrase).lower().split()) for phrase in data.get("idioms") or ())
@@ -161,6 +171,8 @@ def _read_concept(file: Path) -> Concept:
         ambiguous,
         synonyms,
         mass,
+        frozenset(map(str, data.get("attributive") or ())),
+        disagree,
     )
 
 

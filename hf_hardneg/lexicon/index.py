@@ -12,6 +12,8 @@ from . import CONCEPTS, Entry, Lexicon, load_lexicon
 class Reading(NamedTuple):
     """What a phrase can mean: an entry's singular (0) or plural (1), form `place` of two classes.
 
+    It `is_noun` and nothing else, or `relates` what stands before it to what stands after it, or neither.
+
     Class `of_class` is that of definite places, `bare` that of all others.
 
     "the water" and "the street" fit the same places, "huge water" and "a huge street" do not.
@@ -22,6 +24,8 @@ class Reading(NamedTuple):
     bare: int
     place: int
     number: int
+    is_noun: bool
+    relates: bool
 
 
 class Phrase(NamedTuple):
@@ -33,7 +37,8 @@ class Phrase(NamedTuple):
         readings: What it can be swapped as; none for hypernyms and idioms.
         mentions: What a text that has it mentions.
         is_idiom: Whether its words do not mean their usual thing.
-        ask: When the tagger has to say what is meant: "never", "always", or as the "follower" leaves it open.
+        ask: When the tagger has to say what is meant: "never", "always", or if the "neighbors" leave it open.
+        says_more: Whether its last word is a hypernym of it, which says nothing then: the "player" of "tennis player".
     """
 
     words: tuple[str, ...]
@@ -42,6 +47,11 @@ class Phrase(NamedTuple):
     mentions: tuple[int, ...]
     is_idiom: bool
     ask: str
+    says_more: bool
+
+
+Phrases = dict[str, dict[str, list[Phrase]]]
+"""Phrases by first and second word, longest first, then those of one word; under "" there are only these."""
 
 
 class SwapClass:
@@ -54,19 +64,19 @@ class SwapClass:
         concept: Name of the concept.
         forms: V lower-case forms.
         opposed: (V, V) of 0 and 1: whether form j can replace form i. Symmetric.
-        mentions: (R,) the mentions that matter to this class.
-        risks: (V, R) of 0 and 1: whether one of these tells that form j may be true of the image.
+        opposed_bits: (V, ceil(V / 8)) the same as bits.
+        risk_bits: (M, ceil(V / 8)) bits: whether a mention of the index tells that form j may be true of the image.
     """
 
     def __init__(self, concept: str, forms: list[str], opposed: np.ndarray, risks: np.ndarray) -> None:
-        """Take risks (V, M) over all mentions of the index."""
+        """Take risks (V, M) of 0 and 1."""
         self.concept, self.forms, self.opposed = concept, forms, opposed
-        self.mentions = np.flatnonzero(risks.any(0))
-        self.risks = risks[:, self.mentions]
+        self.opposed_bits = np.packbits(opposed > 0, axis=1, bitorder="little")
+        self.risk_bits = np.packbits(risks.T > 0, axis=1, bitorder="little")
 
 
 class LexiconIndex:
-    """`phrases` by first word, longest first, `classes` of forms that replace each other, and M `mentions`."""
+    """`phrases`, `classes` of forms that replace each other, and M `mentions`."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
@@ -96,11 +106,40 @@ class LexiconIndex:
         """All classes, in the order of the vocabulary files."""
         return [self._swap_class(key[0], self._members[key[:3]], key[3]) for key in self._class_ids]
 
+    @cached_property
+    def modifiers(self) -> frozenset[str]:
+        """Words that describe the noun after them: those of such concepts, and attributive nouns."""
+        concepts = self.lexicon.concepts.values()
+        words = {form for c in concepts if c.modifier for entry in c.entries for form in entry.forms}
+        return frozenset(words.union(*(concept.attributive for concept in concepts)))
+
+    @cached_property
+    def byte_spans(self) -> list[slice]:
+        """Where the bits of each class's forms stand among those of all classes."""
+        ends = np.cumsum([of_class.opposed_bits.shape[1] for of_class in self.classes]).tolist()
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+    @cached_property
+    def risks(self) -> list[int]:
+        """For each mention, as the bits of one integer, which forms of all classes may be true where it stands."""
+        rows = np.concatenate([of_class.risk_bits for of_class in self.classes], axis=1)
+        return [int.from_bytes(row.tobytes(), "little") for row in rows]
+
+    @cached_property
+    def disagreements(self) -> dict[str, int]:
+        """For each word that some forms do not agree with, which ones, as in `risks`."""
+        found: dict[str, int] = defaultdict(int)
+        for key, span in zip(self._class_ids, self.byte_spans, strict=True):
+            for word, names in self.lexicon.concepts[key[0]].disagree.items():
+                for place, (_, entry) in enumerate(self._members[key[:3]]):
+                    found[word] |= (entry.name in names) << (8 * span.start + place)
+        return dict(found)
+
     def _swap_class(self, concept: str, members: list[tuple[str, Entry]], is_bare: bool) -> SwapClass:
         size = len(members)
         opposed = np.zeros((size, size))
         mass = self.lexicon.concepts[concept].mass
-        risks = np.zeros((size, len(self.mentions)), dtype=np.float32)
+        risks = np.zeros((size, len(self.mentions)), dtype=bool)
         for i, (_, entry) in enumerate(members):
             names = {other.name for other in self.lexicon.opposed(entry)}
             same = [not is_bare or (other.name in mass) == (entry.name in mass) for _, other in members]
@@ -109,26 +148,40 @@ class LexiconIndex:
                 risks[i, self.mentions[concept, name]] = 1
         return SwapClass(concept, [form for form, _ in members], opposed, risks)
 
-    def _phrases(self) -> dict[str, list[Phrase]]:
+    def _phrases(self) -> Phrases:
         readings: dict[tuple[str, ...], list[Reading]] = defaultdict(list)
         mentions: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for key, members in self._members.items():
             concept, number, of_class = key[0], key[2], self._class_ids[*key, False]
+            is_noun, relates = self.lexicon.concepts[concept].is_nouns, "IN" in self.lexicon.concepts[concept].tags
             bare = self._class_ids.get((*key, True), of_class)
             for place, (form, entry) in enumerate(members):
                 words = tuple(form.split())
-                readings[words].append(Reading(entry, of_class, bare, place, number))
+                readings[words].append(Reading(entry, of_class, bare, place, number, is_noun, relates))
                 mentions[words].add(self.mentions[concept, entry.name])
         for words, above in self.lexicon.hypernyms.items():
             mentions[words].update(self.mentions[pair] for pair in above)
-        phrases: dict[str, list[Phrase]] = defaultdict(list)
+        phrases: dict[str, dict[str, list[Phrase]]] = defaultdict(lambda: {"": []})
         for words in {**readings, **mentions, **dict.fromkeys(sorted(self.lexicon.idioms))}:
             found = tuple(readings.get(words, ()))
             of_phrase = tuple(sorted(mentions.get(words, ())))
-            phrases[words[0]].append(
-                Phrase(words, len(words), found, of_phrase, words in self.lexicon.idioms, self._ask(words, found))
-            )
-        return {word: sorted(found, key=lambda phrase: -phrase.size) for word, found in phrases.items()}
+            is_idiom, ask = words in self.lexicon.idioms, self._ask(words, found)
+            phrase = Phrase(words, len(words), found, of_phrase, is_idiom, ask, self._says_more(words, found))
+            phrases[words[0]].setdefault(words[1] if len(words) > 1 else "", []).append(phrase)
+        for by_second in phrases.values():
+            for second, longer in by_second.items():
+                if second:
+                    by_second[second] = [*sorted(longer, key=lambda phrase: -phrase.size), *by_second[""]]
+        return dict(phrases)
+
+    def _says_more(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> bool:
+        """See `Phrase.says_more`."""
+        concepts = self.lexicon.concepts
+        return len(words) > 1 and any(
+            (reading.entry.concept == concept and reading.entry.name in concepts[concept].hypernyms[form])
+            for reading in readings
+            for concept, form in self.lexicon.hypernyms.get(words[-1:], ())
+        )
 
     def _ask(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> str:
         """When the tagger has to look at a phrase; see `Phrase.ask`."""
@@ -137,7 +190,7 @@ class LexiconIndex:
         concept = self.lexicon.concepts[readings[0].entry.concept]
         if len(readings) > 1 or concept.is_ambiguous(words):
             return "always"  # "sheep" is singular and plural, "orange" a fruit and a color
-        return "follower" if concept.is_nouns else "never"
+        return "neighbors" if concept.is_nouns else "never"
 
 
 @lru_cache
