@@ -15,11 +15,12 @@ from importlib.metadata import version
 import cv2
 import numpy as np
 
-from hf_hardneg.inpainting.build import accepted_pairs, build
+from hf_hardneg.inpainting.build import build
 from hf_hardneg.inpainting.classical import ClassicalEditor
 from hf_hardneg.inpainting.coco_folder import read_coco_photos
-from hf_hardneg.inpainting.contact_sheet import draw_pairs, write_contact_sheet
-from hf_hardneg.inpainting.journal import load_image
+from hf_hardneg.inpainting.contact_sheet import draw_items, write_contact_sheet
+from hf_hardneg.inpainting.items import read_items
+from hf_hardneg.inpainting.journal import load_image, read_journal
 
 
 def peak_memory() -> float:
@@ -30,15 +31,16 @@ def peak_memory() -> float:
 def check_promises(folder: str) -> dict[str, float]:
     """Largest difference outside a mask, pairs whose captions differ in one span, largest share of a mask."""
     outside, share, spans = 0, 0.0, 0
-    pairs = accepted_pairs(folder)
-    for pair in pairs:
-        photo, image, mask = (load_image(folder, pair[name]) for name in ("photo", "image", "mask"))
+    items = [item for item in read_items(read_journal(folder)).values() if item.is_accepted]
+    for item in items:
+        made = next(one for one in item.made if one.reason is None)
+        pair = made.proposal
+        photo, image, mask = (load_image(folder, digest) for digest in (item.photo, made.image, made.mask))
         difference = np.abs(photo.astype(int) - image)[mask == 0]
         outside = max(outside, int(difference.max(initial=0)))
         share = max(share, float((mask > 0).mean()))
-        expected = pair["caption"][: pair["start"]] + pair["new_text"] + pair["caption"][pair["end"] :]
-        spans += pair["new_caption"] == expected
-    return {"pairs": len(pairs), "outside_difference": outside, "one_span": spans, "largest_mask": round(share, 3)}
+        spans += pair.new_caption == pair.caption[: pair.start] + pair.new_text + pair.caption[pair.end :]
+    return {"pairs": len(items), "outside_difference": outside, "one_span": spans, "largest_mask": round(share, 3)}
 
 
 def main() -> None:
@@ -53,6 +55,7 @@ def main() -> None:
     before, start = peak_memory(), time.perf_counter()
     summary = build(args.coco, args.out, ClassicalEditor, seed=args.seed)
     seconds = time.perf_counter() - start
+    items = read_items(read_journal(args.out)).values()
     photos = len(read_coco_photos(args.coco)[0])
     write_contact_sheet(args.out, f"{args.out}/contact_sheet.png", number=args.number, seed=args.seed)
     figures = {
@@ -66,7 +69,7 @@ def main() -> None:
         "memory_before_mb": round(before),
         "memory_peak_mb": round(peak_memory()),
         "opencv": version("opencv-python-headless"),
-        "drawn": [pair["key"] for pair in draw_pairs(args.seed, args.number, accepted_pairs(args.out))],
+        "drawn": [item.proposal.key for item in draw_items(args.seed, args.number, items)],
     }
     print(json.dumps(figures, indent=1))
 

@@ -163,33 +163,10 @@ def _add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _add_inpaint(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from .inpainting.commands import add_actions
+
     parser = commands.add_parser("inpaint", help="make pairs of photos that differ in one thing")
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
-    build = actions.add_parser(
-        "build",
-        help="edit the photos of a COCO-format folder",
-        description="Change one thing's color, size or kind in each photo, so that a caption turns false in one word. "
-        "Leaves journal.jsonl, images/ and contact_sheet.png; killed and started again, it goes on.",
-    )
-    build.add_argument(
-        "--coco", required=True, metavar="DIR", help="with annotations/ (captions, instances) and photos"
-    )
-    build.add_argument("--out", required=True, metavar="DIR", help="the folder to write, or to go on with")
-    build.add_argument("--editor", choices=("classical",), default="classical", help="classical: OpenCV, no weights")
-    build.add_argument("--split", help="for instance val2017; may be left out where there is only one")
-    build.add_argument("--seed", type=int, default=0)
-    build.set_defaults(run=_run_inpaint_build)
-
-
-def _run_inpaint_build(args: argparse.Namespace) -> None:
-    from .inpainting.build import build, format_summary
-    from .inpainting.classical import ClassicalEditor
-    from .inpainting.contact_sheet import write_contact_sheet
-
-    summary = build(args.coco, args.out, ClassicalEditor, split=args.split, seed=args.seed)
-    sheet = Path(args.out) / "contact_sheet.png"
-    drawn = write_contact_sheet(args.out, sheet, seed=args.seed)
-    sys.stdout.write(format_summary(summary) + (f"\n{drawn} of them: {sheet}\n" if drawn else "\n"))
+    add_actions(parser.add_subparsers(required=True, metavar="ACTION"))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -6,6 +6,9 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
+from hf_hardneg.inpainting.items import read_items
+from hf_hardneg.inpainting.journal import read_journal
+
 
 WIDTH, HEIGHT = 320, 240
 CATEGORIES = {1: "person", 3: "car", 6: "bus", 47: "cup", 86: "vase", 999: "gizmo"}
@@ -97,6 +100,12 @@ def change(folder, kind, edit):
     data = json.loads(file.read_text())
     edit(data)
     file.write_text(json.dumps(data))
+
+
+def accepted_pairs(folder):
+    """(item, its first candidate that passed) of a journal's folder."""
+    items = read_items(read_journal(folder)).values()
+    return [(item, next(one for one in item.made if one.reason is None)) for item in items if item.is_accepted]
 
 
 def disk(width=120, height=100, box=(40, 30, 80, 70)):

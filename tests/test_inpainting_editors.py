@@ -113,7 +113,7 @@ def test_cut_outs_have_the_things_colors_to_their_edge():
 def test_rescaling_keeps_the_foot(photos, image_id, new, grows):
     color = RED if image_id == 1 else BLUE
     photo, mask = thing_photo(color)
-    edit = ClassicalEditor(photos)(task(photos, image_id, "size", new, photo, mask))
+    (edit,) = ClassicalEditor(photos)(task(photos, image_id, "size", new, photo, mask))
     channel = 0 if image_id == 1 else 2
     thing = edit.pixels[..., channel].astype(int) > edit.pixels[..., 1].astype(int) + 40
     top, left, bottom, right = box_of(thing)
@@ -137,7 +137,7 @@ def test_rescaling_says_why_not(photos):
 
 def test_an_object_is_replaced_by_another_photos(photos):
     photo, mask = thing_photo(GREEN, (120, 80, 190, 160))
-    edit = ClassicalEditor(photos)(task(photos, 3, "object", "vase", photo, mask))
+    (edit,) = ClassicalEditor(photos)(task(photos, 3, "object", "vase", photo, mask))
     assert (edit.details["source_image_id"], edit.details["source_instance_id"]) == (4, 4)
     yellow = (edit.pixels[..., 0] > 120) & (edit.pixels[..., 2] < 110)
     green = edit.pixels[..., 1].astype(int) > edit.pixels[..., 0].astype(int) + 40

@@ -1,8 +1,8 @@
 """The run: propose, mask, edit, paste back, gate; every step is in the journal before the next begins."""
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,27 +12,19 @@ from tqdm.auto import tqdm
 from ..lexicon.index import load_index
 from .categories import CARRIERS
 from .coco_folder import CocoPhoto, Instance, load_photo, read_coco_photos
-from .editing import Editor, EditTask
+from .editing import Edit, Editor, EditTask
 from .gates import GATES, Candidate, Gate, find_reason
-from .journal import Journal, load_image, read_journal
+from .items import ACCEPTED, Item, Summary, add_made, read_items, summarize
+from .journal import Journal
 from .masks import draw_mask, turn_mask
 from .paste import feather, paste_back
 from .proposals import WANTED, Proposal, ProposeSwaps
 
 
 DUPLICATE = "the same edit is there already"
-ACCEPTED = "accepted"
 
 Propose = Callable[[CocoPhoto], tuple[list[Proposal], Counter[str]]]
 DrawMask = Callable[[CocoPhoto, np.ndarray, int, Instance], np.ndarray | str]
-
-
-class Summary(NamedTuple):
-    """Accepted pairs by concept, proposals turned down by reason, and photos, captions and categories skipped."""
-
-    accepted: Counter[str]
-    rejected: Counter[str]
-    skipped: Counter[str]
 
 
 def mask_from_instances(
@@ -43,45 +35,6 @@ def mask_from_instances(
     return turn_mask(drawn, photo.size, (pixels.shape[1], pixels.shape[0]), orientation)
 
 
-def summarize(lines: Iterator[Mapping[str, Any]] | Sequence[Mapping[str, Any]]) -> Summary:
-    """Count what a journal says."""
-    concepts: dict[str, str] = {}
-    summary = Summary(Counter(), Counter(), Counter())
-    for line in lines:
-        if line["kind"] == "proposal":
-            concepts[line["key"]] = line["concept"]
-        elif line["kind"] == "decision":
-            if line["accepted"]:
-                summary.accepted[concepts[line["key"]]] += 1
-            else:
-                summary.rejected[line["reason"]] += 1
-        elif line["kind"] == "photo":
-            summary.skipped.update(line["skipped"])
-    return summary
-
-
-def format_summary(summary: Summary) -> str:
-    """Counts as text: pairs by concept, then reasons, the most frequent first."""
-    concepts = ", ".join(f"{name} {count}" for name, count in sorted(summary.accepted.items())) or "none"
-    lines = [f"{summary.accepted.total()} pairs: {concepts}"]
-    for title, counts in (("Turned down", summary.rejected), ("Skipped", summary.skipped)):
-        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        lines += [f"{title}:", *(f"{count:>7}  {reason}" for reason, count in ordered)] if ordered else []
-    return "\n".join(lines)
-
-
-def accepted_pairs(folder: str | Path) -> list[dict[str, Any]]:
-    """The set so far: each accepted proposal with its `photo`, `image` and `mask` (digests) and `details`."""
-    by_key: dict[str, dict[str, Any]] = {}
-    pairs = []
-    for line in read_journal(folder):
-        if line["kind"] in ("proposal", "candidate"):
-            by_key.setdefault(line["key"], {}).update(line)
-        elif line["kind"] == "decision" and line["accepted"]:
-            pairs.append({name: value for name, value in by_key[line["key"]].items() if name != "kind"})
-    return pairs
-
-
 class _Opened(NamedTuple):
     """A photo, its pixels (H, W, 3), and each instance's mask, or why it has none, by id."""
 
@@ -90,55 +43,123 @@ class _Opened(NamedTuple):
     masks: dict[int, np.ndarray | str]
 
 
-class _Run:
-    """A journal and what follows from its lines: what is done, and what counts as a duplicate."""
+class _Tried(NamedTuple):
+    """Candidates as the journal has them, and the gates' reasons; without a candidate, the editor's reason."""
 
-    def __init__(self, journal: Journal, edit: Editor, draw: DrawMask, gates: Sequence[Gate], seed: int) -> None:
+    edits: list[dict[str, Any]]
+    reasons: list[str | None]
+
+
+class Builder:
+    """Makes candidates and decides on them by the gates; whatever it does is in the journal when it returns.
+
+    Args:
+        journal: An open journal; what it holds is not done again.
+        edit: The editor.
+        draw: From a photo, its pixels, orientation and an instance to the mask, or a reason.
+        gates: Reasons against a candidate.
+        seed: Of the run.
+
+    Attributes:
+        items: All proposed pairs by key.
+        summary: Counts of the build.
+    """
+
+    def __init__(
+        self, journal: Journal, edit: Editor, draw: DrawMask = mask_from_instances, *,
+        gates: Sequence[Gate] = GATES, seed: int = 0,
+    ) -> None:  # fmt: skip
         self.journal, self.edit, self.draw, self.gates, self.seed = journal, edit, draw, gates, seed
-        self.lines: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-        self.images: set[str] = set()
-        for line in journal.lines:
-            if "key" in line:
-                self.lines[line["kind"]][line["key"]] = line
-        for key, decision in self.lines["decision"].items():
-            if decision["accepted"]:
-                self.images.add(self.lines["candidate"][key]["image"])
+        self.items: dict[str, Item] = read_items(journal.lines)
         self.summary = summarize(journal.lines)
+        self._candidates = {line["key"]: line for line in journal.lines if line["kind"] == "candidates"}
+        self._decided = {line["key"] for line in journal.lines if line["kind"] == "decision"}
+        self._listed = {line["image_id"] for line in journal.lines if line["kind"] == "photo"}
+        self._images = {one.image for item in self.items.values() for one in item.made if one.reason is None}
 
-    def write(self, kind: str, key: str, **values: Any) -> None:
-        """Add a line about a proposal to the journal."""
-        line = {"kind": kind, "key": key, **values}
-        self.journal.append(line)
-        self.lines[kind][key] = line
+    def try_photo(self, photo: CocoPhoto, proposals: Sequence[Proposal], wanted: Mapping[str, int]) -> str | None:
+        """Try the proposals of a photo until there are enough of each thing; or say why it cannot be opened."""
+        opened = self._open(photo)
+        if isinstance(opened, str):
+            return opened
+        if photo.image_id not in self._listed:
+            captions = [text for _, text in photo.captions]
+            height, width = opened.pixels.shape[:2]
+            about = {"captions": captions, "width": width, "height": height, "source": dict(photo.source)}
+            self.journal.append({"kind": "photo", "image_id": photo.image_id, **about})
+        enough: Counter[tuple[int, str, str | None]] = Counter()
+        for proposal in proposals:
+            thing = (proposal.instance_id, proposal.concept, proposal.garment)
+            if enough[thing] >= wanted[proposal.concept]:
+                continue
+            if proposal.key not in self._decided:
+                self._try_proposal(opened, proposal)
+            enough[thing] += self.items[proposal.key].is_accepted
+        return None
 
-    def decide(self, proposal: Proposal, reason: str | None, image: str = "") -> None:
-        """Write that a proposal is turned down for `reason`, or accepted if there is none and its image is new."""
-        if reason is None and image in self.images:
-            reason = DUPLICATE
-        self.write("decision", proposal.key, accepted=reason is None, reason=reason or ACCEPTED)
-        if reason is None:
-            self.images.add(image)
+    def retry(self, photo: CocoPhoto, proposal: Proposal, prompt: str, worker: str) -> str | None:
+        """Make further candidates for a person.
+
+        Args:
+            photo: The proposal's photo.
+            proposal: What is to be shown; under the key of an item that is there.
+            prompt: What the person typed.
+            worker: Who that is.
+
+        Returns:
+            None, or why there is no candidate that passes the gates. The attempt is in the journal either way.
+        """
+        opened, item = self._open(photo), self.items[proposal.key]
+        if isinstance(opened, str):
+            tried = _Tried([], [opened])
+        else:
+            task = self._task(opened, proposal, attempt=item.retries + 1, prompt=prompt)
+            edits = self.edit(task) if isinstance(task, EditTask) else task
+            tried = _Tried([], [edits]) if isinstance(edits, str) else self._judge(opened, proposal, edits)
+        about = {"worker": worker, "prompt": prompt, "proposal": proposal._asdict()}
+        self.journal.append({"kind": "retry", "key": proposal.key, **about, **tried._asdict()})
+        add_made(item, *tried, proposal, prompt)
+        item.retries += 1
+        return None if None in tried.reasons else tried.reasons[0]
+
+    def _try_proposal(self, opened: _Opened, proposal: Proposal) -> None:
+        """Make candidates, unless the journal has them, and decide on them."""
+        key = proposal.key
+        if key not in self.items:
+            self.journal.append({"kind": "proposal", **proposal._asdict()})
+            self.items[key] = Item(proposal)
+        if key in self._candidates:
+            edits = self._candidates[key]["edits"]
+            tried = _Tried(edits, [self._reason(opened, proposal, self._load(edit), edit["image"]) for edit in edits])
+        else:
+            tried = self._make(opened, proposal)
+        if tried.edits and key not in self._candidates:
+            photo = self.journal.save_image(opened.pixels)
+            line = {"kind": "candidates", "key": key, "photo": photo, "edits": tried.edits}
+            self.journal.append(line)
+            self.items[key].photo = photo
+        self._decide(proposal, tried)
+
+    def _make(self, opened: _Opened, proposal: Proposal) -> _Tried:
+        task = self._task(opened, proposal)
+        edits = self.edit(task) if isinstance(task, EditTask) else task
+        return _Tried([], [edits]) if isinstance(edits, str) else self._judge(opened, proposal, edits)
+
+    def _decide(self, proposal: Proposal, tried: _Tried) -> None:
+        reason = ACCEPTED if None in tried.reasons else tried.reasons[0]
+        line = {"kind": "decision", "key": proposal.key, "accepted": reason is ACCEPTED, "reason": reason}
+        self.journal.append({**line, "reasons": tried.reasons})
+        self._decided.add(proposal.key)
+        add_made(self.items[proposal.key], *tried)
+        if reason is ACCEPTED:
             self.summary.accepted[proposal.concept] += 1
         else:
-            self.summary.rejected[reason] += 1
+            self.summary.rejected[str(reason)] += 1
 
-    def try_proposal(self, opened: _Opened, proposal: Proposal) -> None:
-        """Make the candidate, unless the journal has it, and decide on it."""
-        if proposal.key not in self.lines["proposal"]:
-            self.write("proposal", **proposal._asdict())
-        if proposal.key not in self.lines["candidate"]:
-            reason = self.make_candidate(opened, proposal)
-            if reason:
-                self.decide(proposal, reason)
-                return
-        made = self.lines["candidate"][proposal.key]
-        image, mask = (load_image(self.journal.folder, made[name]) for name in ("image", "mask"))
-        candidate = Candidate(opened.pixels, image, mask, proposal)
-        self.decide(proposal, find_reason(candidate, self.gates), made["image"])
-
-    def make_candidate(self, opened: _Opened, proposal: Proposal) -> str | None:
-        """Edit and paste back, store the images, write the line; or say why not."""
-        pixels, mask = opened.pixels, opened.masks[proposal.instance_id]
+    def _task(
+        self, opened: _Opened, proposal: Proposal, attempt: int = 0, prompt: str | None = None
+    ) -> EditTask | str:
+        mask = opened.masks[proposal.instance_id]
         if isinstance(mask, str):
             return mask
         others, people = np.zeros(mask.shape, bool), np.zeros(mask.shape, bool)
@@ -148,43 +169,42 @@ class _Run:
                 others |= other
                 if one.category == "person":
                     people |= other
-        name = f"{self.seed}/{proposal.image_id}/{proposal.instance_id}"
+        name = f"{self.seed}/{proposal.image_id}/{proposal.instance_id}" + (f"/{attempt}" if attempt else "")
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-        edit = self.edit(EditTask(pixels, mask, others, people, proposal, number))
-        if isinstance(edit, str):
-            return edit
-        weights = feather(edit.changed)
-        edited = paste_back(pixels, edit.pixels, weights)
-        digests = {
-            "photo": self.journal.save_image(pixels),
-            "image": self.journal.save_image(edited),
-            "mask": self.journal.save_image(np.where(weights > 0, 255, 0).astype(np.uint8)),
-        }
-        self.write("candidate", proposal.key, **digests, details=edit.details)
-        return None
+        return EditTask(opened.pixels, mask, others, people, proposal, number, prompt)
 
-    def open(self, photo: CocoPhoto) -> _Opened | str:
+    def _judge(self, opened: _Opened, proposal: Proposal, edits: Iterable[Edit]) -> _Tried:
+        """Paste edits back, store them, and ask the gates."""
+        tried = _Tried([], [])
+        for edit in edits:
+            weights = feather(edit.changed)
+            image = paste_back(opened.pixels, edit.pixels, weights)
+            mask = np.where(weights > 0, 255, 0).astype(np.uint8)
+            digest = self.journal.save_image(image)
+            tried.edits.append({"image": digest, "mask": self.journal.save_image(mask), "details": edit.details})
+            tried.reasons.append(self._reason(opened, proposal, (image, mask), digest))
+        return tried
+
+    def _reason(
+        self, opened: _Opened, proposal: Proposal, images: tuple[np.ndarray, np.ndarray], digest: str
+    ) -> str | None:
+        reason = find_reason(Candidate(opened.pixels, *images, proposal), self.gates)
+        if reason is None and digest in self._images:
+            return DUPLICATE
+        if reason is None:
+            self._images.add(digest)
+        return reason
+
+    def _load(self, edit: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+        return self.journal.load_image(edit["image"]), self.journal.load_image(edit["mask"])
+
+    def _open(self, photo: CocoPhoto) -> _Opened | str:
         """The photo's pixels and masks, or why it cannot be opened."""
         loaded = load_photo(photo.file)
         if isinstance(loaded, str):
             return loaded
         masks = {one.id: self.draw(photo, *loaded, one) for one in photo.instances}
         return _Opened(photo, loaded[0], masks)
-
-    def try_photo(self, photo: CocoPhoto, proposals: Sequence[Proposal], wanted: Mapping[str, int]) -> str | None:
-        """Try the proposals of a photo until there are enough of each thing; or say why it cannot be opened."""
-        opened = self.open(photo)
-        if isinstance(opened, str):
-            return opened
-        enough: Counter[tuple[int, str, str | None]] = Counter()
-        for proposal in proposals:
-            thing = (proposal.instance_id, proposal.concept, proposal.garment)
-            if enough[thing] >= wanted[proposal.concept]:
-                continue
-            if proposal.key not in self.lines["decision"]:
-                self.try_proposal(opened, proposal)
-            enough[thing] += self.lines["decision"][proposal.key]["accepted"]
-        return None
 
 
 def _begin(journal: Journal, settings: Mapping[str, Any]) -> None:
@@ -201,7 +221,7 @@ def _begin(journal: Journal, settings: Mapping[str, Any]) -> None:
 def build(
     coco: str | Path,
     out: str | Path,
-    edit: Callable[[Sequence[CocoPhoto]], Editor],
+    make_editor: Callable[[Sequence[CocoPhoto]], Editor],
     *,
     split: str | None = None,
     seed: int = 0,
@@ -209,19 +229,21 @@ def build(
     draw: DrawMask = mask_from_instances,
     gates: Sequence[Gate] = GATES,
     wanted: Mapping[str, int] = WANTED,
+    made_with: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Build a set of edited photos, or go on with one that was stopped.
 
     Args:
         coco: COCO-format folder with captions and instances.
         out: The journal's folder.
-        edit: Makes the editor from the folder's photos, for instance `ClassicalEditor`.
+        make_editor: Makes the editor from the folder's photos, for instance `ClassicalEditor`.
         split: For instance "val2017"; may be left out where there is only one.
         seed: With image and instance ids, decides everything that is random.
         propose: From a photo to proposals and skips by reason; default `ProposeSwaps`.
         draw: From a photo, its pixels, orientation and an instance to the mask, or a reason.
         gates: Reasons against a candidate.
         wanted: At most so many pairs of one thing, by concept.
+        made_with: Editor, models and their settings, for the journal and the card; default the name of `make_editor`.
 
     Returns:
         Counts over the whole journal.
@@ -235,22 +257,24 @@ def build(
     propose = propose or ProposeSwaps(
         load_index(), {one.category for photo in photos for one in photo.instances}, seed
     )
-    editor = edit(photos)
+    made_with = made_with or {"editor": getattr(make_editor, "__name__", type(make_editor).__name__)}
+    editor = make_editor(photos)
     with Journal(out) as journal:
-        name = getattr(edit, "__name__", type(edit).__name__)
-        _begin(journal, {"coco": str(Path(coco).resolve()), "split": split, "editor": name, "seed": seed})
-        run = _Run(journal, editor, draw, gates, seed)
-        done = {line["image_id"] for line in journal.lines if line["kind"] == "photo"}
+        _begin(
+            journal, {"coco": str(Path(coco).resolve()), "split": split, "seed": seed, "made_with": dict(made_with)}
+        )
+        builder = Builder(journal, editor, draw, gates=gates, seed=seed)
+        done = {line["image_id"] for line in journal.lines if line["kind"] == "done"}
         bar = tqdm(photos, desc="Editing photos", disable=None)
         for photo in bar:
             if photo.image_id in done:
                 continue
             proposals, skipped = propose(photo)
-            reason = run.try_photo(photo, proposals, wanted) if proposals else None
+            reason = builder.try_photo(photo, proposals, wanted) if proposals else None
             if reason:
                 skipped[reason] += 1
-            journal.append({"kind": "photo", "image_id": photo.image_id, "skipped": dict(sorted(skipped.items()))})
-            run.summary.skipped.update(skipped)
-            bar.set_postfix({**run.summary.accepted, "rejected": run.summary.rejected.total()})
-        run.summary.skipped.update(unlisted)
-        return run.summary
+            journal.append({"kind": "done", "image_id": photo.image_id, "skipped": dict(sorted(skipped.items()))})
+            builder.summary.skipped.update(skipped)
+            bar.set_postfix({**builder.summary.accepted, "rejected": builder.summary.rejected.total()})
+        builder.summary.skipped.update(unlisted)
+        return builder.summary

@@ -6,11 +6,13 @@ import numpy as np
 
 from .coco_folder import CocoPhoto
 from .editing import Edit, EditTask
-from .recolor import color_weights, find_colored, recolor
+from .recolor import TARGETS, color_weights, find_colored, recolor
 from .replace import MIN_CHROMA, CutoutLibrary, mean_color, replace_thing
 from .rescale import rescale
 
 
+NOT_A_WORD = "the classical editor needs one word of the vocabulary, such as a color"
+UNPAINTABLE = "the classical editor has no such color"
 NOT_SHOWN = "the new color does not show"
 GRAY_PHOTO = "the photo is gray: one thing in color would stick out"
 MIN_SHOWN = 0.5  # of the recolored pixels that must look as the new word says
@@ -26,15 +28,21 @@ class ClassicalEditor:
     def __init__(self, photos: Sequence[CocoPhoto]) -> None:
         self.library = CutoutLibrary(photos)
 
-    def __call__(self, task: EditTask) -> Edit | str:
-        """The edit, or why this one cannot be made."""
+    def __call__(self, task: EditTask) -> list[Edit] | str:
+        """One edit, or why it cannot be made; a prompt can only be the proposal's new word."""
+        if task.prompt is not None and task.prompt.lower().strip() != task.proposal.new:
+            return NOT_A_WORD
         if task.proposal.concept == "color":
-            return _change_color(task)
-        return rescale(task) if task.proposal.concept == "size" else replace_thing(task, self.library)
+            edit = _change_color(task)
+        else:
+            edit = rescale(task) if task.proposal.concept == "size" else replace_thing(task, self.library)
+        return edit if isinstance(edit, str) else [edit]
 
 
 def _change_color(task: EditTask) -> Edit | str:
     proposal = task.proposal
+    if proposal.new not in TARGETS:
+        return UNPAINTABLE
     if mean_color(task.photo)[3] < MIN_CHROMA:
         return GRAY_PHOTO
     weights = find_colored(task.photo, task.mask & ~task.others, proposal.old, proposal.garment is not None)

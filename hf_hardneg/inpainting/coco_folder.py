@@ -13,6 +13,7 @@ from ..data import MISSING, UNREADABLE, image_problem, read_json
 
 CAPTION_FIELDS, INSTANCE_FIELDS = {"images", "annotations"}, {"annotations", "categories"}
 NO_PHOTO = "the annotation's photo is not listed"
+SOURCE_FIELDS = ("coco_url", "flickr_url", "date_captured", "image_license")
 
 
 class Instance(NamedTuple):
@@ -27,13 +28,23 @@ class Instance(NamedTuple):
 
 
 class CocoPhoto(NamedTuple):
-    """One photo: its file, annotated (width, height) in pixels, (id, text) of its captions, and its instances."""
+    """One photo of the folder.
+
+    Attributes:
+        image_id: COCO's id.
+        file: Where it is.
+        size: Annotated (width, height) in pixels.
+        captions: (id, text) of each.
+        instances: The annotated things.
+        source: `SOURCE_FIELDS` as far as the file says them: where it is from and under which license.
+    """
 
     image_id: int
     file: Path
     size: tuple[int, int]
     captions: tuple[tuple[int, str], ...]
     instances: tuple[Instance, ...]
+    source: Mapping[str, str] = {}
 
 
 def _read_annotations(file: Path, needed: set[str]) -> Mapping[str, Any]:
@@ -83,6 +94,12 @@ def _read_instances(file: Path) -> dict[int, list[Instance]]:
     return instances
 
 
+def _source_of(image: Mapping[str, Any], licenses: Mapping[Any, Mapping[str, str]]) -> dict[str, str]:
+    known = licenses.get(image.get("license"), {})
+    named = {**image, "image_license": known.get("name") or known.get("url")}
+    return {field: str(named[field]) for field in SOURCE_FIELDS if named.get(field)}
+
+
 def read_coco_photos(folder: str | Path, split: str | None = None) -> tuple[list[CocoPhoto], Counter[str]]:
     """Read the annotations of a COCO-format folder; photos themselves are opened by `load_photo`.
 
@@ -106,6 +123,7 @@ def read_coco_photos(folder: str | Path, split: str | None = None) -> tuple[list
         if (one.get("caption") or "").strip():
             captions[one["image_id"]].append((one["id"], one["caption"].strip()))
     listed = {image["id"]: image for image in data["images"]}
+    licenses = {one["id"]: one for one in data.get("licenses", [])}
     skipped = Counter({NO_PHOTO: sum(image_id not in listed for image_id in captions)})
     photos = [
         CocoPhoto(
@@ -114,6 +132,7 @@ def read_coco_photos(folder: str | Path, split: str | None = None) -> tuple[list
             (image["width"], image["height"]),
             tuple(captions[image_id]),
             tuple(instances[image_id]),
+            _source_of(image, licenses),
         )
         for image_id, image in sorted(listed.items())
         if captions.get(image_id) and instances.get(image_id)

@@ -1,16 +1,15 @@
 """A sheet of pairs for the eye: photo and edit side by side, the changed words marked."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .build import accepted_pairs
-from .journal import load_image
+from .items import Item, read_items
+from .journal import load_image, read_journal
 
 
 WIDTH, HEIGHT, MARGIN, COLUMNS = 320, 240, 8, 3
@@ -42,19 +41,20 @@ def mark(caption: str, start: int, end: int) -> str:
     return f"{caption[:start]}[{caption[start:end]}]{caption[end:]}"
 
 
-def draw_pair(pair: Mapping[str, Any], folder: str | Path, number: int) -> Image.Image:
-    """One cell of the sheet: number and concept, photo and edit, and their captions."""
+def draw_pair(item: Item, folder: str | Path, number: int) -> Image.Image:
+    """One cell of the sheet: number and key, photo and first accepted candidate, and their captions."""
     font = _font(12)
     cell = Image.new("RGB", (2 * WIDTH + MARGIN, HEIGHT + 16 * TEXT_LINES + 20), "white")
     draw = ImageDraw.Draw(cell)
-    draw.text((0, 2), f"{number}  {pair['key']}", fill="black", font=font)
-    end = pair["start"] + len(pair["new_text"])
+    made = next(one for one in item.made if one.reason is None)
+    pair = made.proposal
+    draw.text((0, 2), f"{number}  {pair.key}", fill="black", font=font)
     captions = (
-        mark(pair["caption"], pair["start"], pair["end"]),
-        mark(pair["new_caption"], pair["start"], end),
+        mark(pair.caption, pair.start, pair.end),
+        mark(pair.new_caption, pair.start, pair.start + len(pair.new_text)),
     )
-    for i, (name, caption) in enumerate(zip(("photo", "image"), captions, strict=True)):
-        picture = Image.fromarray(load_image(folder, pair[name]))
+    for i, (digest, caption) in enumerate(zip((item.photo, made.image), captions, strict=True)):
+        picture = Image.fromarray(load_image(folder, digest))
         picture.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
         cell.paste(picture, (i * (WIDTH + MARGIN), 18))
         for row, text in enumerate(_wrap(caption, WIDTH, font)[:TEXT_LINES]):
@@ -62,9 +62,10 @@ def draw_pair(pair: Mapping[str, Any], folder: str | Path, number: int) -> Image
     return cell
 
 
-def draw_pairs(seed: int, number: int, pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Up to `number` pairs at random; the seed decides which."""
-    return random.Random(seed).sample(list(pairs), min(number, len(pairs)))
+def draw_items(seed: int, number: int, items: Iterable[Item]) -> list[Item]:
+    """Up to `number` of the items that passed the gates, at random; the seed decides which."""
+    accepted = [item for item in items if item.is_accepted]
+    return random.Random(seed).sample(accepted, min(number, len(accepted)))
 
 
 def write_contact_sheet(folder: str | Path, file: str | Path, *, number: int = 40, seed: int = 0) -> int:
@@ -79,10 +80,10 @@ def write_contact_sheet(folder: str | Path, file: str | Path, *, number: int = 4
     Returns:
         How many there are on it; with none, no file is written.
     """
-    pairs = draw_pairs(seed, number, accepted_pairs(folder))
-    if not pairs:
+    drawn = draw_items(seed, number, read_items(read_journal(folder)).values())
+    if not drawn:
         return 0
-    cells = [np.array(draw_pair(pair, folder, i + 1)) for i, pair in enumerate(pairs)]
+    cells = [np.array(draw_pair(item, folder, i + 1)) for i, item in enumerate(drawn)]
     height, width = cells[0].shape[:2]
     rows = -(-len(cells) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * (width + 2 * MARGIN), rows * (height + MARGIN)), "white")
@@ -90,4 +91,4 @@ def write_contact_sheet(folder: str | Path, file: str | Path, *, number: int = 4
         place = (i % COLUMNS * (width + 2 * MARGIN), i // COLUMNS * (height + MARGIN))
         sheet.paste(Image.fromarray(cell), place)
     sheet.save(file)
-    return len(pairs)
+    return len(drawn)

@@ -51,9 +51,11 @@ def refine_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         return mask
     cv2.setRNGSeed(0)
     bgr = np.ascontiguousarray(image[part][..., ::-1])
-    marks, _, _ = cv2.grabCut(bgr, marks, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
-    refined = np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    refined = cv2.morphologyEx(refined, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    whole_image = (0, 0, bgr.shape[1], bgr.shape[0])  # not looked at: the marks say where to begin
+    cv2.grabCut(bgr, marks, whole_image, *models, 3, cv2.GC_INIT_WITH_MASK)
+    found = np.isin(marks, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    refined = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
     overlap = (refined & (inside > 0)).sum() / (refined | (inside > 0)).sum()
     if overlap < 0.8:  # the thing looks like what is behind it: the hand knew better
         return mask

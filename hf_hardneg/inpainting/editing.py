@@ -1,4 +1,4 @@
-"""What an editor is: a callable from an `EditTask` to an `Edit`, or to the reason why it made none."""
+"""What an editor is: a callable from an `EditTask` to candidates, or to the reason why it made none."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,7 +17,8 @@ class EditTask(NamedTuple):
         others: (H, W) of bool, the other annotated things; what carries things, such as a table, is not among them.
         people: (H, W) of bool, the people among them.
         proposal: What it becomes.
-        seed: Decides all that is random; follows from the run's seed, the photo's id and the thing's.
+        seed: Decides all that is random; follows from the run's seed, the photo's id, the thing's and the attempt.
+        prompt: What a person asks for instead of the proposal's new word; None where nobody did.
     """
 
     photo: np.ndarray
@@ -26,6 +27,7 @@ class EditTask(NamedTuple):
     people: np.ndarray
     proposal: Proposal
     seed: int
+    prompt: str | None = None
 
 
 class Edit(NamedTuple):
@@ -36,4 +38,4 @@ class Edit(NamedTuple):
     details: dict[str, Any]
 
 
-Editor = Callable[[EditTask], Edit | str]
+Editor = Callable[[EditTask], list[Edit] | str]

@@ -105,6 +105,10 @@ class Journal:
             raise _full(self.folder / JOURNAL, error) from error
         self.lines.append(dict(line))
 
+    def load_image(self, digest: str) -> np.ndarray:
+        """An image by its SHA-256: (H, W, 3), or (H, W) for a mask."""
+        return load_image(self.folder, digest)
+
     def save_image(self, pixels: np.ndarray) -> str:
         """Store (H, W, 3) or (H, W) of 0 to 255 as PNG and return the SHA-256 of the file, its name."""
         buffer = io.BytesIO()

@@ -1,8 +1,9 @@
 """What can be changed in a photo so that one of its captions turns false in one word: annotations -> proposals."""
 
 import random
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..edits import Replacement, replace_words
@@ -117,6 +118,40 @@ def pick_instance(instances: Iterable[Instance]) -> Instance | None:
         return None
     alone = len(ordered) == 1 or ordered[0].area >= CLEARLY_LARGEST * ordered[1].area
     return ordered[0] if alone else None
+
+
+def reword(proposal: Proposal, word: str, index: LexiconIndex, names: Mapping[str, str]) -> Proposal | str:
+    """The proposal with another new word, under the same key, or why that is none.
+
+    Args:
+        proposal: Whose old word is replaced.
+        word: A name or plural of the vocabulary, of the proposal's concept.
+        index: The vocabulary.
+        names: As `names_of_categories` gives them: what can become of a thing.
+    """
+    concept, wanted = proposal.concept, " ".join(word.lower().split())
+    entries = {entry.name: entry for entry in index.lexicon.concepts[concept].entries}
+    entry = entries.get(wanted)
+    if (
+        entry is None
+        or (concept == "size" and entry.kind != "extent")
+        or (concept == "object" and wanted not in names)
+    ):
+        return f"{word!r} is no {concept} of the vocabulary that could be put in"
+    if wanted == proposal.old:
+        return f"{word!r} is what the caption says already"
+    article = re.match(r"an?\s+", proposal.old_text, re.IGNORECASE)
+    start = proposal.start + (article.end() if article else 0)
+    change = replace_words(proposal.caption, [Replacement(start, proposal.end, entry.forms[0] or entry.name)])
+    return proposal._replace(
+        new_category=names[wanted] if concept == "object" else proposal.category,
+        new_caption=change.text,
+        start=change.start,
+        end=change.end,
+        new=wanted,
+        old_text=change.old,
+        new_text=change.new,
+    )
 
 
 def _modifiers(slots: Sequence[Slot], place: int, words: Sequence[str]) -> tuple[Slot, ...]:

@@ -10,6 +10,7 @@ from .opencv import cv2
 from .patch_fill import fill_hole
 
 
+NO_FACTOR = "the classical editor has no such size"
 CUT_OFF = "the frame cuts the thing off"
 NO_ROOM = "the frame has no room for a larger thing"
 COVERS = "it would cover another thing"
@@ -66,6 +67,8 @@ def _growth(mask: np.ndarray, wanted: float) -> float | str:
 def rescale(task: EditTask) -> Edit | str:
     """Rescale the thing by what its new size word means; what it uncovers is filled with patches."""
     photo, mask, others = task.photo, task.mask, task.others & ~task.mask
+    if task.proposal.new not in FACTORS:
+        return NO_FACTOR
     factor: float | str = FACTORS[task.proposal.new]
     top, left, _, right = box_of(mask)
     if FACTORS[task.proposal.new] > 1:
