@@ -13,7 +13,7 @@ from hf_hardneg.inpainting.cutouts import box_of, cut_out, foot_of, largest_part
 from hf_hardneg.inpainting.editing import EditTask
 from hf_hardneg.inpainting.patch_fill import CANNOT_FILL, fill_hole
 from hf_hardneg.inpainting.proposals import ProposeSwaps
-from hf_hardneg.inpainting.recolor import NOT_THAT_COLOR, TARGETS, color_weights, find_colored, recolor
+from hf_hardneg.inpainting.recolor import GARMENT, NOT_THAT_COLOR, TARGETS, color_weights, find_colored, recolor
 from hf_hardneg.inpainting.replace import CutoutLibrary
 from hf_hardneg.inpainting.rescale import CUT_OFF, NO_ROOM, TOUCHED
 from hf_hardneg.lexicon.index import load_index
@@ -66,8 +66,8 @@ def test_a_thing_that_is_not_of_the_color_is_left_alone():
     assert find_colored(*thing_photo(RED), "chartreuse") == NOT_THAT_COLOR
     photo, mask = thing_photo(RED)
     everything = np.ones_like(mask)
-    assert find_colored(photo, everything, "red", is_garment=False) == NOT_THAT_COLOR  # a small part only
-    weights = find_colored(photo, everything, "red", is_garment=True)
+    assert find_colored(photo, everything, "red") == NOT_THAT_COLOR  # a small part only
+    weights = find_colored(photo, everything, "red", GARMENT)
     assert (weights > 0.5)[mask].mean() > 0.9 and (weights > 0.5)[~mask].mean() < 0.01
 
 

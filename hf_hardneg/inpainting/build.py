@@ -17,7 +17,7 @@ from .gates import GATES, Candidate, Gate, find_reason
 from .items import ACCEPTED, Item, Summary, add_made, read_items, summarize
 from .journal import Journal
 from .masks import draw_mask, turn_mask
-from .paste import feather, paste_back
+from .paste import changed_mask, feather, paste_back
 from .proposals import WANTED, Proposal, ProposeSwaps
 
 
@@ -159,13 +159,16 @@ class Builder:
     def _task(
         self, opened: _Opened, proposal: Proposal, attempt: int = 0, prompt: str | None = None
     ) -> EditTask | str:
-        mask = opened.masks[proposal.instance_id]
-        if isinstance(mask, str):
-            return mask
-        others, people = np.zeros(mask.shape, bool), np.zeros(mask.shape, bool)
+        mask, others, people = (np.zeros(opened.pixels.shape[:2], bool) for _ in range(3))
+        changing = {proposal.instance_id, *proposal.also}
+        for instance_id in sorted(changing):
+            drawn = opened.masks[instance_id]
+            if isinstance(drawn, str):
+                return drawn
+            mask |= drawn
         for one in opened.photo.instances:
             other = opened.masks[one.id]
-            if one.id != proposal.instance_id and one.category not in CARRIERS and not isinstance(other, str):
+            if one.id not in changing and one.category not in CARRIERS and not isinstance(other, str):
                 others |= other
                 if one.category == "person":
                     people |= other
@@ -177,9 +180,8 @@ class Builder:
         """Paste edits back, store them, and ask the gates."""
         tried = _Tried([], [])
         for edit in edits:
-            weights = feather(edit.changed)
-            image = paste_back(opened.pixels, edit.pixels, weights)
-            mask = np.where(weights > 0, 255, 0).astype(np.uint8)
+            image = paste_back(opened.pixels, edit.pixels, feather(edit.changed))
+            mask = changed_mask(opened.pixels, image)
             digest = self.journal.save_image(image)
             tried.edits.append({"image": digest, "mask": self.journal.save_image(mask), "details": edit.details})
             tried.reasons.append(self._reason(opened, proposal, (image, mask), digest))

@@ -25,6 +25,7 @@ _CALLED = {
     "horse": ("pony",),
     "motorcycle": ("motorbike", "motor bike", "scooter", "motor scooter"),
     "sheep": ("lamb",),
+    "skis": ("ski",),
     "sports ball": ("ball", "tennis ball", "soccer ball"),
     "stop sign": ("sign",),
     "suitcase": ("luggage",),
@@ -56,9 +57,13 @@ PLACES: Mapping[str, tuple[str, float]] = {
     "toilet": ("f", 0.7), "toothbrush": ("l", 0.18), "train": ("g", 25), "truck": ("g", 7), "tv": ("t", 0.7),
     "umbrella": ("a", 1.0), "vase": ("t", 0.3), "wine glass": ("t", 0.2), "zebra": ("g", 2.2),
 }  # fmt: skip
+# Where one of these is annotated, the photo was taken in a room.
+INDOORS = frozenset(("bed", "couch", "keyboard", "microwave", "mouse", "oven", "refrigerator", "sink", "toilet", "tv"))
 CARRIERS = frozenset(("dining table", "bed", "bench"))  # their masks lie under what stands on them
 # One mask of these is often a bunch or a row: "a carrot" would be ten.
 BUNCHES = frozenset(("banana", "book", "broccoli", "carrot"))
+# What is behind shows through them: they cannot be cut out.
+TRANSPARENT = frozenset(("wine glass",))
 SIZE_RATIO = 2.6  # how much larger or smaller than what it replaces a thing may truly be
 
 
@@ -72,16 +77,18 @@ def names_of_categories(categories: set[str], lexicon: Lexicon) -> dict[str, str
     """
     known = {entry.name: entry for entry in lexicon.concepts["object"].entries}
     names: dict[str, str] = {}
-    for category in sorted(categories & known.keys()):
+    for category in sorted(categories):
         same = [group for group in lexicon.concepts["object"].synonyms if category in group]
         for name in [category, *sorted(frozenset().union(*same)), *_CALLED.get(category, ())]:
-            names.setdefault(name, category)
+            if name in known:
+                names.setdefault(name, category)
     return names
 
 
-def can_stand_for(old: str, new: str) -> bool:
+def can_stand_for(old: str, new: str, is_indoors: bool) -> bool:
     """Whether a thing of category `new` could be where one of `old` is: the same kind of place, a like true size."""
-    if old == new or old not in PLACES or new not in PLACES or new in BUNCHES:
+    if old == new or old not in PLACES or new not in PLACES or new in BUNCHES | TRANSPARENT:
         return False
     (old_places, old_size), (new_places, new_size) = PLACES[old], PLACES[new]
-    return bool(set(old_places) & set(new_places)) and 1 / SIZE_RATIO <= new_size / old_size <= SIZE_RATIO
+    shared = set(old_places) & set(new_places) - (set("g") if is_indoors else set())
+    return bool(shared) and 1 / SIZE_RATIO <= new_size / old_size <= SIZE_RATIO

@@ -6,7 +6,7 @@ import numpy as np
 
 from .coco_folder import CocoPhoto
 from .editing import Edit, EditTask
-from .recolor import TARGETS, color_weights, find_colored, recolor
+from .recolor import GARMENT, PART, TARGETS, WHOLE, color_weights, find_colored, recolor
 from .replace import MIN_CHROMA, CutoutLibrary, mean_color, replace_thing
 from .rescale import rescale
 
@@ -45,7 +45,10 @@ def _change_color(task: EditTask) -> Edit | str:
         return UNPAINTABLE
     if mean_color(task.photo)[3] < MIN_CHROMA:
         return GRAY_PHOTO
-    weights = find_colored(task.photo, task.mask & ~task.others, proposal.old, proposal.garment is not None)
+    shares = GARMENT if proposal.garment else PART if proposal.is_part else WHOLE
+    # What a person holds lies over the clothes, but its outline is drawn around hands and sleeves, too.
+    mask = task.mask if proposal.garment else task.mask & ~task.others
+    weights = find_colored(task.photo, mask, proposal.old, shares)
     if isinstance(weights, str):
         return weights
     pixels = recolor(task.photo, weights, proposal.new)

@@ -58,7 +58,7 @@ class Summary:
 
 def as_proposal(line: Mapping[str, Any]) -> Proposal:
     """The proposal of a line that holds one."""
-    return Proposal(**{name: line[name] for name in Proposal._fields})
+    return Proposal(**{name: line[name] for name in Proposal._fields} | {"also": tuple(line["also"])})
 
 
 def read_items(lines: Iterable[Mapping[str, Any]]) -> dict[str, Item]:

@@ -29,3 +29,12 @@ def paste_back(photo: np.ndarray, edited: np.ndarray, weights: np.ndarray) -> np
     share = weights[..., None].astype(np.float32) / 255
     mixed = photo + (edited.astype(np.float32) - photo) * share
     return np.where(weights[..., None] == 0, photo, mixed.round().clip(0, 255).astype(np.uint8))
+
+
+def changed_mask(photo: np.ndarray, edited: np.ndarray) -> np.ndarray:
+    """Where two photos (H, W, 3) differ, gaps of a pixel closed: (H, W) of 0 or 255.
+
+    Blending reaches further than what it changes: a recolored thing ends where its color did.
+    """
+    differs = Image.fromarray((photo != edited).any(axis=2).astype(np.uint8) * 255)
+    return np.array(differs.filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.MinFilter(3)))

@@ -10,7 +10,7 @@ from ..edits import Replacement, replace_words
 from ..lexicon.index import LexiconIndex
 from ..slots import Analysis, Slot, analyze, find_mentions
 from ..words import word_spans
-from .categories import can_stand_for, names_of_categories
+from .categories import INDOORS, can_stand_for, names_of_categories
 from .coco_folder import CocoPhoto, Instance
 
 
@@ -26,9 +26,11 @@ WANTED = {"object": 8, "color": 14, "size": 3}  # accepted pairs of one thing, s
 GARMENTS = ("clothing", "legwear")  # kinds of the vocabulary; COCO has no masks of them, but of who wears them
 DETERMINERS = frozenset("a an the this that his her its their one single and ,".split())
 
+# Before a color, these make it another one or one of several.
+JOINS = frozenset("and or , & dark light bright - matching same".split())
 # After a noun, these go on to describe it.
 DESCRIBES = frozenset("of with has that which having showing covered shaped filled topped '".split())
-SKIN_AND_HAIR = frozenset("black brown pink tan beige cream gold golden orange".split())
+SKIN_AND_HAIR = frozenset("black brown tan beige cream gold golden".split())
 
 # Colors that things of a category come in; all others are painted things.
 _FUR = ("black", "white", "brown", "gray")
@@ -56,6 +58,8 @@ PAINTS = (
     "teal",
     "maroon",
     "beige",
+    "tan",
+    "cream",
 )
 
 
@@ -79,6 +83,8 @@ class Proposal(NamedTuple):
         old_text: Includes an article that changed.
         new_text: Includes an article that changed.
         garment: The name of what the thing, a person, wears, if that is what changes.
+        is_part: Whether only the part that has the old color changes: "a blue and white train".
+        also: Further things that change with it: "two red cars".
     """
 
     key: str
@@ -97,10 +103,15 @@ class Proposal(NamedTuple):
     old_text: str
     new_text: str
     garment: str | None = None
+    is_part: bool = False
+    also: tuple[int, ...] = ()
 
 
 class Thing(NamedTuple):
-    """A caption's noun and the instance that it means, or that wears it; modifiers are the slots right before it."""
+    """A caption's noun and the instance that it means, or that wears it; modifiers are the slots right before it.
+
+    With `is_part`, the only modifier is one of two colors; `also` are further instances that a plural means.
+    """
 
     caption_id: int
     caption: str
@@ -109,6 +120,8 @@ class Thing(NamedTuple):
     noun: Slot
     modifiers: tuple[Slot, ...]
     is_garment: bool = False
+    is_part: bool = False
+    also: tuple[int, ...] = ()
 
 
 def pick_instance(instances: Iterable[Instance]) -> Instance | None:
@@ -164,29 +177,49 @@ def _modifiers(slots: Sequence[Slot], place: int, words: Sequence[str]) -> tuple
         found.append(slot)
         start = slot.start
     concepts = [slot.reading.entry.concept for slot in found]
-    joined = start > 0 and words[start - 1] in (
-        "and",
-        "or",
-        ",",
-        "&",
-        "with",
-        "dark",
-        "light",
-        "bright",
-        "-",
-        "matching",
-        "same",
-    )
+    joined = start > 0 and words[start - 1] in JOINS
     return () if joined or len(set(concepts)) < len(concepts) else tuple(found)
+
+
+def _two_colors(slots: Sequence[Slot], place: int, words: Sequence[str]) -> tuple[Slot, ...]:
+    """The colors of "a blue and white train", the noun at `slots[place]`, that can change alone; none if not two."""
+    second = slots[place - 1] if place else None
+    if second is None or second.end != slots[place].start or second.reading.entry.concept != "color":
+        return ()
+    start = second.start
+    if start < 2 or words[start - 1] not in ("and", "&") or words[start - 2] not in PAINTS:
+        return ()
+    if start > 2 and words[start - 3] in JOINS:
+        return ()
+    first = [slot for slot in slots[:place] if slot.end == start - 1 and slot.reading.entry.concept == "color"]
+    return (*first, second)  # the tagger may take the first for a fruit
+
+
+def _described(analysis: Analysis, place: int) -> list[tuple[tuple[Slot, ...], bool]]:
+    """What is said of the noun at a place, and whether of a part of it: once, or for each of two colors."""
+    two = _two_colors(analysis.slots, place, analysis.words)
+    return [((color,), True) for color in two] or [(_modifiers(analysis.slots, place, analysis.words), False)]
+
+
+def _all_of_them(things: Iterable[Thing], instances: Sequence[Instance]) -> list[Thing]:
+    """What a plural says the color of, all instances at once."""
+    if any(one.is_crowd for one in instances) or instances[0].category == "person":
+        return []
+    also = tuple(one.id for one in instances[1:])
+    colored = [
+        (thing, [slot for slot in thing.modifiers if slot.reading.entry.concept == "color"]) for thing in things
+    ]
+    return [thing._replace(modifiers=tuple(colors), also=also) for thing, colors in colored if colors]
 
 
 class ProposeSwaps:
     """Find what can be changed in a photo: call it with a `CocoPhoto`.
 
     The swapped word always belongs to the masked instance: a caption counts if it names the instance's category once
-    and in the singular, and the photo has one such instance or a clearly largest one. A color or size is swapped only
-    where the caption says it of that thing. A new word that any caption of the photo mentions, or that is annotated in
-    it, is never put in. What comes out, and its order, depends on the seed and the photo alone.
+    and in the singular, and the photo has one such instance or a clearly largest one; a plural means all of them, of
+    which only the color can change. A color or size is swapped only where the caption says it of that thing. A new
+    word that any caption of the photo mentions, or that is annotated in it, is never put in. What comes out, and its
+    order, depends on the seed and the photo alone.
 
     Args:
         index: The vocabulary.
@@ -222,9 +255,10 @@ class ProposeSwaps:
         mentioned = {mention for _, text in photo.captions for mention in find_mentions(text, self.index)}
         for one in photo.instances:
             mentioned.update(find_mentions(one.category, self.index))
+        is_indoors = any(one.category in INDOORS for one in photo.instances)
         proposals: list[Proposal] = []
         for (_, concept, _), of_thing in sorted(things.items(), key=lambda item: item[0]):
-            proposals += self._swaps(photo.image_id, concept, of_thing, mentioned)
+            proposals += self._swaps(photo.image_id, concept, of_thing, mentioned, is_indoors)
         return proposals, +skipped
 
     def _things(
@@ -242,21 +276,26 @@ class ProposeSwaps:
             if not instances:
                 continue
             instance, noun = pick_instance(instances), analysis.slots[places[0]]
+            found = [
+                Thing(caption_id, caption, analysis.words, instances[0], noun, modifiers, is_part=is_part)
+                for modifiers, is_part in _described(analysis, places[0])
+            ]
             if len(places) > 1:
                 reason = NAMED_TWICE
             elif noun.reading.number:
                 reason = PLURAL
+                things += _all_of_them(found, instances)
             elif instance is None:
                 reason = NO_CLEAR_INSTANCE
             else:
-                modifiers = _modifiers(analysis.slots, places[0], analysis.words)
-                things.append(Thing(caption_id, caption, analysis.words, instance, noun, modifiers))
+                things += [thing._replace(instance=instance) for thing in found]
         things += self._garments(photo, caption_id, caption, analysis)
         return things, None if things else reason
 
     def _garments(self, photo: CocoPhoto, caption_id: int, caption: str, analysis: Analysis) -> list[Thing]:
-        """Clothes with a color, each named once, that the only person can wear."""
-        person = pick_instance(one for one in photo.instances if one.category == "person")
+        """Clothes with a color, each named once, that the only person, or the clearly largest, can wear."""
+        # Who is in a crowd is small: a caption of it would not speak of somebody's clothes.
+        person = pick_instance(one for one in photo.instances if one.category == "person" and not one.is_crowd)
         if person is None:
             return []
         nouns = [slot.reading.entry.name for slot in analysis.slots if slot.reading.entry.kind in GARMENTS]
@@ -273,6 +312,8 @@ class ProposeSwaps:
             # Color is all that tells clothes from the person: it must not be one of skin or hair.
             colors = [slot.reading.entry.name for slot in thing.modifiers if slot.reading.entry.concept == "color"]
             return ["color"] if colors and not SKIN_AND_HAIR & set(colors) else []
+        if thing.is_part or thing.also or thing.noun.reading.number:
+            return concepts
         if thing.instance.category == "person":
             return []  # a "little girl" is young, and one person in another's place is nobody's concept
         before = thing.words[thing.noun.start - 1] if thing.noun.start else ""
@@ -283,11 +324,12 @@ class ProposeSwaps:
             concepts.append("object")
         return concepts
 
-    def _targets(self, concept: str, thing: Thing, mentioned: set[int]) -> list[tuple[str, str]]:
+    def _targets(self, concept: str, thing: Thing, mentioned: set[int], is_indoors: bool) -> list[tuple[str, str]]:
         """(name of the new word, new category) that are false of the photo as it is."""
         category = thing.instance.category
         if concept == "object":
-            pairs = [(name, new) for new, name in sorted(self.called.items()) if can_stand_for(category, new)]
+            here = [name for new, name in sorted(self.called.items()) if can_stand_for(category, new, is_indoors)]
+            pairs = [(name, self.names[name]) for name in here]
         else:
             slot = next(slot for slot in thing.modifiers if slot.reading.entry.concept == concept)
             entry = slot.reading.entry
@@ -303,12 +345,14 @@ class ProposeSwaps:
                 fresh.append((name, new))
         return fresh
 
-    def _swaps(self, image_id: int, concept: str, things: list[Thing], mentioned: set[int]) -> list[Proposal]:
+    def _swaps(
+        self, image_id: int, concept: str, things: list[Thing], mentioned: set[int], is_indoors: bool
+    ) -> list[Proposal]:
         instance = things[0].instance
         rng = random.Random(f"{self.seed}/{image_id}/{instance.id}/{concept}/{things[0].noun.reading.entry.name}")
         targets: dict[tuple[str, str], list[Thing]] = defaultdict(list)
         for thing in things:
-            for target in self._targets(concept, thing, mentioned):
+            for target in self._targets(concept, thing, mentioned, is_indoors):
                 targets[target].append(thing)
         order = sorted(targets)
         rng.shuffle(order)
@@ -344,4 +388,6 @@ class ProposeSwaps:
             change.old,
             change.new,
             garment,
+            thing.is_part,
+            thing.also,
         )

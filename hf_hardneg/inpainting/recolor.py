@@ -12,9 +12,9 @@ from .opencv import cv2
 NOT_THAT_COLOR = "the thing does not look the color that the caption names"
 PATCHY = "the color covers the thing in too small patches"
 
-MIN_SHARE = 0.35  # of the mask that has the named color: below this another part, or another thing, was meant
-MIN_GARMENT = 0.04  # the same for what a person wears
-MAX_GARMENT = 0.75
+# Least and most of the mask that has the named color; beside this another part, or another thing, was meant.
+WHOLE, PART, GARMENT = (0.35, 1.0), (0.15, 0.85), (0.04, 0.75)
+BEYOND_SKIN = {"pink": 34.0, "orange": 48.0}  # least chroma of a garment that captions call so and no skin has
 
 
 class _Tone(NamedTuple):
@@ -32,6 +32,8 @@ TARGETS: Mapping[str, _Tone] = {
     "green": _Tone(48, 48, 143),
     "maroon": _Tone(25, 38, 24),
     "beige": _Tone(80, 15, 80),
+    "cream": _Tone(90, 16, 92),
+    "tan": _Tone(66, 28, 72),
     "teal": _Tone(44, 30, 200),
     "turquoise": _Tone(66, 42, 195),
     "blue": _Tone(40, 54, 283),
@@ -77,14 +79,15 @@ def _soft(value: np.ndarray, low: float, high: float, width: float) -> np.ndarra
     return np.clip(1 - np.maximum(low - value, value - high) / width, 0, 1)
 
 
-def color_weights(image: np.ndarray, color: str) -> np.ndarray | None:
+def color_weights(image: np.ndarray, color: str, least_chroma: float = 0) -> np.ndarray | None:
     """How much each pixel of an (H, W, 3) photo is what captions call `color`: (H, W) of 0 to 1; None if unknown."""
     if color not in _RANGES:
         return None
     lightness_range, chroma_range, hue_range = _RANGES[color]
     lab = cv2.GaussianBlur(_to_lab(image), (0, 0), 1.2)  # one noisy pixel does not make another color
     chroma = np.hypot(lab[..., 1], lab[..., 2])
-    weights = _soft(lab[..., 0], *lightness_range, 10) * _soft(chroma, *chroma_range, 6)
+    low, high = max(least_chroma, chroma_range[0]), chroma_range[1]
+    weights = _soft(lab[..., 0], *lightness_range, 10) * _soft(chroma, low, high, 6)
     if hue_range:
         hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
         away = np.abs((hue - hue_range[0] + 180) % 360 - 180)
@@ -92,39 +95,50 @@ def color_weights(image: np.ndarray, color: str) -> np.ndarray | None:
     return weights.astype(np.float32)
 
 
-def find_colored(image: np.ndarray, mask: np.ndarray, color: str, is_garment: bool = False) -> np.ndarray | str:
+def find_colored(
+    image: np.ndarray, mask: np.ndarray, color: str, shares: tuple[float, float] = WHOLE
+) -> np.ndarray | str:
     """The part of a thing that has the color that the caption gives it.
 
     Args:
         image: (H, W, 3) of 0 to 255.
         mask: (H, W) of bool, the thing; for a garment the person.
         color: A name of the vocabulary.
-        is_garment: Whether a part is looked for, and not the thing itself.
+        shares: Least and most of the mask that may have the color: `WHOLE`, `PART` or `GARMENT`.
 
     Returns:
         Weights (H, W) of 0 to 1, or why there are none.
     """
-    weights = color_weights(image, color)
+    weights = color_weights(image, color, BEYOND_SKIN.get(color, 0) if shares == GARMENT else 0)
     if weights is None:
         return NOT_THAT_COLOR
     # Outlines drawn by hand leave a rim of the old color.
-    reach = 0 if is_garment else int(np.clip(np.sqrt(mask.sum()) / 40, 1, 6))
+    reach = 0 if shares == GARMENT else int(np.clip(np.sqrt(mask.sum()) / 40, 1, 6))
     near = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
     weights = weights * near
     region = weights > 0.5
     share = (region & mask).sum() / mask.sum()
-    low, high = (MIN_GARMENT, MAX_GARMENT) if is_garment else (MIN_SHARE, 1.0)
-    if not low <= share <= high:
+    if not shares[0] <= share <= shares[1]:
         return NOT_THAT_COLOR
     # Glints, seams and shadows inside the colored part belong to it; lettering and windows are larger.
     size = max(3, int(np.sqrt(mask.sum()) / 24) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     closed = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
     opened = cv2.morphologyEx(closed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
-    kept = largest_parts(opened & near, 0.5 if is_garment else 0.125)
+    kept = _one_garment(opened & near, mask) if shares == GARMENT else largest_parts(opened & near)
     if kept.sum() < 0.5 * region.sum():
         return PATCHY
     return cv2.GaussianBlur(np.maximum(kept.astype(np.float32), weights * kept), (0, 0), 0.8) * near
+
+
+def _one_garment(region: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """The largest part, and what is near it: a cap of the shirt's color is not the shirt."""
+    largest = largest_parts(region, 1.0)
+    reach = max(3, round(0.05 * np.sqrt(person.sum())))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    _, labels = cv2.connectedComponents(region.astype(np.uint8))
+    touched = np.unique(labels[(cv2.dilate(largest.astype(np.uint8), kernel) > 0) & region])
+    return np.isin(labels, touched) & region
 
 
 def recolor(image: np.ndarray, weights: np.ndarray, target: str) -> np.ndarray:

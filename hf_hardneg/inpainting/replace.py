@@ -17,15 +17,20 @@ from .patch_fill import fill_hole
 from .rescale import COVERS, MAX_COVERED, MAX_EDGES, TOUCHED, busyness, contact, dilate, rim
 
 
+HANGS = "the thing seems to hang: nothing could stand in its place"
 NO_CUTOUT = "no cut-out of fitting shape"
 TOO_MUCH_HOLE = "the cut-out leaves too much uncovered for such busy surroundings"
 
 SHAPE_SIDE = 24  # pixels a side to which outlines are scaled to be compared
-MIN_LIKENESS = 0.3  # intersection over union of two outlines
-MAX_RATIO = 2.8  # of their heights by their widths
+MIN_LIKENESS = 0.2  # intersection over union of two outlines
+MAX_RATIO = 3.5  # of their heights by their widths
 MAX_STRETCH = 1.12  # by which a cut-out may be distorted
-MIN_PIXELS = 1800  # of a cut-out, so that it has something to show
+MIN_PIXELS = 1200  # of a cut-out, so that it has something to show
 MIN_WIDTH = 24
+EDGE = 0.006  # of a photo's longer side: what comes nearer to the frame is probably cut off by it
+# Height by width above which a thing was seen from above, as few of those are whose place it would take.
+FROM_ABOVE = {"bowl": 0.75, "pizza": 0.75, "donut": 0.75, "sandwich": 0.9, "cake": 1.1}
+MIN_FOOT = 0.45  # of the photo's height: what ends above this hangs on a wall or is far away
 MAX_ENLARGED = 1.7
 MAX_CONTACT = 0.35  # of the old thing's outline at which others begin
 MAX_HELD = 0.08  # the same for people: a rider would be left in the air, a hand around nothing
@@ -34,7 +39,7 @@ MIN_SOLIDITY = 0.6  # area by that of the convex hull: below it something lay in
 MIN_WHOLE = 0.97  # share of the largest connected part
 WHITE_GOODS = frozenset(("toilet", "sink", "refrigerator", "oven"))  # may come from gray photos
 MIN_CONTRAST = 7.0  # standard deviation of lightness, 0 to 100: below it a cut-out is a blot
-MIN_CHROMA = 3.0  # mean of a photo: below it a photo is gray
+MIN_CHROMA = 5.0  # of the most colorful hundredth of a photo: below it the photo is gray; snow with a skier is not
 MAX_HOLE = 0.25  # of the old thing's area that the new one may leave to be filled where the surroundings are busy
 SHADOW = 0.35  # how much darker the ground is where a thing touches it
 
@@ -59,10 +64,13 @@ def _source(photo: CocoPhoto, instance: Instance) -> Source | None:
     """The instance as a source, if nothing hides part of it: one polygon, off the frame's edge, large enough."""
     x, y, width, height = instance.bbox
     polygons = instance.segmentation
-    inside = x > 2 and y > 2 and x + width < photo.size[0] - 2 and y + height < photo.size[1] - 2
+    edge = EDGE * max(photo.size)
+    inside = min(x, y, photo.size[0] - x - width, photo.size[1] - y - height) > edge
     if instance.is_crowd or not isinstance(polygons, list) or len(polygons) != 1 or not inside:
         return None
     if instance.area < MIN_PIXELS or min(width, height) < MIN_WIDTH:
+        return None
+    if instance.category in FROM_ABOVE and height > FROM_ABOVE[instance.category] * width:
         return None
     try:
         points = np.array(polygons[0], float).reshape(-1, 2)
@@ -160,9 +168,9 @@ def shows_something(thing: Cutout) -> bool:
 
 
 def mean_color(pixels: np.ndarray) -> np.ndarray:
-    """Mean L*, a*, b* and mean chroma of a photo: (4,)."""
+    """Mean L*, a*, b* of a photo, and the chroma that one pixel in a hundred exceeds: (4,)."""
     lab = cv2.cvtColor(pixels[::4, ::4].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return np.array([*lab.reshape(-1, 3).mean(0), np.hypot(lab[..., 1], lab[..., 2]).mean()])
+    return np.array([*lab.reshape(-1, 3).mean(0), np.percentile(np.hypot(lab[..., 1], lab[..., 2]), 99)])
 
 
 def match_light(thing: Cutout, source: np.ndarray, target: np.ndarray) -> Cutout:
@@ -225,6 +233,8 @@ def replace_thing(task: EditTask, library: CutoutLibrary) -> Edit | str:
     if contact(mask, others) > MAX_CONTACT or contact(mask, task.people) > MAX_HELD:
         return TOUCHED
     size, in_air = _places(task)
+    if not in_air and box_of(mask)[2] < MIN_FOOT * len(mask):
+        return HANGS
     is_busy = busyness(task.photo, mask) > MAX_EDGES
     light = mean_color(task.photo)
     reason = NO_CUTOUT
