@@ -4,7 +4,7 @@ from inpainting_folder import disk
 
 from hf_hardneg.inpainting import gates
 from hf_hardneg.inpainting.gates import Candidate, find_reason
-from hf_hardneg.inpainting.paste import feather, paste_back
+from hf_hardneg.inpainting.paste import changed_mask, feather, paste_back
 from hf_hardneg.inpainting.proposals import Proposal
 
 
@@ -36,6 +36,16 @@ def test_paste_back_leaves_every_byte_outside_the_feathered_mask():
         paste_back(photo, photo[:50], weights)
 
 
+def test_the_mask_is_where_the_photos_differ_with_small_gaps_closed():
+    photo = np.zeros((20, 30, 3), np.uint8)
+    edited = photo.copy()
+    edited[5:12, 8:20, 1] = 9
+    edited[8, 12] = 0
+    mask = changed_mask(photo, edited)
+    assert set(np.unique(mask)) == {0, 255} and (mask[5:12, 8:20] == 255).all() and (mask > 0).sum() == 7 * 12
+    assert not changed_mask(photo, photo).any()
+
+
 def test_a_good_candidate_passes():
     assert find_reason(candidate()) is None
 
@@ -57,10 +67,3 @@ def test_a_good_candidate_passes():
 )
 def test_bad_candidates_say_why(made, reason):
     assert find_reason(made) == reason
-
-
-def test_a_recolored_thing_may_be_larger_than_another():
-    wide = np.zeros((240, 300), bool)
-    wide[:, :110] = True
-    assert find_reason(candidate(wide)) is None
-    assert find_reason(candidate(wide, proposal=RED_BUS._replace(concept="object"))) == gates.LARGE_MASK

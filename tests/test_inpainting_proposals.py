@@ -51,8 +51,22 @@ def test_one_span_changes_and_the_article_belongs_to_it():
 def test_a_color_is_never_invented_and_must_be_the_things_own():
     assert swaps("A bus on a road.", ("bus", 100)) == set()
     assert swaps("A bus and a red hat.", ("bus", 100)) == set()
-    assert swaps("A red and blue bus.", ("bus", 100)) == set()
+    assert swaps("A dark red bus.", ("bus", 100)) == swaps("A red, green and blue bus.", ("bus", 100)) == set()
     assert swaps("A large red bus.", ("bus", 100)) >= {"blue", "green"}
+
+
+def test_one_of_two_colors_changes_alone():
+    proposals = propose("A red and blue bus.", ("bus", 100))[0]
+    assert {one.old for one in proposals} == {"red", "blue"} and all(one.is_part for one in proposals)
+    assert "A red and yellow bus." in {one.new_caption for one in proposals}
+    assert not {"red", "blue", "pink", "teal"} & {one.new for one in proposals}  # said, or like what is said
+
+
+def test_a_plural_means_all_of_them_and_only_their_color_changes():
+    proposals = propose("Two large red buses.", ("bus", 100), ("cup", 20), ("bus", 90))[0]
+    assert {one.concept for one in proposals} == {"color"} and {one.instance_id for one in proposals} == {1}
+    assert {one.also for one in proposals} == {(3,)} and {one.old for one in proposals} == {"red"}
+    assert propose("Two red buses.", ("bus", 100))[0] == []  # the other one has no mask
 
 
 def test_colors_are_plausible_and_false():
@@ -65,7 +79,9 @@ def test_objects_become_what_fits_the_place_and_is_not_there():
     found = swaps(["A cup on a table.", "A clock is there, too."], ("cup", 100), concept="object")
     assert found == {"vase"}
     assert "vase" not in swaps("A cup on a table.", ("cup", 100), ("vase", 20), concept="object")
-    assert can_stand_for("cup", "vase") and not can_stand_for("cup", "bus") and not can_stand_for("cup", "carrot")
+    assert can_stand_for("cup", "vase", True) and not can_stand_for("cup", "bus", False)
+    assert not can_stand_for("cup", "carrot", True) and not can_stand_for("cup", "wine glass", True)  # see both lists
+    assert can_stand_for("chair", "motorcycle", False) and not can_stand_for("chair", "motorcycle", True)
 
 
 def test_a_described_object_stays():

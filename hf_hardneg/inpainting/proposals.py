@@ -26,6 +26,7 @@ WANTED = {"object": 8, "color": 14, "size": 3}  # accepted pairs of one thing, s
 GARMENTS = ("clothing", "legwear")  # kinds of the vocabulary; COCO has no masks of them, but of who wears them
 DETERMINERS = frozenset("a an the this that his her its their one single and ,".split())
 
+PAIRS = ("scissors", "skis")  # categories whose one mask is of two
 # Before a color, these make it another one or one of several.
 JOINS = frozenset("and or , & dark light bright - matching same".split())
 # After a noun, these go on to describe it.
@@ -203,7 +204,9 @@ def _described(analysis: Analysis, place: int) -> list[tuple[tuple[Slot, ...], b
 
 def _all_of_them(things: Iterable[Thing], instances: Sequence[Instance]) -> list[Thing]:
     """What a plural says the color of, all instances at once."""
-    if any(one.is_crowd for one in instances) or instances[0].category == "person":
+    category = instances[0].category
+    are_several = len(instances) > 1 or category in PAIRS
+    if not are_several or category == "person" or any(one.is_crowd for one in instances):
         return []
     also = tuple(one.id for one in instances[1:])
     colored = [

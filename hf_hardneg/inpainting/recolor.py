@@ -14,6 +14,7 @@ PATCHY = "the color covers the thing in too small patches"
 
 # Least and most of the mask that has the named color; beside this another part, or another thing, was meant.
 WHOLE, PART, GARMENT = (0.35, 1.0), (0.15, 0.85), (0.04, 0.75)
+DARK = 35.0  # lightness of a target below which a bright thing must become dark to be called so
 BEYOND_SKIN = {"pink": 34.0, "orange": 48.0}  # least chroma of a garment that captions call so and no skin has
 
 
@@ -57,7 +58,7 @@ _RANGES: Mapping[str, tuple[tuple[float, float], tuple[float, float], tuple[floa
     "turquoise": ((30, 95), (12, 200), (195, 35)),
     "blue": ((6, 90), (7, 200), (268, 48)),
     "purple": ((6, 80), (8, 200), (316, 35)),
-    "pink": ((35, 96), (9, 200), (358, 42)),
+    "pink": ((24, 96), (9, 200), (358, 42)),
     "brown": ((4, 72), (6, 60), (60, 38)),
     "tan": ((40, 92), (6, 45), (75, 35)),
     "beige": ((50, 97), (3, 35), (80, 45)),
@@ -126,19 +127,24 @@ def find_colored(
     closed = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_CLOSE, kernel) > 0
     opened = cv2.morphologyEx(closed.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
     kept = _one_garment(opened & near, mask) if shares == GARMENT else largest_parts(opened & near)
-    if kept.sum() < 0.5 * region.sum():
+    if kept.sum() < (0.3 if shares == GARMENT else 0.5) * region.sum():
         return PATCHY
     return cv2.GaussianBlur(np.maximum(kept.astype(np.float32), weights * kept), (0, 0), 0.8) * near
 
 
+def _ball(radius: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+
+
 def _one_garment(region: np.ndarray, person: np.ndarray) -> np.ndarray:
-    """The largest part, and what is near it: a cap of the shirt's color is not the shirt."""
-    largest = largest_parts(region, 1.0)
-    reach = max(3, round(0.05 * np.sqrt(person.sum())))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    _, labels = cv2.connectedComponents(region.astype(np.uint8))
-    touched = np.unique(labels[(cv2.dilate(largest.astype(np.uint8), kernel) > 0) & region])
-    return np.isin(labels, touched) & region
+    """The largest part and large ones close to it, as a sleeve is; a cap or a beard of a shirt's color is neither."""
+    unit = np.sqrt(person.sum())
+    thin = _ball(max(1, round(0.01 * unit)))
+    core = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_OPEN, thin)  # cuts thin bridges between parts
+    near = cv2.dilate(largest_parts(core > 0, 1.0).astype(np.uint8), _ball(max(2, round(0.06 * unit)))) > 0
+    _, labels = cv2.connectedComponents(largest_parts(core > 0, 0.1).astype(np.uint8))
+    kept = np.isin(labels, np.setdiff1d(np.unique(labels[near]), 0))
+    return (cv2.dilate(kept.astype(np.uint8), thin) > 0) & region
 
 
 def recolor(image: np.ndarray, weights: np.ndarray, target: str) -> np.ndarray:
@@ -156,13 +162,13 @@ def recolor(image: np.ndarray, weights: np.ndarray, target: str) -> np.ndarray:
     chroma = np.hypot(lab[..., 1], lab[..., 2])
     mean, spread = float(lightness[inside].mean()), float(lightness[inside].std()) + 1e-6
     # What is lit strongly stays brighter than usual for the color, what is in the shade darker.
-    goal = tone.lightness + (0.1 if target == "black" else 0.25) * (mean - tone.lightness)
+    goal = tone.lightness + (0.1 if tone.lightness < DARK else 0.25) * (mean - tone.lightness)
     contrast = np.clip({"black": 10.0, "white": 11.0}.get(target, 14.0) / spread, 0.35, 1.4)
     contrast = min(contrast, 1.0) if mean > 35 else contrast
     new = np.empty_like(lab)
     new[..., 0] = np.clip(goal + (lightness - mean) * contrast, 2, 98)
     if tone.hue is None:
-        new[..., 1:] = lab[..., 1:] * (0.08)
+        new[..., 1:] = lab[..., 1:] * 0.03
     else:
         median = float(np.median(chroma[inside]))
         relative = np.clip(chroma / median, 0.55, 1.25) if median > 14 else np.ones_like(chroma)
