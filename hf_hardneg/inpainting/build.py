@@ -24,6 +24,7 @@ from .proposals import WANTED, Proposal, ProposeSwaps
 DUPLICATE = "the same edit is there already"
 
 Propose = Callable[[CocoPhoto], tuple[list[Proposal], Counter[str]]]
+ReadPhotos = Callable[[str | Path, str | None], tuple[list[CocoPhoto], Counter[str]]]
 DrawMask = Callable[[CocoPhoto, np.ndarray, int, Instance], np.ndarray | str]
 
 
@@ -225,6 +226,7 @@ def build(
     *,
     split: str | None = None,
     seed: int = 0,
+    read: ReadPhotos = read_coco_photos,
     propose: Propose | None = None,
     draw: DrawMask = mask_from_instances,
     gates: Sequence[Gate] = GATES,
@@ -234,11 +236,12 @@ def build(
     """Build a set of edited photos, or go on with one that was stopped.
 
     Args:
-        coco: COCO-format folder with captions and instances.
+        coco: COCO-format folder with captions and instances, or as `read` takes it.
         out: The journal's folder.
         make_editor: Makes the editor from the folder's photos, for instance `ClassicalEditor`.
         split: For instance "val2017"; may be left out where there is only one.
         seed: With image and instance ids, decides everything that is random.
+        read: From folder and split to photos, and skips by reason; `read_named_photos` needs no instances.
         propose: From a photo to proposals and skips by reason; default `ProposeSwaps`.
         draw: From a photo, its pixels, orientation and an instance to the mask, or a reason.
         gates: Reasons against a candidate.
@@ -253,7 +256,7 @@ def build(
         ValueError: If the annotations are broken, or `out` was begun with other settings.
         OSError: If the disk is full.
     """
-    photos, unlisted = read_coco_photos(coco, split)
+    photos, unlisted = read(coco, split)
     propose = propose or ProposeSwaps(
         load_index(), {one.category for photo in photos for one in photo.instances}, seed
     )
