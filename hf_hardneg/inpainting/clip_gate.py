@@ -56,7 +56,7 @@ class ClipGate:
 
         self.name_or_path, self.prefers_new = name_or_path, prefers_new
         self.model, self.processor = load_pretrained(
-            name_or_path, "dual encoder of images and texts", CLIP, lambda: load_model(name_or_path)
+            name_or_path, "a dual encoder of images and texts", CLIP, lambda: load_model(name_or_path)
         )
         with memory_told(name_or_path):
             self.model.to(pick_device())

@@ -31,11 +31,13 @@ def crop_around(mask: np.ndarray) -> Crop:
     top, left, bottom, right = box_of(mask)
     longer = max(bottom - top, right - left)
     side = min(max(MIN_SIDE, round(longer * (1 + 2 * CONTEXT))), max(mask.shape))
-    starts = []
-    for low, high, size in ((top, bottom, mask.shape[0]), (left, right, mask.shape[1])):
-        start = (low + high - side) // 2
-        starts.append(min(max(0, start), size - side) if side <= size else (size - side) // 2)
-    return Crop(*starts, side)
+    height, width = mask.shape
+    return Crop(_start(top, bottom, side, height), _start(left, right, side, width), side)
+
+
+def _start(low: int, high: int, side: int, size: int) -> int:
+    """Where `side` pixels around `low:high` begin: within a frame of `size`, or around it where they do not fit."""
+    return min(max(0, (low + high - side) // 2), size - side) if side <= size else (size - side) // 2
 
 
 def take_crop(pixels: np.ndarray, crop: Crop) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from .classical import GRAY_PHOTO
 from .crop import Crop, crop_around, put_back, take_crop
 from .cutouts import cover
 from .editing import Edit, EditTask
@@ -14,6 +15,7 @@ from .masks import EMPTY
 from .pretrained import INPAINTING, commit_of, load_pretrained, memory_told, pick_device
 from .prompts import Prompts, free_prompt, ground_prompts, thing_prompts
 from .recolor import find_colored
+from .replace import MIN_CHROMA, mean_color
 from .rescale import dilate, place_rescaled, rescale, rim
 
 
@@ -25,7 +27,7 @@ except ImportError as error:
 UNSAFE = "the pipeline's safety checker blacked the picture out"
 BLACK = "the picture came out black"
 GROWTH = 2  # times the miss of a hand-drawn outline by which a new thing may be larger than the old
-KIND = "inpainting pipeline of diffusers"
+KIND = "an inpainting pipeline of diffusers"
 SEEDS = 2**32
 
 
@@ -35,8 +37,8 @@ class DiffusersEditor:
     The pipeline sees a square around the thing, with context, at its own size; of its result only that square goes
     back. An object may be painted a little over its outline, a color is painted within it (a garment where the person
     has the old color). A size is not left to the pipeline, which knows neither how large the thing was nor how it
-    looked: it is rescaled about its foot point as by the classical editor, and the pipeline paints what a smaller thing
-    uncovers, at busy surroundings too.
+    looked: it is rescaled about its foot point as by the classical editor, and the pipeline paints what a smaller
+    thing uncovers, in busy surroundings too.
 
     Args:
         name_or_path: Hub id or folder of a pipeline that `AutoPipelineForInpainting` loads; default Stable Diffusion 2
@@ -142,6 +144,8 @@ def find_region(task: EditTask) -> np.ndarray | str:
     proposal, others = task.proposal, task.others & ~task.mask
     if proposal.concept == "object":
         return dilate(task.mask, GROWTH * rim(task.mask)) & ~others
+    if mean_color(task.photo)[3] < MIN_CHROMA:
+        return GRAY_PHOTO
     if proposal.garment is None:
         return task.mask
     own = task.mask & ~task.others

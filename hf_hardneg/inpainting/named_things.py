@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ..lexicon import Entry
 from ..lexicon.index import LexiconIndex, load_index
 from ..slots import analyze
 from .categories import CARRIERS, PLACES, names_of_categories
@@ -12,6 +13,7 @@ from .coco_folder import CocoPhoto, Instance, read_coco_photos
 
 
 CATEGORIES = frozenset(PLACES) | CARRIERS | {"person"}
+PEOPLE = ("person", "role")  # kinds of the vocabulary: a man, a surfer
 
 
 def name_things(captions: Iterable[str], index: LexiconIndex, names: Mapping[str, str]) -> tuple[Instance, ...]:
@@ -30,10 +32,10 @@ def name_things(captions: Iterable[str], index: LexiconIndex, names: Mapping[str
     found: set[str] = set()
     several: set[str] = set()
     for analysis in analyze(captions, index):
-        slots = [slot.reading for slot in analysis.slots if slot.reading.entry.concept == "object"]
-        said = Counter(names[one.entry.name] for one in slots if one.entry.name in names)
-        several |= {names[one.entry.name] for one in slots if one.number and one.entry.name in names}
-        several |= {category for category, often in said.items() if often > 1}
+        nouns = [slot.reading for slot in analysis.slots if slot.reading.entry.concept == "object"]
+        named = [(_category_of(noun.entry, names), noun.number) for noun in nouns]
+        said = Counter(category for category, _ in named if category)
+        several |= {category for category, number in named if category and (number or said[category] > 1)}
         found |= said.keys()
     return tuple(Instance(_id_of(name), name, None, (0.0,) * 4, 0.0, False) for name in sorted(found - several))
 
@@ -50,6 +52,10 @@ def read_named_photos(folder: str | Path, split: str | None = None) -> tuple[lis
     names = names_of_categories(set(CATEGORIES), index.lexicon)
     named = [photo._replace(instances=name_things([t for _, t in photo.captions], index, names)) for photo in photos]
     return named, skipped
+
+
+def _category_of(entry: Entry, names: Mapping[str, str]) -> str | None:
+    return "person" if entry.kind in PEOPLE else names.get(entry.name)
 
 
 def _id_of(category: str) -> int:

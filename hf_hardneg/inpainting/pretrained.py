@@ -21,7 +21,7 @@ def load_pretrained(name_or_path: str, kind: str, example: str, load: Callable[[
 
     Args:
         name_or_path: The Hub id or folder that it loads.
-        kind: What that should be, for the message, such as "CLIPSeg model".
+        kind: What that should be, for the message, with its article, such as "a CLIPSeg model".
         example: A Hub id that would do.
         load: Calls `from_pretrained` of transformers or diffusers.
 
@@ -54,7 +54,7 @@ def _explain(name_or_path: str, kind: str, example: str, error: BaseException) -
     def has(*kinds: type[BaseException]) -> bool:
         return any(isinstance(one, kinds) for one in chain)
 
-    wish = f"Name a {kind}: a folder, or a Hub id such as {example}."
+    wish = f"Name {kind}: a folder, or a Hub id such as {example}."
     if Path(name_or_path).exists() or not has(HFValidationError):
         if has(GatedRepoError):
             return f"{name_or_path} is gated: ask for access on its page of the Hub and log in with `hf auth login`."
@@ -66,7 +66,7 @@ def _explain(name_or_path: str, kind: str, example: str, error: BaseException) -
                 f"HF_HUB_OFFLINE set?). Check the name, or where there is a network: hf download {name_or_path}"
             )
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        return f"{name_or_path} cannot be loaded as a {kind} ({reason}). {wish}"
+        return f"{name_or_path} cannot be loaded as {kind} ({reason}). {wish}"
     return f"{name_or_path} is neither a folder nor a Hub id. {wish}"
 
 
@@ -113,7 +113,7 @@ def load_transformer(
     config = load_pretrained(name_or_path, kind, example, lambda: AutoConfig.from_pretrained(name_or_path))
     if config.model_type not in model_types:
         raise ValueError(
-            f"{name_or_path} is a model of type {config.model_type}, not a {kind}. Name a folder, or a Hub id such as "
+            f"{name_or_path} is a model of type {config.model_type}, not {kind}. Name a folder, or a Hub id such as "
             f"{example}."
         )
     device = pick_device()

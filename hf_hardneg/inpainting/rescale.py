@@ -66,9 +66,13 @@ def _growth(mask: np.ndarray, wanted: float) -> float | str:
 
 
 class Rescaled(NamedTuple):
-    """A thing in its new size: its pixels (H, W, 3) and coverage (H, W) of 0 to 1 in the photo; where it was; how much.
+    """A thing in its new size.
 
-    `hole`, (H, W) of bool, is all that showed the old thing, also where the new one covers it.
+    Attributes:
+        pixels: (H, W, 3) of the photo's size, with the thing in its place.
+        alpha: (H, W) of 0 to 1, its coverage.
+        hole: (H, W) of bool, all that showed the old thing, also where the new one covers it.
+        factor: Of width and height.
     """
 
     pixels: np.ndarray

@@ -37,7 +37,7 @@ class ClipSegMasks:
 
         self.name_or_path, self.threshold = name_or_path, _share(threshold)
         self.model, self.processor = load_transformer(
-            CLIPSegForImageSegmentation, name_or_path, ("clipseg",), "CLIPSeg model", CLIPSEG
+            CLIPSegForImageSegmentation, name_or_path, ("clipseg",), "a CLIPSeg model", CLIPSEG
         )
 
     def __call__(self, photo: CocoPhoto, pixels: np.ndarray, orientation: int, instance: Instance) -> np.ndarray | str:
@@ -48,12 +48,8 @@ class ClipSegMasks:
     @torch.inference_mode()
     def probabilities(self, pixels: np.ndarray, noun: str) -> np.ndarray:
         """How likely each pixel of a photo, (H, W, 3), belongs to a `noun`: (H, W) of 0 to 1."""
-        text = {
-            "text": [f"a photo of a {noun}"],
-            "padding": True,
-            "truncation": True,
-        }  # the wording of CLIP's own prompts
-        inputs = self.processor(images=[pixels], return_tensors="pt", **text).to(self.model.device)
+        text = [f"a photo of a {noun}"]  # the wording of CLIP's own prompts
+        inputs = self.processor(images=[pixels], text=text, padding=True, return_tensors="pt").to(self.model.device)
         with memory_told(self.name_or_path):
             logits = self.model(**inputs).logits
         logits = logits.reshape(1, 1, *logits.shape[-2:]).float()
@@ -80,9 +76,9 @@ class GroundedSamMasks:
         self.names, self.threshold = (detector, segmenter), _share(threshold)
         kinds = ("grounding-dino", "mm-grounding-dino")
         self.detector, self.detector_processor = load_transformer(
-            AutoModelForZeroShotObjectDetection, detector, kinds, "Grounding DINO model", GROUNDING_DINO
+            AutoModelForZeroShotObjectDetection, detector, kinds, "a Grounding DINO model", GROUNDING_DINO
         )
-        self.segmenter, self.segmenter_processor = load_transformer(SamModel, segmenter, ("sam",), "SAM model", SAM)
+        self.segmenter, self.segmenter_processor = load_transformer(SamModel, segmenter, ("sam",), "a SAM model", SAM)
         self._seen: tuple[np.ndarray, Any] | None = None
 
     def __call__(self, photo: CocoPhoto, pixels: np.ndarray, orientation: int, instance: Instance) -> np.ndarray | str:
