@@ -4,7 +4,7 @@ from inpainting_folder import accepted_pairs, disk, make_folder
 from inpainting_models import save_clipseg, save_grounding_dino, save_sam
 
 from hf_hardneg.cli import main
-from hf_hardneg.inpainting.build import Builder, build
+from hf_hardneg.inpainting.build import COVERED, Builder, build
 from hf_hardneg.inpainting.categories import names_of_categories
 from hf_hardneg.inpainting.classical import ClassicalEditor
 from hf_hardneg.inpainting.coco_folder import Instance, read_coco_photos
@@ -174,6 +174,7 @@ def planted_masks(photo, pixels, orientation, instance):
 def test_with_good_masks_a_captions_only_folder_gives_colors_and_sizes(captions_only, tmp_path):
     summary = build(captions_only, tmp_path, ClassicalEditor, read=read_named_photos, draw=planted_masks)
     assert summary.accepted["color"] > 5 and summary.accepted["size"] > 0
+    assert summary.rejected[COVERED] > 0  # the planted masks of car and man are the same
     for item, made in accepted_pairs(tmp_path):
         photo, image, mask = (load_image(tmp_path, digest) for digest in (item.photo, made.image, made.mask))
         assert (photo[mask == 0] == image[mask == 0]).all()

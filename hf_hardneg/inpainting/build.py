@@ -22,6 +22,7 @@ from .proposals import WANTED, Proposal, ProposeSwaps
 
 
 DUPLICATE = "the same edit is there already"
+COVERED = "the masks of other things cover it"
 
 Propose = Callable[[CocoPhoto], tuple[list[Proposal], Counter[str]]]
 ReadPhotos = Callable[[str | Path, str | None], tuple[list[CocoPhoto], Counter[str]]]
@@ -170,6 +171,8 @@ class Builder:
                 others |= other
                 if one.category == "person":
                     people |= other
+        if not (mask & ~others).any():
+            return COVERED
         name = f"{self.seed}/{proposal.image_id}/{proposal.instance_id}" + (f"/{attempt}" if attempt else "")
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
         return EditTask(opened.pixels, mask, others, people, proposal, number, prompt)

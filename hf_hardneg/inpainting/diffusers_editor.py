@@ -11,7 +11,6 @@ from .classical import GRAY_PHOTO
 from .crop import Crop, crop_around, put_back, take_crop
 from .cutouts import cover
 from .editing import Edit, EditTask
-from .masks import EMPTY
 from .pretrained import INPAINTING, commit_of, load_pretrained, memory_told, pick_device
 from .prompts import Prompts, free_prompt, ground_prompts, thing_prompts
 from .recolor import find_colored
@@ -148,10 +147,7 @@ def find_region(task: EditTask) -> np.ndarray | str:
         return GRAY_PHOTO
     if proposal.garment is None:
         return task.mask
-    own = task.mask & ~task.others
-    if not own.any():
-        return EMPTY
-    weights = find_colored(task.photo, own, proposal.old, is_garment=True)
+    weights = find_colored(task.photo, task.mask & ~task.others, proposal.old, is_garment=True)
     return weights if isinstance(weights, str) else weights > 0.5
 
 
