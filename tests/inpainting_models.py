@@ -1,7 +1,13 @@
 """Tiny real models with random weights, saved where the tests of inpainting load them from."""
 
 import torch
-from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    PNDMScheduler,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import (
     BertConfig,
@@ -42,12 +48,12 @@ def _save(folder, *parts):
     return str(folder)
 
 
-def save_pipeline(folder, tokenizer, *, blacks_out=False):
-    """A StableDiffusionInpaintPipeline; its safety checker, if it has one, takes everything for unsafe."""
+def save_pipeline(folder, tokenizer, *, blacks_out=False, inpaints=True):
+    """A pipeline for inpainting or text to image; its safety checker, if it has one, takes everything for unsafe."""
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
         sample_size=SIZE // 2,
-        in_channels=9,
+        in_channels=9 if inpaints else 4,
         out_channels=4,
         block_out_channels=(8, 16),
         layers_per_block=1,
@@ -70,7 +76,7 @@ def save_pipeline(folder, tokenizer, *, blacks_out=False):
         checker = StableDiffusionSafetyChecker(CLIPConfig(vision_config=vision, projection_dim=32))
         checker.concept_embeds_weights.data.fill_(-10.0)
         extractor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    pipe = StableDiffusionInpaintPipeline(
+    pipe = (StableDiffusionInpaintPipeline if inpaints else StableDiffusionPipeline)(
         vae=vae,
         text_encoder=CLIPTextModel(CLIPTextConfig(**_text(tokenizer))),
         tokenizer=tokenizer,
@@ -128,7 +134,7 @@ def save_grounding_dino(folder):
         max_text_len=32,
         disable_custom_kernels=True,
     )
-    images = GroundingDinoImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96})
+    images = GroundingDinoImageProcessorPil(size={"shortest_edge": 128, "longest_edge": 192})
     tokenizer = BertTokenizer(vocab={word: i for i, word in enumerate(words)})
     return _save(folder, GroundingDinoForObjectDetection(config), GroundingDinoProcessor(images, tokenizer))
 

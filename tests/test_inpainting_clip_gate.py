@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import processor_for, small_siglip2
-from inpainting_folder import accepted_pairs, make_folder
+from inpainting_folder import PHOTOS, accepted_pairs, make_folder
 from inpainting_models import save_sam
 from PIL import Image
 
@@ -73,7 +73,7 @@ def test_any_dual_encoder_will_do(processor, tmp_path):
 
 
 def test_the_command_asks_the_gate_last_and_says_so(start, tmp_path):
-    coco = make_folder(tmp_path / "coco")
+    coco = make_folder(tmp_path / "coco", PHOTOS[:2])
     out = tmp_path / "out"
     main(["inpaint", "build", "--coco", str(coco), "--out", str(out), "--clip", start, "--clip_prefers_new"])
     lines = list(read_journal(out))

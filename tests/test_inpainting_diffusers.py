@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from inpainting_folder import RED, accepted_pairs, disk, make_folder
+from inpainting_folder import PHOTOS, RED, accepted_pairs, disk, make_folder
 from inpainting_models import SIZE, save_pipeline
 from PIL import Image
 
@@ -15,7 +15,7 @@ from hf_hardneg.inpainting.classical import GRAY_PHOTO
 from hf_hardneg.inpainting.coco_folder import read_coco_photos
 from hf_hardneg.inpainting.commands import editor_maker
 from hf_hardneg.inpainting.crop import Crop, crop_around, put_back, take_crop
-from hf_hardneg.inpainting.diffusers_editor import BLACK, UNSAFE, DiffusersEditor, find_region
+from hf_hardneg.inpainting.diffusers_editor import BLACK, UNSAFE, DiffusersEditor, find_region, native_size
 from hf_hardneg.inpainting.editing import EditTask
 from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import JOURNAL, Journal, load_image, read_journal
@@ -27,7 +27,7 @@ from hf_hardneg.inpainting.rescale import BUSY, CUT_OFF, rescale
 
 @pytest.fixture(scope="module")
 def coco(tmp_path_factory):
-    return make_folder(tmp_path_factory.mktemp("inpainting") / "coco")
+    return make_folder(tmp_path_factory.mktemp("inpainting") / "coco", PHOTOS[:4])
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +139,46 @@ def test_steps_guidance_and_strength_reach_the_pipeline(pipeline, editor):
         edits = DiffusersEditor(pipeline, candidates=1, **settings)(task())
         assert len(edits) == 1 and (edits[0].pixels != plain).any()
     assert DiffusersEditor(pipeline).settings["num_inference_steps"] == 50  # the pipeline's own
+
+
+def test_a_text_to_image_model_inpaints_too(tmp_path, processor):
+    plain = DiffusersEditor(save_pipeline(tmp_path, processor.tokenizer, inpaints=False), candidates=1, steps=2)
+    (edit,) = plain(task())
+    assert (edit.pixels[edit.changed] != task().photo[edit.changed]).any()
+
+
+class PlantedPipeline:
+    components: dict = {}
+
+    def to(self, device):
+        return self
+
+    def __call__(self, prompt, image, mask_image, control_image=None, generator=None):
+        raise AssertionError("it must not come to that")
+
+
+def test_a_pipeline_with_other_inputs_is_refused(monkeypatch):
+    monkeypatch.setattr(
+        diffusers_editor.AutoPipelineForInpainting, "from_pretrained", lambda *_, **__: PlantedPipeline()
+    )
+    with pytest.raises(ValueError, match="some/controlnet is a PlantedPipeline, which also needs control_image; take"):
+        DiffusersEditor("some/controlnet")
+
+
+def test_the_native_size_is_what_the_pipeline_says():
+    class Latent(PlantedPipeline):
+        vae_scale_factor, default_sample_size = 8, 128
+
+        def __call__(self, prompt, height=None):
+            raise AssertionError
+
+    class Fixed(PlantedPipeline):
+        def __call__(self, prompt, height=512):
+            raise AssertionError
+
+    assert native_size(Latent()) == 1024 and native_size(Fixed()) == 512
+    with pytest.raises(ValueError, match="PlantedPipeline does not say for which size it was made"):
+        native_size(PlantedPipeline())
 
 
 def test_a_new_thing_gets_room_a_color_does_not_and_neither_covers_another_thing():

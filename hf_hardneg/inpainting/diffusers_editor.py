@@ -157,15 +157,19 @@ def native_size(pipe: Any) -> int:
     Raises:
         ValueError: If its config does not tell.
     """
+    height = _inputs(pipe).get("height")
+    if height is not None and isinstance(height.default, int):  # Kandinsky
+        return int(height.default)
     unet = pipe.components.get("unet")
-    if unet is not None:
-        return int(unet.config.sample_size * pipe.vae_scale_factor)
-    if hasattr(pipe, "default_sample_size"):  # transformers instead of UNets: Flux, Stable Diffusion 3, ...
-        return int(pipe.default_sample_size * pipe.vae_scale_factor)
-    default = _inputs(pipe)["height"].default if "height" in _inputs(pipe) else None  # Kandinsky
-    if not isinstance(default, int):
-        raise ValueError(f"{type(pipe).__name__} does not say for which size it was made; take another pipeline.")
-    return default
+    # Flux, Stable Diffusion 3 and the like have a transformer instead of a UNet.
+    size = unet.config.sample_size if unet is not None else getattr(pipe, "default_sample_size", None)
+    factor = getattr(pipe, "vae_scale_factor", None)
+    if size is None or factor is None:
+        raise ValueError(
+            f"{type(pipe).__name__} does not say for which size it was made; take another pipeline, such as "
+            f"{INPAINTING}."
+        )
+    return int(size * factor)
 
 
 def _inputs(pipe: Any) -> Any:
