@@ -48,8 +48,13 @@ class ClipSegMasks:
     @torch.inference_mode()
     def probabilities(self, pixels: np.ndarray, noun: str) -> np.ndarray:
         """How likely each pixel of a photo, (H, W, 3), belongs to a `noun`: (H, W) of 0 to 1."""
-        text = [f"a photo of a {noun}"]  # the wording of CLIP's own prompts
-        inputs = self.processor(images=[pixels], text=text, padding=True, return_tensors="pt").to(self.model.device)
+        inputs = self.processor(
+            images=[pixels],
+            text=[f"a photo of a {noun}"],  # the wording of CLIP's own prompts
+            padding=True,
+            truncation=True,
+            return_tensors="pt",
+        ).to(self.model.device)
         with memory_told(self.name_or_path):
             logits = self.model(**inputs).logits
         logits = logits.reshape(1, 1, *logits.shape[-2:]).float()
