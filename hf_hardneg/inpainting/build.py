@@ -22,8 +22,10 @@ from .proposals import WANTED, Proposal, ProposeSwaps
 
 
 DUPLICATE = "the same edit is there already"
+COVERED = "the masks of other things cover it"
 
 Propose = Callable[[CocoPhoto], tuple[list[Proposal], Counter[str]]]
+ReadPhotos = Callable[[str | Path, str | None], tuple[list[CocoPhoto], Counter[str]]]
 DrawMask = Callable[[CocoPhoto, np.ndarray, int, Instance], np.ndarray | str]
 
 
@@ -172,6 +174,8 @@ class Builder:
                 others |= other
                 if one.category == "person":
                     people |= other
+        if not (mask & ~others).any():
+            return COVERED
         name = f"{self.seed}/{proposal.image_id}/{proposal.instance_id}" + (f"/{attempt}" if attempt else "")
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
         return EditTask(opened.pixels, mask, others, people, proposal, number, prompt)
@@ -227,6 +231,7 @@ def build(
     *,
     split: str | None = None,
     seed: int = 0,
+    read: ReadPhotos = read_coco_photos,
     propose: Propose | None = None,
     draw: DrawMask = mask_from_instances,
     gates: Sequence[Gate] = GATES,
@@ -236,11 +241,12 @@ def build(
     """Build a set of edited photos, or go on with one that was stopped.
 
     Args:
-        coco: COCO-format folder with captions and instances.
+        coco: COCO-format folder with captions and instances, or as `read` takes it.
         out: The journal's folder.
         make_editor: Makes the editor from the folder's photos, for instance `ClassicalEditor`.
         split: For instance "val2017"; may be left out where there is only one.
         seed: With image and instance ids, decides everything that is random.
+        read: From folder and split to photos, and skips by reason; `read_named_photos` needs no instances.
         propose: From a photo to proposals and skips by reason; default `ProposeSwaps`.
         draw: From a photo, its pixels, orientation and an instance to the mask, or a reason.
         gates: Reasons against a candidate.
@@ -255,7 +261,7 @@ def build(
         ValueError: If the annotations are broken, or `out` was begun with other settings.
         OSError: If the disk is full.
     """
-    photos, unlisted = read_coco_photos(coco, split)
+    photos, unlisted = read(coco, split)
     propose = propose or ProposeSwaps(
         load_index(), {one.category for photo in photos for one in photo.instances}, seed
     )

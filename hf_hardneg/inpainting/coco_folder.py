@@ -1,7 +1,7 @@
 """Photos of a COCO-format folder with their captions and annotated instances, read as they are needed."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,10 @@ SOURCE_FIELDS = ("coco_url", "flickr_url", "date_captured", "image_license")
 
 
 class Instance(NamedTuple):
-    """One annotated thing: COCO's `segmentation` (polygons or run lengths) in pixels of the annotated photo."""
+    """One annotated thing: COCO's `segmentation` (polygons or run lengths) in pixels of the annotated photo.
+
+    A thing that only a caption names has None, for a mask model to draw it.
+    """
 
     id: int
     category: str
@@ -55,19 +58,15 @@ def _read_annotations(file: Path, needed: set[str]) -> Mapping[str, Any]:
     return data
 
 
-def _find_split(folder: Path, split: str | None) -> str:
-    found = {kind: {f.stem for f in folder.glob(f"annotations/{kind}_*.json")} for kind in ("captions", "instances")}
-    splits = sorted(
-        name.removeprefix("captions_")
-        for name in found["captions"]
-        if f"instances_{name.removeprefix('captions_')}" in found["instances"]
-    )
+def _find_split(folder: Path, split: str | None, kinds: Sequence[str]) -> str:
+    found = [{f.stem.removeprefix(f"{kind}_") for f in folder.glob(f"annotations/{kind}_*.json")} for kind in kinds]
+    splits = sorted(set.intersection(*found))
     if split is None and len(splits) == 1:
         return splits[0]
     if split is None or split not in splits:
+        files = " and ".join(f"{kind}_SPLIT.json" for kind in kinds)
         raise FileNotFoundError(
-            f"{folder} has captions_SPLIT.json and instances_SPLIT.json under annotations/ for the splits {splits}; "
-            f"set --split to one (got {split})."
+            f"{folder} has {files} under annotations/ for the splits {splits}; set --split to one (got {split})."
         )
     return split
 
@@ -100,24 +99,27 @@ def _source_of(image: Mapping[str, Any], licenses: Mapping[Any, Mapping[str, str
     return {field: str(named[field]) for field in SOURCE_FIELDS if named.get(field)}
 
 
-def read_coco_photos(folder: str | Path, split: str | None = None) -> tuple[list[CocoPhoto], Counter[str]]:
+def read_coco_photos(
+    folder: str | Path, split: str | None = None, *, with_instances: bool = True
+) -> tuple[list[CocoPhoto], Counter[str]]:
     """Read the annotations of a COCO-format folder; photos themselves are opened by `load_photo`.
 
     Args:
         folder: Holds annotations/captions_SPLIT.json, annotations/instances_SPLIT.json and SPLIT/ with the photos.
         split: For instance "val2017"; may be left out where there is only one.
+        with_instances: Without them, instances_SPLIT.json is not opened, and photos need captions only.
 
     Returns:
         The photos that have captions and instances, by image id, and how often each reason led to a skip.
 
     Raises:
         FileNotFoundError: If a file is not there; the message lists the splits that are.
-        ValueError: If a file is broken or has no photo with both.
+        ValueError: If a file is broken or no photo has what it needs.
     """
     folder = Path(folder)
-    split = _find_split(folder, split)
+    split = _find_split(folder, split, ("captions", "instances") if with_instances else ("captions",))
     data = _read_annotations(folder / "annotations" / f"captions_{split}.json", CAPTION_FIELDS)
-    instances = _read_instances(folder / "annotations" / f"instances_{split}.json")
+    instances = _read_instances(folder / "annotations" / f"instances_{split}.json") if with_instances else {}
     captions = defaultdict(list)
     for one in data["annotations"]:
         if (one.get("caption") or "").strip():
@@ -131,14 +133,15 @@ def read_coco_photos(folder: str | Path, split: str | None = None) -> tuple[list
             folder / split / image["file_name"],
             (image["width"], image["height"]),
             tuple(captions[image_id]),
-            tuple(instances[image_id]),
+            tuple(instances.get(image_id, ())),
             _source_of(image, licenses),
         )
         for image_id, image in sorted(listed.items())
-        if captions.get(image_id) and instances.get(image_id)
+        if captions.get(image_id) and (instances.get(image_id) or not with_instances)
     ]
     if not photos:
-        raise ValueError(f"No photo of {folder} has both a caption and an instance mask; both are needed.")
+        needed = "both a caption and an instance mask; both are" if with_instances else "a caption, which is"
+        raise ValueError(f"No photo of {folder} has {needed} needed.")
     return photos, +skipped
 
 

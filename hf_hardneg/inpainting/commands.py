@@ -6,12 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .pretrained import CLIP, CLIPSEG, GROUNDING_DINO, INPAINTING, SAM
+
 
 if TYPE_CHECKING:
+    from .build import DrawMask, ReadPhotos
     from .coco_folder import CocoPhoto
     from .editing import Editor
+    from .gates import Gate
 
     Actions = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EDITOR_FLAGS = ("editor_model", "candidates", "steps", "guidance", "strength")  # of the diffusers editor
+MASK_MODELS = {"clipseg": [CLIPSEG], "grounded_sam": [GROUNDING_DINO, SAM]}
 
 
 def add_actions(actions: "Actions") -> None:
@@ -20,10 +27,61 @@ def add_actions(actions: "Actions") -> None:
 
 
 def editor_maker(made_with: Mapping[str, Any]) -> "Callable[[Sequence[CocoPhoto]], Editor]":
-    """What makes the editor that a run's `made_with` names, as `build` and the review take it."""
-    from .classical import ClassicalEditor
+    """What makes the editor that a run's `made_with` names, as `build` and the review take it.
 
-    return ClassicalEditor
+    Raises:
+        ImportError: If an optional package is missing.
+        ValueError: If the editor's model cannot be loaded.
+    """
+    if made_with["editor"] == "classical":
+        from .classical import ClassicalEditor
+
+        return ClassicalEditor
+    from .diffusers_editor import DiffusersEditor
+
+    settings = {name: made_with[name] for name in EDITOR_FLAGS if name in made_with}
+    editor = DiffusersEditor(settings.pop("editor_model"), **settings)
+    return lambda photos: editor
+
+
+def reader_from(made_with: Mapping[str, Any]) -> "ReadPhotos":
+    """What reads the folder of a run: with masks by text, captions are all that it needs."""
+    from .coco_folder import read_coco_photos
+    from .named_things import read_named_photos
+
+    return read_named_photos if "masks" in made_with else read_coco_photos
+
+
+def drawer_from(made_with: Mapping[str, Any]) -> "DrawMask":
+    """What draws the masks of a run.
+
+    Raises:
+        ValueError: If a mask model cannot be loaded.
+    """
+    if "masks" not in made_with:
+        from .build import mask_from_instances
+
+        return mask_from_instances
+    from .text_masks import ClipSegMasks, GroundedSamMasks
+
+    draw: Callable[..., DrawMask] = ClipSegMasks if made_with["masks"] == "clipseg" else GroundedSamMasks
+    threshold = {"threshold": made_with["mask_threshold"]} if "mask_threshold" in made_with else {}
+    return draw(*made_with["mask_model"], **threshold)
+
+
+def gates_from(made_with: Mapping[str, Any]) -> "Sequence[Gate]":
+    """The gates of a run: the plain ones and, with a CLIP, that which asks it.
+
+    Raises:
+        ValueError: If the CLIP cannot be loaded.
+    """
+    from .gates import GATES
+
+    if "clip" not in made_with:
+        return GATES
+    from .clip_gate import ClipGate
+
+    return (*GATES, ClipGate(made_with["clip"], prefers_new=made_with["clip_prefers_new"]))
 
 
 def _add_build(actions: "Actions") -> None:
@@ -37,10 +95,86 @@ def _add_build(actions: "Actions") -> None:
         "--coco", required=True, metavar="DIR", help="with annotations/ (captions, instances) and photos"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write, or to go on with")
-    parser.add_argument("--editor", choices=("classical",), default="classical", help="classical: OpenCV, no weights")
     parser.add_argument("--split", help="for instance val2017; may be left out where there is only one")
     parser.add_argument("--seed", type=int, default=0)
+    _add_editor(parser)
+    masks = parser.add_argument_group("masks")
+    masks.add_argument(
+        "--masks",
+        choices=("instances", *MASK_MODELS),
+        default="instances",
+        help="instances: as annotated; the others draw what captions name, without annotations (default instances)",
+    )
+    masks.add_argument(
+        "--mask_model",
+        nargs="+",
+        metavar="ID",
+        help=f"Hub id or folder; clipseg takes one ({CLIPSEG}), grounded_sam two ({GROUNDING_DINO} {SAM})",
+    )
+    masks.add_argument("--mask_threshold", type=float, help="least probability of a pixel, or score of a box, 0 to 1")
+    gate = parser.add_argument_group("gate")
+    gate.add_argument("--clip", metavar="ID", help=f"a dual encoder such as {CLIP}: turn down what it sees no gain in")
+    gate.add_argument(
+        "--clip_prefers_new", action="store_true", help="turn down, too, what it still finds nearer to the old caption"
+    )
     parser.set_defaults(run=_run_build)
+
+
+def _add_editor(parser: argparse.ArgumentParser) -> None:
+    editor = parser.add_argument_group("editor")
+    editor.add_argument(
+        "--editor",
+        choices=("classical", "diffusers"),
+        default="classical",
+        help="classical: OpenCV, no weights; diffusers: an inpainting pipeline (default classical)",
+    )
+    editor.add_argument(
+        "--editor_model",
+        metavar="ID",
+        help=f"diffusers: Hub id or folder of an inpainting pipeline (default {INPAINTING}, a mirror of the paper's "
+        "Stable Diffusion 2, which stabilityai took off the Hub)",
+    )
+    editor.add_argument("--candidates", type=int, help="diffusers: pictures per proposal (default 3)")
+    editor.add_argument("--steps", type=int, help="diffusers: denoising steps (default the pipeline's own)")
+    editor.add_argument("--guidance", type=float, help="diffusers: hold of the prompt (default the pipeline's own)")
+    editor.add_argument(
+        "--strength", type=float, help="diffusers: noise on what is there, up to 1 (default the pipeline's own)"
+    )
+
+
+def describe_run(args: argparse.Namespace) -> dict[str, Any]:
+    """The `made_with` of a run: editor, models and their settings, as far as they are not the plain ones.
+
+    Raises:
+        ValueError: If an argument is given that the chosen editor, masks or gate do not take.
+    """
+    made_with: dict[str, Any] = {"editor": args.editor}
+    given = {name: getattr(args, name) for name in EDITOR_FLAGS if getattr(args, name) is not None}
+    if args.editor == "diffusers":
+        made_with |= {"editor_model": INPAINTING, "candidates": 3} | given
+        made_with["editor_model"] = _resolve(made_with["editor_model"])
+    elif given:
+        raise ValueError(f"--{next(iter(given))} is for --editor diffusers; leave it out, or choose that editor.")
+    if args.masks != "instances":
+        models = args.mask_model or MASK_MODELS[args.masks]
+        if len(models) != len(MASK_MODELS[args.masks]):
+            wanted = " ".join(MASK_MODELS[args.masks])
+            raise ValueError(f"--masks {args.masks} takes {wanted} or the like for --mask_model, got {models}.")
+        made_with |= {"masks": args.masks, "mask_model": [_resolve(model) for model in models]}
+        if args.mask_threshold is not None:
+            made_with["mask_threshold"] = args.mask_threshold
+    elif args.mask_model or args.mask_threshold is not None:
+        raise ValueError("--mask_model and --mask_threshold are for --masks clipseg or grounded_sam; choose one.")
+    if args.clip:
+        made_with |= {"clip": _resolve(args.clip), "clip_prefers_new": args.clip_prefers_new}
+    elif args.clip_prefers_new:
+        raise ValueError("--clip_prefers_new needs --clip ID.")
+    return made_with
+
+
+def _resolve(name_or_path: str) -> str:
+    """A folder by its full path, so that the journal's word holds from anywhere."""
+    return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path
 
 
 def _run_build(args: argparse.Namespace) -> None:
@@ -48,9 +182,18 @@ def _run_build(args: argparse.Namespace) -> None:
     from .contact_sheet import write_contact_sheet
     from .items import format_summary
 
-    made_with = {"editor": args.editor}
-    make_editor = editor_maker(made_with)
-    summary = build(args.coco, args.out, make_editor, split=args.split, seed=args.seed, made_with=made_with)
+    made_with = describe_run(args)
+    summary = build(
+        args.coco,
+        args.out,
+        editor_maker(made_with),
+        split=args.split,
+        seed=args.seed,
+        read=reader_from(made_with),
+        draw=drawer_from(made_with),
+        gates=gates_from(made_with),
+        made_with=made_with,
+    )
     sheet = Path(args.out) / "contact_sheet.png"
     drawn = write_contact_sheet(args.out, sheet, seed=args.seed)
     sys.stdout.write(format_summary(summary) + (f"\n{drawn} of them: {sheet}\n" if drawn else "\n"))

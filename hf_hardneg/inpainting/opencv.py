@@ -3,6 +3,6 @@
 try:
     import cv2
 except ImportError as error:
-    raise ImportError("The classical editor needs OpenCV: pip install 'hf-hardneg[inpaint]'") from error
+    raise ImportError("Editing photos needs OpenCV: pip install 'hf-hardneg[inpaint]'") from error
 
 __all__ = ["cv2"]

@@ -125,13 +125,23 @@ class Thing(NamedTuple):
     also: tuple[int, ...] = ()
 
 
+def clearly_largest(areas: Sequence[float]) -> int | None:
+    """The place of the only area or the clearly largest one, or None.
+
+    Example:
+        >>> clearly_largest([2.0, 5.0, 1.0]), clearly_largest([2.0, 4.0]), clearly_largest([])
+        (1, None, None)
+    """
+    order = sorted(range(len(areas)), key=lambda place: -areas[place])
+    alone = len(order) == 1 or (len(order) > 1 and areas[order[0]] >= CLEARLY_LARGEST * areas[order[1]])
+    return order[0] if alone else None
+
+
 def pick_instance(instances: Iterable[Instance]) -> Instance | None:
     """The instance that a singular noun means: the only one of its category, or the clearly largest; or None."""
-    ordered = sorted(instances, key=lambda one: -one.area)
-    if not ordered or any(one.is_crowd for one in ordered):
-        return None
-    alone = len(ordered) == 1 or ordered[0].area >= CLEARLY_LARGEST * ordered[1].area
-    return ordered[0] if alone else None
+    found = list(instances)
+    place = None if any(one.is_crowd for one in found) else clearly_largest([one.area for one in found])
+    return None if place is None else found[place]
 
 
 def reword(proposal: Proposal, word: str, index: LexiconIndex, names: Mapping[str, str]) -> Proposal | str:

@@ -1,6 +1,7 @@
 """Make a thing larger or smaller about the point on which it stands. Pure."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,8 +65,24 @@ def _growth(mask: np.ndarray, wanted: float) -> float | str:
     return factor if factor >= LEAST_GROWTH else NO_ROOM
 
 
-def rescale(task: EditTask) -> Edit | str:
-    """Rescale the thing by what its new size word means; what it uncovers is filled with patches."""
+class Rescaled(NamedTuple):
+    """A thing in its new size.
+
+    Attributes:
+        pixels: (H, W, 3) of the photo's size, with the thing in its place.
+        alpha: (H, W) of 0 to 1, its coverage.
+        hole: (H, W) of bool, all that showed the old thing, also where the new one covers it.
+        factor: Of width and height.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray
+    hole: np.ndarray
+    factor: float
+
+
+def place_rescaled(task: EditTask) -> Rescaled | str:
+    """The thing in the size that its new word means, on its foot point, or why it cannot be so large or small."""
     photo, mask, others = task.photo, task.mask, task.others & ~task.mask
     if task.proposal.new not in FACTORS:
         return NO_FACTOR
@@ -83,14 +100,22 @@ def rescale(task: EditTask) -> Edit | str:
     pixels, alpha = lay(thing, foot_of(mask), photo.shape)
     if (others & (alpha > 0.5)).sum() > MAX_COVERED * (alpha > 0.5).sum():
         return COVERS
-    hole = dilate(mask, rim(mask)) & ~others
+    return Rescaled(pixels, alpha, dilate(mask, rim(mask)) & ~others, factor)
+
+
+def rescale(task: EditTask) -> Edit | str:
+    """Rescale the thing by what its new size word means; what it uncovers is filled with patches."""
+    placed = place_rescaled(task)
+    if isinstance(placed, str):
+        return placed
+    pixels, alpha, hole, factor = placed
     if factor > 1:
-        hole &= alpha < 0.99
-    elif busyness(photo, mask) > MAX_EDGES:
+        hole = hole & (alpha < 0.99)
+    elif busyness(task.photo, task.mask) > MAX_EDGES:
         return BUSY
-    ground: np.ndarray | str = photo
+    ground: np.ndarray | str = task.photo
     if (hole & (alpha < 0.99)).any():
-        ground = fill_hole(photo, hole, ~(others | mask), np.random.default_rng(task.seed))
+        ground = fill_hole(task.photo, hole, ~(task.others | task.mask), np.random.default_rng(task.seed))
     if isinstance(ground, str):
         return ground
     return Edit(cover(ground, pixels, alpha), hole | (alpha > 0), {"factor": round(factor, 3)})
