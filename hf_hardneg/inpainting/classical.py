@@ -39,16 +39,22 @@ class ClassicalEditor:
         return edit if isinstance(edit, str) else [edit]
 
 
+def find_old_color(task: EditTask) -> np.ndarray | str:
+    """Where the thing, its part or a garment has the color that the caption names: weights (H, W), or why nowhere."""
+    proposal = task.proposal
+    shares = GARMENT if proposal.garment else PART if proposal.is_part else WHOLE
+    # What a person holds lies over the clothes, but its outline is drawn around hands and sleeves, too.
+    mask = task.mask if proposal.garment else task.mask & ~task.others
+    return find_colored(task.photo, mask, proposal.old, shares)
+
+
 def _change_color(task: EditTask) -> Edit | str:
     proposal = task.proposal
     if proposal.new not in TARGETS:
         return UNPAINTABLE
     if mean_color(task.photo)[3] < MIN_CHROMA:
         return GRAY_PHOTO
-    shares = GARMENT if proposal.garment else PART if proposal.is_part else WHOLE
-    # What a person holds lies over the clothes, but its outline is drawn around hands and sleeves, too.
-    mask = task.mask if proposal.garment else task.mask & ~task.others
-    weights = find_colored(task.photo, mask, proposal.old, shares)
+    weights = find_old_color(task)
     if isinstance(weights, str):
         return weights
     pixels = recolor(task.photo, weights, proposal.new)

@@ -7,13 +7,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from .classical import GRAY_PHOTO
+from .classical import GRAY_PHOTO, find_old_color
 from .crop import Crop, crop_around, put_back, take_crop
 from .cutouts import cover
 from .editing import Edit, EditTask
 from .pretrained import INPAINTING, commit_of, load_pretrained, memory_told, pick_device
 from .prompts import Prompts, free_prompt, ground_prompts, thing_prompts
-from .recolor import find_colored
 from .replace import MIN_CHROMA, mean_color
 from .rescale import dilate, place_rescaled, rescale, rim
 
@@ -145,9 +144,9 @@ def find_region(task: EditTask) -> np.ndarray | str:
         return dilate(task.mask, GROWTH * rim(task.mask)) & ~others
     if mean_color(task.photo)[3] < MIN_CHROMA:
         return GRAY_PHOTO
-    if proposal.garment is None:
+    if proposal.garment is None and not proposal.is_part:
         return task.mask
-    weights = find_colored(task.photo, task.mask & ~task.others, proposal.old, is_garment=True)
+    weights = find_old_color(task)
     return weights if isinstance(weights, str) else weights > 0.5
 
 

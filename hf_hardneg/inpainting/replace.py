@@ -232,6 +232,8 @@ def replace_thing(task: EditTask, library: CutoutLibrary) -> Edit | str:
     mask, others = task.mask, task.others & ~task.mask
     if contact(mask, others) > MAX_CONTACT or contact(mask, task.people) > MAX_HELD:
         return TOUCHED
+    if not {task.proposal.category, task.proposal.new_category} <= PLACES.keys():
+        return NO_CUTOUT  # a person asked for what is never cut out
     size, in_air = _places(task)
     if not in_air and box_of(mask)[2] < MIN_FOOT * len(mask):
         return HANGS
