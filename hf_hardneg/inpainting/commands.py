@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def add_actions(actions: "Actions") -> None:
     """Add the actions to `hf-hardneg inpaint`."""
     _add_build(actions)
+    _add_review(actions)
 
 
 def editor_maker(made_with: Mapping[str, Any]) -> "Callable[[Sequence[CocoPhoto]], Editor]":
@@ -54,3 +55,24 @@ def _run_build(args: argparse.Namespace) -> None:
     sheet = Path(args.out) / "contact_sheet.png"
     drawn = write_contact_sheet(args.out, sheet, seed=args.seed)
     sys.stdout.write(format_summary(summary) + (f"\n{drawn} of them: {sheet}\n" if drawn else "\n"))
+
+
+def _add_review(actions: "Actions") -> None:
+    parser = actions.add_parser(
+        "review",
+        help="a local page on which people accept or reject the pairs, by keyboard",
+        description="Every decision goes into the folder's journal.jsonl at once; several people may review together, "
+        "and an item is with one of them at a time.",
+    )
+    parser.add_argument("folder", metavar="DIR", help="what build wrote")
+    parser.add_argument("--reviews", type=int, default=1, help="by how many people each item is reviewed (default 1)")
+    parser.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1: this machine only")
+    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--password", help="asked for by the page, with any user name")
+    parser.set_defaults(run=_run_review)
+
+
+def _run_review(args: argparse.Namespace) -> None:
+    from .review_app import review
+
+    review(args.folder, editor_maker, needed=args.reviews, host=args.host, port=args.port, password=args.password)
