@@ -127,19 +127,11 @@ class Reviews:
         return [line]
 
     def undo(self, key: str, worker: str, now: float) -> list[Line]:
-        """Lines that take back the worker's last review and give him the item again.
+        """Lines that take back the worker's last review, if that is of `key`, and give him the item again.
 
-        Args:
-            key: What he believes to have decided last; if that is not so, the undo was sent twice and adds nothing.
-            worker: Who.
-            now: Seconds since 1970.
-
-        Raises:
-            Refused: If there is nothing to take back.
+        If it is not, the undo was sent twice, and there is nothing to add.
         """
-        if not self._decided[worker]:
-            raise Refused("There is no decision of yours to take back.")
-        if key != self._decided[worker][-1]:
+        if key != self.last(worker):
             return []
         return [{"kind": "undo", "key": key, "worker": worker}, _given(key, worker, now)]
 
