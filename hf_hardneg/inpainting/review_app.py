@@ -48,8 +48,8 @@ class _Workshop(NamedTuple):
 class Desk:
     """Answers reviewers, many at a time, from one open journal; a decision is on the disk before it is answered.
 
-    The page calls `begin`, `decide`, `take_back` and `try_again`. Each takes {"worker": name, ...} and returns what the
-    page shows next, or {"failure": sentence} if the disk did not take it.
+    The page calls `begin`, `decide`, `take_back` and `try_again`. Each takes {"worker": name, ...} and returns what
+    the page shows next, or {"failure": sentence} if the disk did not take it.
 
     Args:
         journal: Of a build.

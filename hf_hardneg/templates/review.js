@@ -94,6 +94,7 @@ async function show(answer, done) {
   if (fresh || !item.candidates.some((one) => one.place === draft.place)) draft.place = item.candidates.at(fresh ? -1 : 0).place;
   draw(images);
   for (const url of answer.preload) new Image().src = url;
+  root.dataset.key = item.key;
   state("shown");
   saveDraft();
   setTimeout(() => state() === "shown" && state("ready"), GUARD_MS);
