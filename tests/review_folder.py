@@ -88,7 +88,7 @@ class Server:
             if self.child.poll() is not None:
                 raise AssertionError(self.child.stdout.read().decode())
             try:
-                urllib.request.urlopen(self.url + "login_check")
+                urllib.request.urlopen(self.url + "gradio_api/login_check")
                 return
             except urllib.error.HTTPError:
                 return  # it asks for a password

@@ -1,17 +1,20 @@
+import errno
 import os
 import random
 import shutil
-import socket
-import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from review_folder import CAPTION, Server, candidates_of, make_review_folder, read_reviews
 
 from hf_hardneg.cli import main
 from hf_hardneg.inpainting.classical import NOT_A_WORD
+from hf_hardneg.inpainting.journal import Journal, read_journal
 
 
 pytest.importorskip("gradio", reason="the review page needs gradio: pip install 'hf-hardneg[review]'")
@@ -55,12 +58,15 @@ class Person:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(url)
         if password:
-            self.page.fill("input >> nth=0", "anybody")
-            self.page.fill("input[type=password]", password)
-            self.page.keyboard.press("Enter")
+            self.login(password)
         self.page.wait_for_selector('#review[data-state="name"]')
         self.type(name, "Enter")
         self.wait(READY)
+
+    def login(self, password):
+        self.page.fill("input[type=password]", password)
+        self.page.fill("input >> nth=0", "anybody")
+        self.press("Enter")
 
     def wait(self, selector):
         self.page.wait_for_selector(selector)
@@ -81,6 +87,12 @@ class Person:
     def text(self, name):
         return self.page.text_content(f"#r-{name}").strip()
 
+    def hide(self, is_hidden):
+        """As if another tab came to the front."""
+        code = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); }"
+        self.page.evaluate(code, is_hidden)
+        self.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
     @property
     def key(self):
         return self.page.get_attribute("#review", "data-key")
@@ -97,7 +109,12 @@ def test_a_session_by_keyboard(browser, serve):
     out, server = serve(6)
     ann = Person(browser, server.url, "Ann")
     assert ann.text("progress") == "0 of 6 done, 0 by you"
+    ann.hide(True)
+    ann.page.wait_for_timeout(1500)
+    ann.hide(False)
     first = ann.decide("4", "a")
+    (seconds,) = [line["seconds"] for line in read_journal(out) if line["kind"] == "review"]
+    assert 0 < seconds < 1.4  # not what passed while the tab was hidden
     second = ann.decide("r")
     assert [one[:3] + one[4:] for one in read_reviews(out)] == sorted(
         [(first, "accept", 0, 4, "Ann"), (second, "reject", None, None, "Ann")]
@@ -231,7 +248,7 @@ def test_two_sessions_review_forty_items_together(browser, serve):
 
 
 @needs_browser
-def test_a_password_guards_page_photos_and_calls(browser, serve):
+def test_a_password_guards_page_photos_and_calls(browser, serve, tmp_path):
     out, server = serve(1, "--password", "open sesame")
     (made,) = next(iter(candidates_of(out).values()))
     for path in ("config", f"gradio_api/file={out.resolve()}/images/{made.image}.png"):
@@ -241,22 +258,21 @@ def test_a_password_guards_page_photos_and_calls(browser, serve):
     with pytest.raises(urllib.error.HTTPError, match="401"):
         server.call("begin", worker="Eve")
     ann = Person(browser, server.url, "Ann", password="open sesame")
-    ann.decide("a")
+    server.kill()  # with it the server forgets who was logged in
+    ann.press("a")
+    ann.says("The server does not answer")
+    server.start()
+    ann.login("open sesame")
+    ann.wait('#review[data-state="end"]')
     assert len(read_reviews(out)) == 1
     ann.context.close()
 
 
 def test_only_this_machine_is_listened_to(serve, tmp_path):
     out, server = serve(1)
-    listening = subprocess.run(["cat", "/proc/net/tcp", "/proc/net/tcp6"], capture_output=True, text=True).stdout
-    addresses = {
-        line.split()[1] for line in listening.splitlines() if f":{server.port:04X} " in line.split("  ")[0] + " "
-    }
-    assert all(address.startswith("0100007F:") for address in addresses)
-    hosts = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
-    for host in hosts - {"127.0.0.1", "127.0.1.1"}:
-        with pytest.raises(OSError):
-            socket.create_connection((host, server.port), timeout=2)
+    connections = [line.split() for file in ("tcp", "tcp6") for line in Path("/proc/net", file).open()]
+    addresses = {one[1] for one in connections if one[1].endswith(f":{server.port:04X}") and one[3] == "0A"}
+    assert addresses == {f"0100007F:{server.port:04X}"}  # 127.0.0.1, in the kernel's order of bytes
     with pytest.raises(SystemExit, match=r"error: Others can reach 0.0.0.0: add --password"):
         main(["inpaint", "review", str(out), "--host", "0.0.0.0"])
     with pytest.raises(SystemExit, match=r"error: Another process is writing"):
@@ -264,6 +280,70 @@ def test_only_this_machine_is_listened_to(serve, tmp_path):
     with pytest.raises(SystemExit, match=r"error: .*nowhere has no journal.jsonl; give the --out of"):
         main(["inpaint", "review", str(tmp_path / "nowhere")])
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A desk whose editor waits until the test lets it go on."""
+    waiting, going_on = threading.Event(), threading.Event()
+
+    def edit(task):
+        waiting.set()
+        assert going_on.wait(20)
+        return "no, thanks."
+
+    from hf_hardneg.inpainting.review_app import Desk
+
+    with Journal(make_review_folder(tmp_path, 3)) as journal:
+        desk = Desk(journal, lambda made_with: lambda photos: edit)
+        desk.waiting, desk.going_on = waiting, going_on
+        yield desk
+
+
+def test_others_decide_while_an_editor_works(desk, tmp_path):
+    key = desk.begin({"worker": "Ann"})["item"]["key"]
+    other = desk.begin({"worker": "Bea"})["item"]["key"]
+    with ThreadPoolExecutor(1) as pool:
+        again = pool.submit(desk.try_again, {"worker": "Ann", "key": key, "prompt": "silver"})
+        assert desk.waiting.wait(20)
+        assert desk.decide({"worker": "Bea", **decision_on(other)})["progress"]["done"] == 1
+        desk.going_on.set()
+    answer = again.result()
+    assert answer["message"] == "Not made: no, thanks." and answer["item"]["key"] == key
+    assert desk.try_again({"worker": "Ann", "key": key, "prompt": " Red "})["message"].startswith("The caption says")
+    assert desk.try_again({"worker": "Ann", "key": key, "prompt": " "})["message"].startswith("Type what the red")
+    assert sum(line["kind"] == "retry" for line in read_journal(tmp_path / "out")) == 1
+
+
+def test_without_the_photos_people_still_review(desk, tmp_path):
+    shutil.rmtree(tmp_path / "coco")
+    key = desk.begin({"worker": "Ann"})["item"]["key"]
+    assert "Not made: " in desk.try_again({"worker": "Ann", "key": key, "prompt": "blue"})["message"]
+    assert desk.decide({"worker": "Ann", **decision_on(key)})["progress"]["yours"] == 1
+
+
+def test_a_full_disk_is_said_and_the_decision_can_be_sent_again(desk, tmp_path, monkeypatch):
+    key = desk.begin({"worker": "Ann"})["item"]["key"]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+        assert "make room" in desk.decide({"worker": "Ann", **decision_on(key)})["failure"]
+    assert read_reviews(tmp_path / "out") == []
+    assert desk.decide({"worker": "Ann", **decision_on(key)})["progress"]["done"] == 1
+    assert len(read_reviews(tmp_path / "out")) == 1
+
+
+def test_without_gradio_one_sentence_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.delitem(sys.modules, "hf_hardneg.inpainting.review_app", raising=False)
+    with pytest.raises(SystemExit, match=r"error: The review page needs Gradio: pip install 'hf-hardneg\[review\]'"):
+        main(["inpaint", "review", str(tmp_path)])
+
+
+def test_a_folder_without_pairs_is_an_error(tmp_path):
+    with Journal(tmp_path) as journal:
+        journal.append({"kind": "run", "seed": 0})
+    with pytest.raises(SystemExit, match="error: .* holds no pair that passed the gates"):
+        main(["inpaint", "review", str(tmp_path)])
 
 
 def decision_on(key):

@@ -64,8 +64,8 @@ class Desk:
         self, journal: Journal, find_editor: Callable[[Mapping[str, Any]], MakeEditor], needed: int = 1
     ) -> None:
         self._journal, self._find_editor = journal, find_editor
-        self._run: dict[str, Any] = dict(next((line for line in journal.lines if line["kind"] == "run"), {"seed": 0}))
-        self._builder = Builder(journal, self._edit, seed=self._run["seed"])
+        self._run: dict[str, Any] = dict(next((line for line in journal.lines if line["kind"] == "run"), {}))
+        self._builder = Builder(journal, self._edit, seed=self._run.get("seed", 0))
         self._reviews = Reviews(self._builder.items, journal.lines, needed)
         if not self._reviews.progress("").total:
             raise ValueError(f"{journal.folder} holds no pair that passed the gates: build some first, then review.")
@@ -159,9 +159,9 @@ class Desk:
             return f"The caption says {prompt} already; type something else."
         try:
             reason = self._make(item, prompt, worker)
-        except (OSError, ValueError, ImportError) as error:
+        except (OSError, ValueError, ImportError, RuntimeError) as error:  # RuntimeError: torch, out of memory
             reason = str(error)
-        return reason and f"Not made: {reason}."
+        return reason and f"Not made: {reason.rstrip('.')}."
 
     def _make(self, item: Item, prompt: str, worker: str) -> str | None:
         shop = self._workshop
@@ -175,6 +175,8 @@ class Desk:
     @cached_property
     def _workshop(self) -> _Workshop:
         """Opened when somebody tries again for the first time: reviewing needs neither photos nor models."""
+        if not self._run:
+            raise ValueError(f"{self._journal.folder} does not say which photos it was built from")
         photos, _ = read_coco_photos(self._run["coco"], self._run["split"])
         index = load_index()
         names = names_of_categories({one.category for photo in photos for one in photo.instances}, index.lexicon)

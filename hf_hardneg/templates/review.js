@@ -38,16 +38,13 @@ function say(words, isBad = false) {
 }
 
 async function call(method, data) { // until the server has answered, however long it is away
-  for (let wait = 400; ; wait = Math.min(wait * 1.5, 3000)) {
+  for (let wait = 400; ; wait = Math.min(wait * 1.5, 2000)) {
     let failure = "The server does not answer. What you did is kept here and sent as soon as it answers.";
-    try {
-      const answer = await server[method]({ ...data, worker });
-      if (answer.progress) return answer;
-      failure = answer.failure || failure;
-    } catch {
-      const login = await fetch("login_check").catch(() => null);
-      if (login && login.status === 401) location.reload(); // to the login page; then it goes on
-    }
+    const answer = (await server[method]({ ...data, worker }).catch(() => null)) || {};
+    if (answer.progress) return answer;
+    const login = answer.failure ? null : await fetch("gradio_api/login_check").catch(() => null);
+    if (login?.status === 401) location.reload(); // to the login page; then it goes on
+    failure = answer.failure || failure;
     say(failure, true);
     await sleep(wait);
   }
@@ -74,7 +71,7 @@ async function show(answer, done) {
   const { progress } = answer;
   clearTimeout(poll);
   last = answer.last;
-  $("r-undo").disabled = !last;
+  for (const id of ["r-undo", "r-back"]) $(id).disabled = !last;
   $("r-bar").max = progress.total;
   $("r-bar").value = progress.done;
   $("r-progress").textContent = `${progress.done} of ${progress.total} done, ${progress.yours} by you`;
@@ -314,7 +311,7 @@ function end(progress) {
   title.textContent = left ? "Nothing left for you" : "All reviewed";
   words.textContent =
     (left ? `${left === 1 ? "1 item is" : left + " items are"} still with others; should one come free, it appears here. ` : "") +
-    `You reviewed ${progress.yours} and accepted ${progress.accepted}; everything is saved.` + (last ? " U takes your last decision back." : "");
+    `You reviewed ${progress.yours} and accepted ${progress.accepted}; everything is saved.`;
   if (left) poll = setTimeout(() => state() === "end" && begin(), 5000);
 }
 
@@ -361,7 +358,7 @@ document.addEventListener("keyup", (event) => event.key === " " && flicker === n
 window.addEventListener("blur", () => flicker === null && peek(false));
 
 const press = (id, run) => $(id).addEventListener("click", () => (item || run === undo) && run());
-press("r-accept", KEYS.a); press("r-reject", KEYS.r); press("r-undo", undo); press("r-edit", edit);
+press("r-accept", KEYS.a); press("r-reject", KEYS.r); press("r-undo", undo); press("r-back", undo); press("r-edit", edit);
 press("r-flicker", toggleFlicker); press("r-mask", KEYS.m); press("r-zoom", KEYS.z); press("r-next", KEYS.arrowright);
 press("r-again", () => (prompt.value.trim() ? tryAgain() : prompt.focus()));
 press("r-caption", edit);
