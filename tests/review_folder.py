@@ -82,6 +82,12 @@ class Server:
         self.command += [str(self.port), *options]
         self.start()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
     def start(self):
         self.child = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for _ in range(600):
