@@ -13,12 +13,12 @@ from hf_hardneg.inpainting import diffusers_editor
 from hf_hardneg.inpainting.build import Builder, build
 from hf_hardneg.inpainting.classical import GRAY_PHOTO
 from hf_hardneg.inpainting.coco_folder import read_coco_photos
-from hf_hardneg.inpainting.commands import editor_maker
 from hf_hardneg.inpainting.crop import Crop, crop_around, put_back, take_crop
 from hf_hardneg.inpainting.diffusers_editor import BLACK, UNSAFE, DiffusersEditor, find_region, native_size
 from hf_hardneg.inpainting.editing import EditTask
 from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import JOURNAL, Journal, load_image, read_journal
+from hf_hardneg.inpainting.parts import find_parts
 from hf_hardneg.inpainting.prompts import FLAWS, free_prompt, ground_prompts, thing_prompts
 from hf_hardneg.inpainting.proposals import Proposal
 from hf_hardneg.inpainting.recolor import NOT_THAT_COLOR
@@ -99,15 +99,21 @@ def test_cut_anywhere_it_goes_on_to_the_same_bytes(coco, built, made_with, tmp_p
         (out / JOURNAL).write_bytes(whole[:cut])
         for file in (built / "images").iterdir():  # images are there before the lines that name them
             (out / "images" / file.name).write_bytes(file.read_bytes())
-        build(coco, out, editor_maker(made_with), made_with=made_with)
+        build(coco, out, find_parts(made_with).make_editor, made_with=made_with)
         assert content(out) == content(built)
 
 
 def test_a_person_asks_again_in_free_words(coco, built, made_with, tmp_path):
     photos = {photo.image_id: photo for photo in read_coco_photos(coco)[0]}
-    build(coco, tmp_path, editor_maker(made_with), made_with=made_with, wanted={"color": 1, "object": 1, "size": 1})
+    build(
+        coco,
+        tmp_path,
+        find_parts(made_with).make_editor,
+        made_with=made_with,
+        wanted={"color": 1, "object": 1, "size": 1},
+    )
     with Journal(tmp_path) as journal:
-        builder = Builder(journal, editor_maker(made_with)(list(photos.values())))
+        builder = Builder(journal, find_parts(made_with).make_editor(list(photos.values())))
         key, item = next((k, i) for k, i in builder.items.items() if k.startswith("1/1/color") and i.is_accepted)
         before = len(item.made)
         assert builder.retry(photos[1], item.proposal, "a bus made of glass", "ann") is None
@@ -318,7 +324,7 @@ def test_photos_turned_by_exif_are_edited_upright_and_gray_ones_get_no_color(mad
     Image.open(turned).transpose(Image.Transpose.ROTATE_90).save(turned, exif=exif)
     Image.open(gray).convert("L").save(gray)
     out = tmp_path / "out"
-    summary = build(coco, out, editor_maker(made_with), wanted={"object": 1, "color": 1, "size": 1})
+    summary = build(coco, out, find_parts(made_with).make_editor, wanted={"object": 1, "color": 1, "size": 1})
     assert summary.rejected[GRAY_PHOTO] > 0
     first = [made for item, made in accepted_pairs(out) if item.proposal.image_id == 1]
     assert first and all(load_image(out, made.image).shape == (240, 320, 3) for made in first)

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -69,3 +70,22 @@ def test_a_full_disk_leaves_a_readable_journal(tmp_path, monkeypatch):
         [1, 2, 3],
     )
     assert list((tmp_path / "images").iterdir()) == []
+
+
+def test_after_a_full_disk_the_same_process_goes_on(tmp_path, monkeypatch):
+    """Half a line must not stay: the next one would be written behind it."""
+    with Journal(tmp_path) as journal:
+        journal.append({"n": 1})
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+            with pytest.raises(OSError, match="make room"):
+                journal.append({"n": 2})
+        journal.append({"n": 3})
+        assert journal.lines == [{"n": 1}, {"n": 3}] == list(read_journal(tmp_path))
+
+
+def test_threads_do_not_mix_their_lines(tmp_path):
+    with Journal(tmp_path) as journal:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: journal.append({"n": n, "text": "x" * 9000}), range(64)))
+        assert sorted(line["n"] for line in read_journal(tmp_path)) == list(range(64))

@@ -8,9 +8,9 @@ from hf_hardneg.inpainting.build import COVERED, Builder, build
 from hf_hardneg.inpainting.categories import names_of_categories
 from hf_hardneg.inpainting.classical import ClassicalEditor
 from hf_hardneg.inpainting.coco_folder import Instance, read_coco_photos
-from hf_hardneg.inpainting.commands import drawer_from, reader_from
 from hf_hardneg.inpainting.journal import Journal, load_image, read_journal
 from hf_hardneg.inpainting.named_things import CATEGORIES, name_things, read_named_photos
+from hf_hardneg.inpainting.parts import find_parts
 from hf_hardneg.inpainting.proposals import NO_CLEAR_INSTANCE
 from hf_hardneg.inpainting.text_masks import NOT_FOUND, ClipSegMasks, GroundedSamMasks, clearest_part, pick_box
 from hf_hardneg.lexicon.index import load_index
@@ -193,9 +193,9 @@ def test_the_command_builds_from_captions_alone(captions_only, models, tmp_path,
     decided = {line["key"] for line in lines if line["kind"] == "decision"}
     assert decided and len(decided) == sum(line["kind"] == "decision" for line in lines)
     # The review takes the same parts from the journal's first line.
-    photos = {photo.image_id: photo for photo in reader_from(made_with)(captions_only, None)[0]}
+    photos = {photo.image_id: photo for photo in find_parts(made_with).read(captions_only, None)[0]}
     with Journal(tmp_path) as journal:
-        builder = Builder(journal, ClassicalEditor(list(photos.values())), drawer_from(made_with))
+        builder = Builder(journal, ClassicalEditor(list(photos.values())), find_parts(made_with).draw)
         item = builder.items[min(decided)]
         builder.retry(photos[item.proposal.image_id], item.proposal, item.proposal.new, "ann")
         assert item.retries == 1

@@ -25,6 +25,7 @@ DUPLICATE = "the same edit is there already"
 COVERED = "the masks of other things cover it"
 
 Propose = Callable[[CocoPhoto], tuple[list[Proposal], Counter[str]]]
+MakeEditor = Callable[[Sequence[CocoPhoto]], Editor]
 ReadPhotos = Callable[[str | Path, str | None], tuple[list[CocoPhoto], Counter[str]]]
 DrawMask = Callable[[CocoPhoto, np.ndarray, int, Instance], np.ndarray | str]
 
@@ -227,7 +228,7 @@ def _begin(journal: Journal, settings: Mapping[str, Any]) -> None:
 def build(
     coco: str | Path,
     out: str | Path,
-    make_editor: Callable[[Sequence[CocoPhoto]], Editor],
+    make_editor: MakeEditor,
     *,
     split: str | None = None,
     seed: int = 0,

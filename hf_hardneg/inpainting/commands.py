@@ -2,86 +2,23 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .parts import EDITOR_FLAGS
 from .pretrained import CLIP, CLIPSEG, GROUNDING_DINO, INPAINTING, SAM
 
 
 if TYPE_CHECKING:
-    from .build import DrawMask, ReadPhotos
-    from .coco_folder import CocoPhoto
-    from .editing import Editor
-    from .gates import Gate
-
     Actions = argparse._SubParsersAction[argparse.ArgumentParser]
 
-EDITOR_FLAGS = ("editor_model", "candidates", "steps", "guidance", "strength")  # of the diffusers editor
 MASK_MODELS = {"clipseg": [CLIPSEG], "grounded_sam": [GROUNDING_DINO, SAM]}
 
 
 def add_actions(actions: "Actions") -> None:
     """Add the actions to `hf-hardneg inpaint`."""
     _add_build(actions)
-
-
-def editor_maker(made_with: Mapping[str, Any]) -> "Callable[[Sequence[CocoPhoto]], Editor]":
-    """What makes the editor that a run's `made_with` names, as `build` and the review take it.
-
-    Raises:
-        ImportError: If an optional package is missing.
-        ValueError: If the editor's model cannot be loaded.
-    """
-    if made_with["editor"] == "classical":
-        from .classical import ClassicalEditor
-
-        return ClassicalEditor
-    from .diffusers_editor import DiffusersEditor
-
-    settings = {name: made_with[name] for name in EDITOR_FLAGS if name in made_with}
-    editor = DiffusersEditor(settings.pop("editor_model"), **settings)
-    return lambda photos: editor
-
-
-def reader_from(made_with: Mapping[str, Any]) -> "ReadPhotos":
-    """What reads the folder of a run: with masks by text, captions are all that it needs."""
-    from .coco_folder import read_coco_photos
-    from .named_things import read_named_photos
-
-    return read_named_photos if "masks" in made_with else read_coco_photos
-
-
-def drawer_from(made_with: Mapping[str, Any]) -> "DrawMask":
-    """What draws the masks of a run.
-
-    Raises:
-        ValueError: If a mask model cannot be loaded.
-    """
-    if "masks" not in made_with:
-        from .build import mask_from_instances
-
-        return mask_from_instances
-    from .text_masks import ClipSegMasks, GroundedSamMasks
-
-    draw: Callable[..., DrawMask] = ClipSegMasks if made_with["masks"] == "clipseg" else GroundedSamMasks
-    threshold = {"threshold": made_with["mask_threshold"]} if "mask_threshold" in made_with else {}
-    return draw(*made_with["mask_model"], **threshold)
-
-
-def gates_from(made_with: Mapping[str, Any]) -> "Sequence[Gate]":
-    """The gates of a run: the plain ones and, with a CLIP, that which asks it.
-
-    Raises:
-        ValueError: If the CLIP cannot be loaded.
-    """
-    from .gates import GATES
-
-    if "clip" not in made_with:
-        return GATES
-    from .clip_gate import ClipGate
-
-    return (*GATES, ClipGate(made_with["clip"], prefers_new=made_with["clip_prefers_new"]))
+    _add_review(actions)
 
 
 def _add_build(actions: "Actions") -> None:
@@ -181,19 +118,42 @@ def _run_build(args: argparse.Namespace) -> None:
     from .build import build
     from .contact_sheet import write_contact_sheet
     from .items import format_summary
+    from .parts import find_parts
 
     made_with = describe_run(args)
+    parts = find_parts(made_with)
     summary = build(
         args.coco,
         args.out,
-        editor_maker(made_with),
+        parts.make_editor,
         split=args.split,
         seed=args.seed,
-        read=reader_from(made_with),
-        draw=drawer_from(made_with),
-        gates=gates_from(made_with),
+        read=parts.read,
+        draw=parts.draw,
+        gates=parts.gates,
         made_with=made_with,
     )
     sheet = Path(args.out) / "contact_sheet.png"
     drawn = write_contact_sheet(args.out, sheet, seed=args.seed)
     sys.stdout.write(format_summary(summary) + (f"\n{drawn} of them: {sheet}\n" if drawn else "\n"))
+
+
+def _add_review(actions: "Actions") -> None:
+    parser = actions.add_parser(
+        "review",
+        help="a local page on which people accept or reject the pairs, by keyboard",
+        description="Every decision goes into the folder's journal.jsonl at once; several people may review together, "
+        "and an item is with one of them at a time.",
+    )
+    parser.add_argument("folder", metavar="DIR", help="what build wrote")
+    parser.add_argument("--reviews", type=int, default=1, help="by how many people each item is reviewed (default 1)")
+    parser.add_argument("--host", default="127.0.0.1", help="default 127.0.0.1: this machine only")
+    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--password", help="asked for by the page, with any user name")
+    parser.set_defaults(run=_run_review)
+
+
+def _run_review(args: argparse.Namespace) -> None:
+    from .review_app import review
+
+    review(args.folder, needed=args.reviews, host=args.host, port=args.port, password=args.password)

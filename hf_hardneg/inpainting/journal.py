@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -69,6 +70,7 @@ class Journal:
         (self.folder / IMAGES).mkdir(parents=True, exist_ok=True)
         # Unbuffered: after a full disk, nothing is left in memory that closing the file would try to write once more.
         self._file = (self.folder / JOURNAL).open("ab", buffering=0)
+        self._writing = threading.Lock()
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.lines = list(read_journal(folder))
@@ -95,15 +97,19 @@ class Journal:
         self._file.close()
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add one line; it is on the disk when this returns."""
+        """Add one line; it is on the disk when this returns. Any thread may call it."""
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
-        try:
-            while data:
-                data = data[self._file.write(data) :]
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise _full(self.folder / JOURNAL, error) from error
-        self.lines.append(dict(line))
+        with self._writing:
+            size = os.fstat(self._file.fileno()).st_size
+            try:
+                while data:
+                    data = data[self._file.write(data) :]
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                # A process that goes on, as the review does, must not write the next line behind half of this one.
+                self._file.truncate(size)
+                raise _full(self.folder / JOURNAL, error) from error
+            self.lines.append(dict(line))
 
     def load_image(self, digest: str) -> np.ndarray:
         """An image by its SHA-256: (H, W, 3), or (H, W) for a mask."""
