@@ -1,4 +1,4 @@
-"""The parts of a run, as the `made_with` of its journal names them: for the build, and for a review's further tries."""
+"""The parts of a run, as the `made_with` of its journal names them: for the build, and for a review that tries again."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
