@@ -1,4 +1,4 @@
-"""The parts of a run, as the `made_with` of its journal names them: for the build, and for a review that tries again."""
+"""The parts of a run, as the `made_with` of its journal names them: to build, and to try again in a review."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
