@@ -1,4 +1,4 @@
-"""What captions call COCO's categories, and which categories can stand in each other's place."""
+"""What captions call COCO's categories, which colors they come in, and which can stand in each other's place."""
 
 from collections.abc import Mapping
 
@@ -65,6 +65,21 @@ BUNCHES = frozenset(("banana", "book", "broccoli", "carrot"))
 # What is behind shows through them: they cannot be cut out.
 TRANSPARENT = frozenset(("wine glass",))
 SIZE_RATIO = 2.6  # how much larger or smaller than what it replaces a thing may truly be
+
+
+# Colors that things of a category come in; all others are painted things.
+_FUR = ("black", "white", "brown", "gray")
+COLORS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("cat", "dog"), (*_FUR, "orange")),
+    **dict.fromkeys(("horse", "cow", "sheep", "bear", "elephant", "zebra", "giraffe"), _FUR),
+    "bird": ("black", "white", "brown", "gray", "blue", "red", "yellow", "green"),
+    **dict.fromkeys(("banana", "apple"), ("red", "green", "yellow")),
+    **dict.fromkeys(("sandwich", "hot dog", "pizza", "broccoli", "carrot", "orange"), ()),
+    **dict.fromkeys(("cake", "donut"), ("pink", "blue", "green", "yellow", "purple", "brown")),
+}
+PAINTS = tuple(
+    "red yellow green blue purple pink orange black brown white gray turquoise teal maroon beige tan cream".split()
+)
 
 
 def names_of_categories(categories: set[str], lexicon: Lexicon) -> dict[str, str]:

@@ -3,15 +3,16 @@
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..edits import Replacement, replace_words
 from ..lexicon.index import LexiconIndex
-from ..slots import Analysis, Slot, analyze, find_mentions
+from ..slots import Analysis, analyze, find_mentions
 from ..words import word_spans
-from .categories import INDOORS, can_stand_for, names_of_categories
-from .coco_folder import CocoPhoto, Instance
+from .categories import COLORS, INDOORS, PAINTS, can_stand_for, names_of_categories
+from .coco_folder import CocoPhoto
+from .named_instances import Thing, all_of_them, describe, modifiers_of, pick_instance
 
 
 NO_THING = "the caption names no annotated thing"
@@ -21,47 +22,13 @@ NO_CLEAR_INSTANCE = "several instances, none clearly the largest"
 PLURAL = "the caption names several"
 NO_CONCEPT = "the caption says neither color nor size, and the thing cannot be another here"
 
-CLEARLY_LARGEST = 2.5  # times the area of the second largest of the category
 WANTED = {"object": 8, "color": 14, "size": 3}  # accepted pairs of one thing, so that no photo fills the set
 GARMENTS = ("clothing", "legwear")  # kinds of the vocabulary; COCO has no masks of them, but of who wears them
 DETERMINERS = frozenset("a an the this that his her its their one single and ,".split())
 
-PAIRS = ("scissors", "skis")  # categories whose one mask is of two
-# Before a color, these make it another one or one of several.
-JOINS = frozenset("and or , & dark light bright - matching same".split())
 # After a noun, these go on to describe it.
 DESCRIBES = frozenset("of with has that which having showing covered shaped filled topped '".split())
 SKIN_AND_HAIR = frozenset("black brown tan beige cream gold golden".split())
-
-# Colors that things of a category come in; all others are painted things.
-_FUR = ("black", "white", "brown", "gray")
-COLORS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("cat", "dog"), (*_FUR, "orange")),
-    **dict.fromkeys(("horse", "cow", "sheep", "bear", "elephant", "zebra", "giraffe"), _FUR),
-    "bird": ("black", "white", "brown", "gray", "blue", "red", "yellow", "green"),
-    **dict.fromkeys(("banana", "apple"), ("red", "green", "yellow")),
-    **dict.fromkeys(("sandwich", "hot dog", "pizza", "broccoli", "carrot", "orange"), ()),
-    **dict.fromkeys(("cake", "donut"), ("pink", "blue", "green", "yellow", "purple", "brown")),
-}
-PAINTS = (
-    "red",
-    "yellow",
-    "green",
-    "blue",
-    "purple",
-    "pink",
-    "orange",
-    "black",
-    "brown",
-    "white",
-    "gray",
-    "turquoise",
-    "teal",
-    "maroon",
-    "beige",
-    "tan",
-    "cream",
-)
 
 
 class Proposal(NamedTuple):
@@ -108,42 +75,6 @@ class Proposal(NamedTuple):
     also: tuple[int, ...] = ()
 
 
-class Thing(NamedTuple):
-    """A caption's noun and the instance that it means, or that wears it; modifiers are the slots right before it.
-
-    With `is_part`, the only modifier is one of two colors; `also` are further instances that a plural means.
-    """
-
-    caption_id: int
-    caption: str
-    words: list[str]
-    instance: Instance
-    noun: Slot
-    modifiers: tuple[Slot, ...]
-    is_garment: bool = False
-    is_part: bool = False
-    also: tuple[int, ...] = ()
-
-
-def clearly_largest(areas: Sequence[float]) -> int | None:
-    """The place of the only area or the clearly largest one, or None.
-
-    Example:
-        >>> clearly_largest([2.0, 5.0, 1.0]), clearly_largest([2.0, 4.0]), clearly_largest([])
-        (1, None, None)
-    """
-    order = sorted(range(len(areas)), key=lambda place: -areas[place])
-    alone = len(order) == 1 or (len(order) > 1 and areas[order[0]] >= CLEARLY_LARGEST * areas[order[1]])
-    return order[0] if alone else None
-
-
-def pick_instance(instances: Iterable[Instance]) -> Instance | None:
-    """The instance that a singular noun means: the only one of its category, or the clearly largest; or None."""
-    found = list(instances)
-    place = None if any(one.is_crowd for one in found) else clearly_largest([one.area for one in found])
-    return None if place is None else found[place]
-
-
 def reword(proposal: Proposal, word: str, index: LexiconIndex, names: Mapping[str, str]) -> Proposal | str:
     """The proposal with another new word, under the same key, or why that is none.
 
@@ -176,53 +107,6 @@ def reword(proposal: Proposal, word: str, index: LexiconIndex, names: Mapping[st
         old_text=change.old,
         new_text=change.new,
     )
-
-
-def _modifiers(slots: Sequence[Slot], place: int, words: Sequence[str]) -> tuple[Slot, ...]:
-    """Color and size words in one piece with the noun at `slots[place]`; none if it has two colors."""
-    found: list[Slot] = []
-    start = slots[place].start
-    for slot in reversed(slots[:place]):
-        if slot.end != start or slot.reading.entry.concept not in ("color", "size"):
-            break
-        found.append(slot)
-        start = slot.start
-    concepts = [slot.reading.entry.concept for slot in found]
-    joined = start > 0 and words[start - 1] in JOINS
-    return () if joined or len(set(concepts)) < len(concepts) else tuple(found)
-
-
-def _two_colors(slots: Sequence[Slot], place: int, words: Sequence[str]) -> tuple[Slot, ...]:
-    """The colors of "a blue and white train", the noun at `slots[place]`, that can change alone; none if not two."""
-    second = slots[place - 1] if place else None
-    if second is None or second.end != slots[place].start or second.reading.entry.concept != "color":
-        return ()
-    start = second.start
-    if start < 2 or words[start - 1] not in ("and", "&") or words[start - 2] not in PAINTS:
-        return ()
-    if start > 2 and words[start - 3] in JOINS:
-        return ()
-    first = [slot for slot in slots[:place] if slot.end == start - 1 and slot.reading.entry.concept == "color"]
-    return (*first, second)  # the tagger may take the first for a fruit
-
-
-def _described(analysis: Analysis, place: int) -> list[tuple[tuple[Slot, ...], bool]]:
-    """What is said of the noun at a place, and whether of a part of it: once, or for each of two colors."""
-    two = _two_colors(analysis.slots, place, analysis.words)
-    return [((color,), True) for color in two] or [(_modifiers(analysis.slots, place, analysis.words), False)]
-
-
-def _all_of_them(things: Iterable[Thing], instances: Sequence[Instance]) -> list[Thing]:
-    """What a plural says the color of, all instances at once."""
-    category = instances[0].category
-    are_several = len(instances) > 1 or category in PAIRS
-    if not are_several or category == "person" or any(one.is_crowd for one in instances):
-        return []
-    also = tuple(one.id for one in instances[1:])
-    colored = [
-        (thing, [slot for slot in thing.modifiers if slot.reading.entry.concept == "color"]) for thing in things
-    ]
-    return [thing._replace(modifiers=tuple(colors), also=also) for thing, colors in colored if colors]
 
 
 class ProposeSwaps:
@@ -291,13 +175,13 @@ class ProposeSwaps:
             instance, noun = pick_instance(instances), analysis.slots[places[0]]
             found = [
                 Thing(caption_id, caption, analysis.words, instances[0], noun, modifiers, is_part=is_part)
-                for modifiers, is_part in _described(analysis, places[0])
+                for modifiers, is_part in describe(analysis, places[0])
             ]
             if len(places) > 1:
                 reason = NAMED_TWICE
             elif noun.reading.number:
                 reason = PLURAL
-                things += _all_of_them(found, instances)
+                things += all_of_them(found, instances)
             elif instance is None:
                 reason = NO_CLEAR_INSTANCE
             else:
@@ -315,7 +199,7 @@ class ProposeSwaps:
         found = []
         for place, slot in enumerate(analysis.slots):
             if slot.reading.entry.kind in GARMENTS and nouns.count(slot.reading.entry.name) == 1:
-                modifiers = _modifiers(analysis.slots, place, analysis.words)
+                modifiers = modifiers_of(analysis.slots, place, analysis.words)
                 found.append(Thing(caption_id, caption, analysis.words, person, slot, modifiers, True))
         return found
 

@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 
 from .coco_folder import CocoPhoto, Instance
+from .named_instances import clearly_largest
 from .opencv import cv2
 from .pretrained import CLIPSEG, GROUNDING_DINO, SAM, load_transformer, memory_told
-from .proposals import NO_CLEAR_INSTANCE, clearly_largest
+from .proposals import NO_CLEAR_INSTANCE
 from .rescale import dilate, rim
 
 
