@@ -1,6 +1,6 @@
 """Build pairs from a COCO-format folder with the classical editor, draw some for a person to judge, and measure.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/inpainting_sheet.py COCO_DIR OUT_DIR [--number 40]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/inpainting_sheet.py COCO_DIR OUT_DIR [--draw_seed 11]
 
 Writes OUT_DIR/contact_sheet.png and prints counts, what the promises come to, photos per second and memory. The sheet
 shows other people's photos: it stays out of the project. Judgments of it are in inpainting_judged.json.
@@ -49,7 +49,8 @@ def main() -> None:
     parser.add_argument("coco")
     parser.add_argument("out")
     parser.add_argument("--number", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the build")
+    parser.add_argument("--draw_seed", type=int, default=0, help="of the sheet")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     before, start = peak_memory(), time.perf_counter()
@@ -57,7 +58,7 @@ def main() -> None:
     seconds = time.perf_counter() - start
     items = read_items(read_journal(args.out)).values()
     photos = len(read_coco_photos(args.coco)[0])
-    write_contact_sheet(args.out, f"{args.out}/contact_sheet.png", number=args.number, seed=args.seed)
+    write_contact_sheet(args.out, f"{args.out}/contact_sheet.png", number=args.number, seed=args.draw_seed)
     figures = {
         "accepted": dict(summary.accepted),
         "rejected": dict(summary.rejected),
@@ -69,7 +70,7 @@ def main() -> None:
         "memory_before_mb": round(before),
         "memory_peak_mb": round(peak_memory()),
         "opencv": version("opencv-python-headless"),
-        "drawn": [item.proposal.key for item in draw_items(args.seed, args.number, items)],
+        "drawn": [item.proposal.key for item in draw_items(args.draw_seed, args.number, items)],
     }
     print(json.dumps(figures, indent=1))
 
