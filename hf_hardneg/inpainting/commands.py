@@ -98,9 +98,13 @@ def _add_validate(actions: "Actions") -> None:
 
 
 def _run_validate(args: argparse.Namespace) -> None:
-    from .validation_report import format_report, validate_set, write_report
+    from .reader import open_pairs
+    from .validation_report import format_report, save_clean, validate_set, write_report
 
-    report = validate_set(args.source, args.split, args.out)
+    report = validate_set(args.source, args.split)
+    sys.stdout.write(format_report(report) + "\n")
     if args.json:
         write_report(report, args.json)
-    sys.stdout.write(format_report(report) + (f"\nSaved in {args.out}\n" if args.out else "\n"))
+    if args.out:
+        save_clean(open_pairs(args.source, args.split), report, args.out)
+        sys.stdout.write(f"Saved in {args.out}\n")

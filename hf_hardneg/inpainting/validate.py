@@ -109,18 +109,16 @@ def caption_reasons(concept: str | None, coco_caption: str | None, inpaint_capti
 
 def difference_reasons(found: Difference) -> list[str]:
     """What is wrong with a mask and with the pixels inside and outside it."""
-    reasons = []
     if found.area < MIN_AREA:
-        reasons.append(EMPTY_MASK)
-    elif found.inside < MIN_INSIDE or found.inside <= found.outside:
-        reasons.append(UNCHANGED)  # no more than everywhere else
-    if found.area > MAX_AREA:
-        reasons.append(LARGE_MASK)
+        return [EMPTY_MASK]  # all of the edit then lies outside, which says nothing more
+    reasons = [LARGE_MASK] if found.area > MAX_AREA else []
     if found.outside > MAX_OUTSIDE or found.shift > MAX_SHIFT:
         reasons.append(CHANGED_OUTSIDE)
+    elif found.inside <= found.outside:
+        return [*reasons, UNCHANGED]  # no more than everywhere else
     elif found.outside_max:
         reasons.append(ALTERED_OUTSIDE)
-    return reasons
+    return [*reasons, UNCHANGED] if found.inside < MIN_INSIDE else reasons
 
 
 def image_reasons(images: Mapping[str, Mapping[str, Any] | None]) -> tuple[list[str], Difference | None]:

@@ -63,18 +63,15 @@ def validate_rows(dataset: Dataset) -> list[dict[str, Any]]:
     return [_check_row(number, row, doubles) for number, row in enumerate(rows)]
 
 
-def validate_set(source: str, split: str = "test", out: str | Path | None = None) -> Report:
-    """Check a set and, if asked to, write the rows without a fault as a dataset folder.
+def validate_set(source: str, split: str = "test") -> Report:
+    """Check every row of a set.
 
     Args:
         source: Hub id or folder.
         split: The original has "test" only.
-        out: New, empty, or an earlier one, which is replaced; gets the clean rows with all their columns, a card and
-            the report.
 
     Raises:
-        ValueError: If the set or its columns are not there, no row is clean, or `out` holds something else.
-        OSError: If `out` cannot be written.
+        ValueError: If the set, its split or its columns are not there, or a column does not hold images.
     """
     dataset = open_pairs(source, split)
     for name in ("coco_image", "inpaint_image"):
@@ -83,14 +80,7 @@ def validate_set(source: str, split: str = "test", out: str | Path | None = None
     details = validate_rows(dataset)
     # Of a folder the name only: what lies above it is nobody's business where the report is published.
     name = Path(source).resolve().name if Path(source).exists() else source
-    report = {"source": name, "split": split, **summarize(details), "details": details}
-    if out is not None:
-        if not report["clean"]:
-            raise ValueError(
-                f"No row of {source} is without a fault; there is nothing to save:\n{format_report(report)}"
-            )
-        save_clean(dataset, report, out)
-    return report
+    return {"source": name, "split": split, **summarize(details), "details": details}
 
 
 def summarize(details: list[dict[str, Any]]) -> dict[str, Any]:
@@ -144,7 +134,20 @@ def write_report(report: Report, file: str | Path) -> None:
 
 
 def save_clean(dataset: Dataset, report: Report, out: str | Path) -> None:
-    """Write the rows without a fault, with all their columns, as a folder that `load_dataset` opens."""
+    """Write the rows without a fault as a folder that `load_dataset` opens.
+
+    Args:
+        dataset: What the report is about, as `reader.open_pairs` gives it; all its columns are kept.
+        report: Of `validate_set`.
+        out: New, empty, or an earlier one, which is replaced.
+
+    Raises:
+        ValueError: If no row is clean, or `out` holds something else.
+        OSError: If `out` cannot be written.
+    """
+    if not report["clean"]:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in report["reasons"].items()) or "there is no row"
+        raise ValueError(f"No row of {report['source']} is without a fault ({reasons}); nothing is saved in {out}.")
     rows = dataset.select([entry["row"] for entry in report["details"] if _is_clean(entry)])
     split = report["split"]
     with new_folder(out, REPORT, (CARD, DATA)) as part:
