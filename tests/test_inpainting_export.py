@@ -210,7 +210,7 @@ def test_the_card_counts_what_the_journal_says(folder, tmp_path):
     agreed, alpha = (number - 1) / number, summary["reviews"]["krippendorff_alpha"]
     assert summary["pairs"] == number - 1 == sum(summary["by_concept"].values())
     assert f"{number} pairs were reviewed by more than one person: {100 * agreed:.1f} %" in text
-    assert f"alpha is {alpha:.3f}" in text
+    assert f"as by chance) is {alpha:.3f}" in text
     assert f"| {DISPUTED} | 1 |" in text and "not in the set because" in text
     for reason, count in summary["built"]["rejected"].items():
         assert f"| {reason} | {count} |" in text

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).parent.parent / "templates" / "inpaintcoco_card.md"
 CARD, RECORD, SHEET, DATA_FILE = "README.md", "export.json", "contact_sheet.png", "data/test-00000-of-00001.parquet"
 MADE_BY = "hf-hardneg inpaint export"
-NOT_STATED = "not stated in the annotations"
+NOT_STATED = "not recorded"
 NO_DERIVATIVES = ("noderiv", "by-nd", "nc-nd")  # in names and addresses of Creative Commons licenses
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))  # the Hub's names
 
