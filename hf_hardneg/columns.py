@@ -114,6 +114,7 @@ CHALLENGE_FEATURES = Features(
             "prompts_used": List(Value("string")),
             "threshold": Value("float64"),
             "width_factor": Value("int64"),
+            "source": Value("string"),
             "area": Value("float64"),
             "category": Value("string"),
             "instance_id": Value("int64"),

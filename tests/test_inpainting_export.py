@@ -178,6 +178,29 @@ def test_a_retried_candidate_is_exported_with_its_own_words_and_prompts(folder, 
     assert summary["reviews"]["captions_rewritten"] == 0
 
 
+def test_the_models_and_settings_of_a_pipeline_are_told(folder, tmp_path):
+    lines = list(read_journal(folder))
+    made_with = {"editor": "diffusers", "editor_model": "org/sd", "masks": "clipseg", "mask_threshold": 0.4}
+    lines[0]["made_with"] = made_with
+    (folder / JOURNAL).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    key, item = next(iter(accepted_items(folder).items()))
+    made = item.made[0]
+    details = {"model": "org/sd", "prompt": "a pink bus", "seed": 7, "guidance_scale": 7.5, "num_inference_steps": 30}
+    retry = {"kind": "retry", "key": key, "worker": "ann", "prompt": "pink", "proposal": made.proposal._asdict()}
+    edit = {"image": made.image, "mask": made.mask, "details": details}
+    say(folder, {**retry, "edits": [edit], "reasons": [None]}, review(key, candidate=len(item.made)))
+    export_pairs(folder, tmp_path / "out")
+    row = load_dataset(str(tmp_path / "out"), split="test")[0]
+    how, mask = row["inpaint_details"], row["mask_details"]
+    assert {name: how[name] for name in details} == details and how["editor"] == "diffusers"
+    category = item.proposal.category
+    assert (mask["source"], mask["threshold"], mask["prompt"], mask["prompts_used"]) == (
+        "clipseg", 0.4, category, [category],
+    )  # fmt: skip
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert all(f"- {name}: `{value}`" in card for name, value in made_with.items()) and "*diffusers*" in card
+
+
 def test_an_export_that_was_replaced_or_moved_is_loaded_anew(folder, tmp_path):
     first, second = list(accepted_items(folder))[:2]
     out = tmp_path / "set"

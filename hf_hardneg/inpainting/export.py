@@ -149,9 +149,8 @@ def pair_row(pair: Pair, record: Record, images: Mapping[str, bytes]) -> dict[st
     mask = np.array(Image.open(io.BytesIO(images[made.mask])).convert("L")) > 127
     tried = [*(one.details.get("prompt") for one in pair.item.made), *record.prompts.get(proposal.key, ())]
     seed = made.details.get("seed", record.run.get("seed"))
-
-    def setting(name: str) -> Any:
-        return made.details.get(name, made_with.get(name))
+    # Masks that are not the annotated ones were asked for by the name of the thing.
+    asked = proposal.category if "masks" in made_with else None
 
     def image(digest: str) -> dict[str, Any]:
         return {"bytes": images[digest], "path": f"{digest}.png"}
@@ -174,13 +173,13 @@ def pair_row(pair: Pair, record: Record, images: Mapping[str, bytes]) -> dict[st
         },
         "inpaint_details": {
             "duration": None if review is None or review.seconds is None else round(review.seconds),
-            "guidance_scale": setting("guidance_scale"),
-            "num_inference_steps": setting("num_inference_steps"),
+            "guidance_scale": made.details.get("guidance_scale"),
+            "num_inference_steps": made.details.get("num_inference_steps"),
             "prompt": made.details.get("prompt", made.prompt),
             "prompts_used": list(dict.fromkeys(prompt for prompt in tried if prompt)),
             "quality": review.quality if review else None,
             "editor": made_with.get("editor"),
-            "model": setting("model"),
+            "model": made.details.get("model"),
             # Of the candidate where its editor draws anything, else of the run.
             "seed": seed if isinstance(seed, int) and 0 <= seed < 2**64 else None,
             "key": proposal.key,
@@ -190,8 +189,11 @@ def pair_row(pair: Pair, record: Record, images: Mapping[str, bytes]) -> dict[st
             "details": json.dumps(made.details, sort_keys=True),
         },
         "mask_details": {
-            **{name: setting(f"mask_{name}") for name in ("height_factor", "prompt", "threshold", "width_factor")},
-            "prompts_used": [setting("mask_prompt")] if setting("mask_prompt") else [],
+            **dict.fromkeys(("height_factor", "width_factor")),  # masks of the original could be made to grow
+            "prompt": asked,
+            "prompts_used": [asked] if asked else [],
+            "threshold": made_with.get("mask_threshold"),
+            "source": made_with.get("masks", "instances"),
             "area": float(mask.mean()),
             "category": proposal.category,
             "instance_id": proposal.instance_id,

@@ -27,8 +27,9 @@ HOW_EDITED = {
     "classical": "The editor is *classical*: a color is changed inside the mask and keeps its shading; a thing is "
     "scaled about the point on which it stands; another kind of thing is a cut-out from another photo of the same "
     "folder, and what is uncovered is filled with patches of the surroundings. No generative model had a part in it.",
-    "diffusers": "The editor is an inpainting pipeline of diffusers: it was shown the surroundings of the masked "
-    "thing and a prompt, and its result was pasted back into the photo.",
+    "diffusers": "The editor is an inpainting pipeline of *diffusers*: colors and kinds of things are painted from a "
+    "prompt; for another size the thing is scaled about the point on which it stands, and the pipeline paints what is "
+    "uncovered.",
 }
 
 
