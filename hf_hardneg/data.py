@@ -209,8 +209,13 @@ def require_columns(columns: Sequence[str], names: Sequence[str], source: str | 
             raise ValueError(f"{source} has no column {name!r}, only {list(columns)}.{did_you_mean(name, columns)}")
 
 
-def open_dataset(source: str, split: str) -> Dataset:
+def open_dataset(source: str, split: str, **settings: Any) -> Dataset:
     """One split of a Hub id, a `save_to_disk` folder, or a local folder of Parquet, JSON or images.
+
+    Args:
+        source: Id or folder.
+        split: Its name.
+        settings: Of `load_dataset`; nothing to a `save_to_disk` folder.
 
     Raises:
         ValueError: If the split is not there; the message lists those that are.
@@ -218,7 +223,7 @@ def open_dataset(source: str, split: str) -> Dataset:
     if (Path(source) / "dataset_info.json").is_file() or (Path(source) / "dataset_dict.json").is_file():
         dataset = load_from_disk(source)
     else:
-        dataset = load_dataset(source)
+        dataset = load_dataset(source, **settings)
     if isinstance(dataset, DatasetDict):
         if split not in dataset:
             raise ValueError(f"{source} has the splits {sorted(dataset)}, not {split!r}.")

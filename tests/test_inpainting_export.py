@@ -508,6 +508,8 @@ def test_the_reader_takes_an_export_and_what_lacks_columns_and_fields(folder, tm
         features | {"coco_details": {"id": Value("int64"), "strange": Value("float64")}, "worker": Value("string")},
     )
     assert read_pairs(other)["image_id"][:] == [7, None]
+    load_dataset(other).save_to_disk(tmp_path / "saved")
+    assert read_pairs(str(tmp_path / "saved"))[:1] == read_pairs(other)[:1]
     with pytest.raises(ValueError, match=r"the splits \['test'\], not 'train'"):
         read_pairs(other, "train")
     del columns["inpaint_image"], features["inpaint_image"]
