@@ -73,6 +73,54 @@ PAIR_FEATURES = Features(
         "mask": Image(),
     }
 )
+# One row per exported pair: the columns and sub-fields of phiyodr/InpaintCOCO, and behind them our own, as the columns
+# above. `inpaint_details` says how the edit was made (`details` is the editor's own record as JSON), who became what
+# (`old`, `new`) and which journal line it was (`key`); `duration` is the review's, in seconds. What an editor has no
+# use for, such as `guidance_scale`, is null.
+CHALLENGE_FEATURES = Features(
+    {
+        **PAIR_FEATURES,
+        "worker": Value("string"),
+        "coco_details": {
+            "captions": List(Value("string")),
+            "coco_url": Value("string"),
+            "date_captured": Value("string"),
+            "flickr_url": Value("string"),
+            "height": Value("int64"),
+            "id": Value("int64"),
+            "image_license": Value("string"),
+            "text_license": Value("string"),
+            "width": Value("int64"),
+        },
+        "inpaint_details": {
+            "duration": Value("int64"),
+            "guidance_scale": Value("float64"),
+            "num_inference_steps": Value("int64"),
+            "prompt": Value("string"),
+            "prompts_used": List(Value("string")),
+            "quality": Value("int64"),
+            "editor": Value("string"),
+            "model": Value("string"),
+            "seed": Value("uint64"),
+            "key": Value("string"),
+            "old": Value("string"),
+            "new": Value("string"),
+            "source_image_id": Value("int64"),
+            "details": Value("string"),
+        },
+        "mask_details": {
+            "height_factor": Value("int64"),
+            "prompt": Value("string"),
+            "prompts_used": List(Value("string")),
+            "threshold": Value("float64"),
+            "width_factor": Value("int64"),
+            "source": Value("string"),
+            "area": Value("float64"),
+            "category": Value("string"),
+            "instance_id": Value("int64"),
+        },
+    }
+)
 
 
 def with_negatives(features: Features) -> Features:

@@ -4,7 +4,7 @@ import json
 import logging
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from datasets import Dataset, DatasetDict, Features, Image, List, Value, load_dataset, load_from_disk
 from PIL import Image as PillowImage
 
+from .challenge import SOURCE_COLUMNS, count_refused, refuse_split
 from .columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, ROW_FEATURES
 from .negatives import EMPTY
 from .suggestions import did_you_mean
@@ -121,7 +122,10 @@ def is_coco_folder(folder: str | Path) -> bool:
 
 
 def load_coco(
-    folder: str | Path, split: str | None = None, num_proc: int | None = None
+    folder: str | Path,
+    split: str | None = None,
+    num_proc: int | None = None,
+    challenge: Collection[int] | None = None,
 ) -> tuple[Dataset, Counter[str]]:
     """Read annotations/captions_SPLIT.json, the photos in SPLIT/ and, if there, annotations/instances_SPLIT.json.
 
@@ -129,13 +133,15 @@ def load_coco(
         folder: Root of a COCO-format data set.
         split: For instance "train2017"; may be left out where there is only one.
         num_proc: Processes that check the images.
+        challenge: For training: COCO ids to leave out; then COCO's val2017 is left out, too, by the name of the split
+            or by `coco_url`. None leaves nothing out.
 
     Returns:
         Rows with `columns.ROW_FEATURES`, and how often each reason led to a skip (of an image, annotation or caption).
 
     Raises:
         FileNotFoundError: If the captions file of the split is not there; the message lists those that are.
-        ValueError: If a file is not what it should be or nothing usable is left.
+        ValueError: If a file is not what it should be, nothing usable is left, or the split is not to be trained on.
     """
     folder = Path(folder)
     splits = sorted(file.stem.removeprefix("captions_") for file in folder.glob("annotations/captions_*.json"))
@@ -145,6 +151,8 @@ def load_coco(
         raise FileNotFoundError(
             f"{folder} has captions for the splits {splits}; set dataset_split to one (got {split})."
         )
+    if challenge is not None:
+        refuse_split(split, folder)
     data = read_json(folder / "annotations" / f"captions_{split}.json")
     if not isinstance(data, dict) or not {"images", "annotations"} <= data.keys():
         raise ValueError(f"captions_{split}.json holds {sorted(data)[:5]}; COCO's holds images and annotations.")
@@ -156,6 +164,12 @@ def load_coco(
     skipped[NO_IMAGE] += sum(len(texts) for image_id, texts in captions.items() if image_id not in files)
     categories = coco_categories(folder / "annotations" / f"instances_{split}.json")
     ids = [image_id for image_id in files if captions[image_id]]
+    if challenge is not None:
+        urls = {image["id"]: image.get("coco_url") for image in data["images"]}
+        about = ({"image_id": image_id, "coco_url": urls[image_id]} for image_id in ids)
+        kept, refused = count_refused(about, challenge, folder)
+        ids = [ids[i] for i in kept]
+        skipped += refused
     photos = Dataset.from_dict(
         {
             IMAGE: [{"path": str(files[image_id]), "bytes": None} for image_id in ids],
@@ -195,8 +209,13 @@ def require_columns(columns: Sequence[str], names: Sequence[str], source: str | 
             raise ValueError(f"{source} has no column {name!r}, only {list(columns)}.{did_you_mean(name, columns)}")
 
 
-def open_dataset(source: str, split: str) -> Dataset:
+def open_dataset(source: str, split: str, **settings: Any) -> Dataset:
     """One split of a Hub id, a `save_to_disk` folder, or a local folder of Parquet, JSON or images.
+
+    Args:
+        source: Id or folder.
+        split: Its name.
+        settings: Of `load_dataset`; nothing to a `save_to_disk` folder.
 
     Raises:
         ValueError: If the split is not there; the message lists those that are.
@@ -204,7 +223,7 @@ def open_dataset(source: str, split: str) -> Dataset:
     if (Path(source) / "dataset_info.json").is_file() or (Path(source) / "dataset_dict.json").is_file():
         dataset = load_from_disk(source)
     else:
-        dataset = load_dataset(source)
+        dataset = load_dataset(source, **settings)
     if isinstance(dataset, DatasetDict):
         if split not in dataset:
             raise ValueError(f"{source} has the splits {sorted(dataset)}, not {split!r}.")
@@ -213,13 +232,19 @@ def open_dataset(source: str, split: str) -> Dataset:
 
 
 def load_captioned_images(
-    source: str, split: str, image_column: str = IMAGE, caption_column: str = CAPTION, num_proc: int | None = None
+    source: str,
+    split: str,
+    image_column: str = IMAGE,
+    caption_column: str = CAPTION,
+    num_proc: int | None = None,
+    challenge: Collection[int] | None = None,
 ) -> tuple[Dataset, Counter[str]]:
     """Read a Hub id, Parquet or image folder with one caption or a list of captions per image.
 
     A column `image_id` tells which rows show the same image: integers are kept, other values numbered in the order in
     which they come. Without it every row is an image of its own. Where a data set embeds its images and has several
-    captions for each, the cache holds each image once per caption.
+    captions for each, the cache holds each image once per caption. `challenge` is for training: COCO ids to leave out
+    (and the split val2017, and rows whose `coco_url` says val2017), as far as `challenge.SOURCE_COLUMNS` tell.
 
     Returns:
         Rows with `columns.ROW_FEATURES`, and how often each reason led to a skip.
@@ -233,10 +258,14 @@ def load_captioned_images(
         kind = dataset.features[image_column]
         raise ValueError(f"Column {image_column!r} of {source} holds {kind}, not images; set image_column.")
     dataset = dataset.cast_column(image_column, Image(decode=False))
+    skipped: Counter[str] = Counter()
+    if challenge is not None:
+        refuse_split(split, source)
+        dataset, refused = _drop_challenge_photos(dataset, challenge, source)
+        skipped += refused
     texts = dataset[caption_column][:]
     if any(text is not None and not isinstance(text, str | list) for text in texts):
         raise ValueError(f"Column {caption_column!r} of {source} must hold a string or a list of strings per image.")
-    skipped: Counter[str] = Counter()
     captions = [_clean_captions(text if isinstance(text, list) else [text], skipped) for text in texts]
     ids, first_rows, captions = _group_by_image(dataset, captions, source)
     photos = dataset.select_columns(image_column).select(first_rows)
@@ -245,6 +274,19 @@ def load_captioned_images(
     for name, column in ((IMAGE_ID, ids), ("captions", captions), (CATEGORIES, [[]] * len(ids))):
         photos = photos.add_column(name, column, feature=_PHOTO_FEATURES[name])
     return _rows_from_photos(photos, skipped, num_proc), +skipped
+
+
+def _drop_challenge_photos(dataset: Dataset, challenge: Collection[int], source: str) -> tuple[Dataset, Counter[str]]:
+    names = [name for name in SOURCE_COLUMNS if name in dataset.column_names]
+    if not names:
+        if challenge:
+            logger.warning(
+                f"{source} has none of the columns {', '.join(SOURCE_COLUMNS)}: whether its photos are in the "
+                "challenge sets is not known."
+            )
+        return dataset, Counter()
+    kept, refused = count_refused(dataset.select_columns(names), challenge, source)
+    return (dataset.select(kept) if refused else dataset), refused
 
 
 def _group_by_image(

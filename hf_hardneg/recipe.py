@@ -100,6 +100,20 @@ class DataArguments:
             "help": "Inpainted pairs to evaluate on: Hub id or folder with InpaintCOCO's columns, split 'test'."
         },
     )
+    challenge_sets: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Hub ids or folders of inpainted pairs, split 'test', whose COCO photos (coco_details.id) are "
+            "left out of the training data and counted; those of `pairs` are, anyway."
+        },
+    )
+    allow_challenge_images: bool = field(
+        default=False,
+        metadata={
+            "help": "Train on photos of challenge sets, too, and on COCO's val2017, which they are made from. Without "
+            "it a split named val2017 is refused, and so is each photo that coco_url says is from there."
+        },
+    )
     pairs_per_concept: int = field(default=300, metadata={"help": "Scenes: inpainted pairs of each concept."})
     held_out_images: int = field(
         default=1000, metadata={"help": "Images for retrieval; at most a tenth of real data."}

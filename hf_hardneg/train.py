@@ -63,21 +63,39 @@ def load_sources(args: DataArguments) -> tuple["Dataset", "Dataset", "Dataset | 
         held_out = scenes.scene_rows(args.held_out_scenes, args.held_out_images)
         return rows, held_out, scenes.scene_pairs(args.held_out_scenes, args.pairs_per_concept), Counter()
     num_proc = args.num_proc or os.cpu_count()
-    if data.is_coco_folder(args.dataset):
-        rows, skipped = data.load_coco(args.dataset, args.dataset_split, num_proc)
-    else:
-        split = args.dataset_split or "train"
-        columns = (args.image_column, args.caption_column)
-        rows, skipped = data.load_captioned_images(args.dataset, split, *columns, num_proc)
-    rows, held_out = data.split_by_image(rows, args.held_out_images)
-    rows = rows.select(range(min(args.num_rows or len(rows), len(rows))))
     pairs = None
     if args.pairs:
         pairs = data.open_dataset(args.pairs, "test")
         data.require_columns(pairs.column_names, list(PAIR_FEATURES), args.pairs)
+    challenge = _challenge_ids(args, pairs)
+    if data.is_coco_folder(args.dataset):
+        rows, skipped = data.load_coco(args.dataset, args.dataset_split, num_proc, challenge)
+    else:
+        split = args.dataset_split or "train"
+        columns = (args.image_column, args.caption_column)
+        rows, skipped = data.load_captioned_images(args.dataset, split, *columns, num_proc, challenge)
+    rows, held_out = data.split_by_image(rows, args.held_out_images)
+    rows = rows.select(range(min(args.num_rows or len(rows), len(rows))))
+    if pairs is not None:
         pairs, broken = data.drop_broken_pairs(pairs)
         skipped += broken
     return rows, held_out, pairs, skipped
+
+
+def _challenge_ids(args: DataArguments, pairs: "Dataset | None") -> set[int] | None:
+    """COCO ids of the photos that are not trained on; None if all may be, which is said."""
+    from .challenge import ids_of_pairs, read_challenge_ids
+
+    if args.allow_challenge_images:
+        logger.warning("Photos of challenge sets and of COCO val2017 may be trained on: allow_challenge_images.")
+        return None
+    ids = set().union(*(read_challenge_ids(source) for source in args.challenge_sets))
+    names = [name for name in ("coco_details", "inpaint_details") if pairs and name in pairs.column_names]
+    if pairs is not None and names:
+        ids |= ids_of_pairs(pairs.select_columns(names))
+    if ids:
+        logger.warning(f"Not trained on: {len(ids)} photos of challenge sets, by COCO image id.")
+    return ids
 
 
 def fit_model(parts: Sequence["Dataset"], concepts: tuple[str, ...]) -> "SlotModel":

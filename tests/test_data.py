@@ -6,6 +6,7 @@ from datasets import Dataset, Image
 from PIL import Image as PillowImage
 
 from hf_hardneg import data
+from hf_hardneg.challenge import IN_CHALLENGE_SET, IN_VAL2017, ids_of_pairs, read_challenge_ids
 from hf_hardneg.columns import ROW_FEATURES
 
 
@@ -214,3 +215,106 @@ def test_an_unknown_category_is_named(coco):
     file.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="category 77"):
         data.load_coco(coco)
+
+
+# --- photos of challenge sets are not trained on ---
+
+
+def rename_split(coco, split):
+    """The folder's split val2017 under another name."""
+    (coco / "val2017").rename(coco / split)
+    for kind in ("captions", "instances"):
+        file = coco / "annotations" / f"{kind}_val2017.json"
+        file.rename(file.with_name(f"{kind}_{split}.json"))
+    return coco
+
+
+def test_val2017_is_refused_for_training_only_and_train2017_is_not(coco):
+    with pytest.raises(ValueError, match=r"val2017 of .* is not trained on.*--dataset_split.*allow_challenge_images"):
+        data.load_coco(coco, challenge=set())
+    assert len(data.load_coco(coco)[0]) == 60  # to look at, to evaluate on
+    rows, skipped = data.load_coco(rename_split(coco, "train2017"), challenge=set())
+    assert len(rows) == 60 and not skipped
+
+
+def test_val2017_under_another_name_is_told_by_coco_url(coco):
+    def move(content):
+        for image in content["images"]:
+            split = "val2017" if image["id"] < 103 else "train2017"
+            image["coco_url"] = f"http://images.cocodataset.org/{split}/{image['file_name']}"
+
+    edit_captions(coco, move)
+    rows, skipped = data.load_coco(rename_split(coco, "train"), challenge=set())
+    assert skipped == {IN_VAL2017: 3} and min(rows["image_id"]) == 103
+    assert len(data.load_coco(coco)[0]) == 60
+
+
+def test_photos_of_challenge_sets_are_left_out_by_id_and_counted(coco, tmp_path):
+    """COCO 2014's restval overlaps val2017, and only ids tell."""
+    rename_split(coco, "restval")
+    rows, skipped = data.load_coco(coco, challenge={100, 111, 999})
+    assert skipped == {IN_CHALLENGE_SET: 2} and not {100, 111} & set(rows["image_id"]) and len(rows) == 50
+    with pytest.raises(ValueError, match="All 12 photos of .* are refused: .*Take others"):
+        data.load_coco(coco, challenge=set(range(200)))
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"image_id": [7, 8, 9]}, IN_CHALLENGE_SET),
+        ({"image_id": ["COCO_val2014_000000000007.jpg", "000000000008", "x"]}, IN_CHALLENGE_SET),
+        ({"image_id": [0, 1, 2], "cocoid": [7, 8, 9]}, IN_CHALLENGE_SET),  # Karpathy's
+        ({"coco_details": [{"id": 7}, {"id": 8}, None]}, IN_CHALLENGE_SET),  # a challenge set itself
+        ({"coco_url": ["http://images.cocodataset.org/val2017/1.jpg", "http://x/train2017/1.jpg", None]}, IN_VAL2017),
+    ],
+)
+def test_other_data_sets_are_searched_by_what_says_the_photo(tmp_path, columns, reason):
+    folder = parquet_folder(tmp_path / "p", text=["a", "b", "c"], **columns)
+    rows, skipped = data.load_captioned_images(folder, "train", "photo", "text", challenge={7, 100})
+    assert skipped == {reason: 1} and rows["caption"][:] == ["b", "c"]
+    assert len(data.load_captioned_images(folder, "train", "photo", "text")[0]) == 3
+
+
+def test_row_numbers_are_not_taken_for_ids_and_what_cannot_be_told_is_said(tmp_path, caplog):
+    folder = parquet_folder(tmp_path / "p", text=["a", "b", "c"])
+    rows, skipped = data.load_captioned_images(folder, "train", "photo", "text", challenge={0, 1})
+    assert len(rows) == 3 and not skipped
+    assert "none of the columns coco_details, coco_url, cocoid, coco_id, image_id" in caplog.text
+
+
+def test_ids_of_a_challenge_set_include_those_of_cut_outs(tmp_path):
+    pairs = [
+        {"coco_details": {"id": 1}, "inpaint_details": {"source_image_id": 5}},
+        {"coco_details": None, "inpaint_details": {"prompt": "x"}},
+        {"image_id": 3},
+    ]
+    assert ids_of_pairs(pairs) == {1, 3, 5}
+    Dataset.from_list(pairs[:2]).to_parquet(tmp_path / "test.parquet")
+    assert read_challenge_ids(str(tmp_path)) == {1, 5}
+    (tmp_path / "none").mkdir()
+    Dataset.from_dict({"caption": ["a"]}).to_parquet(tmp_path / "none" / "test.parquet")
+    with pytest.raises(ValueError, match=r"says no COCO image id: .*only \['caption'\]"):
+        read_challenge_ids(str(tmp_path / "none"))
+
+
+def test_a_run_refuses_counts_and_says_so(coco, tmp_path, caplog):
+    from hf_hardneg.recipe import DataArguments
+    from hf_hardneg.train import load_sources
+
+    rename_split(coco, "train2017")
+    for name, number in (("sets", 100), ("pairs", 101)):
+        (tmp_path / name).mkdir()
+        pairs = {"coco_details": [{"id": number}], "coco_image": [gray()], "inpaint_image": [gray()], "mask": [gray()]}
+        pairs |= {"concept": ["color"], "coco_caption": ["a"], "inpaint_caption": ["b"]}
+        dataset = Dataset.from_dict(pairs)
+        for column in ("coco_image", "inpaint_image", "mask"):
+            dataset = dataset.cast_column(column, Image())
+        dataset.to_parquet(tmp_path / name / "test.parquet")
+    named = {"challenge_sets": [str(tmp_path / "sets")], "pairs": str(tmp_path / "pairs")}
+    rows, held_out, _, skipped = load_sources(DataArguments(dataset=str(coco), num_proc=1, **named))
+    assert skipped == {IN_CHALLENGE_SET: 2} and not {100, 101} & {*rows["image_id"], *held_out["image_id"]}
+    assert "Not trained on: 2 photos of challenge sets" in caplog.text
+    allowed = DataArguments(dataset=str(coco), num_proc=1, allow_challenge_images=True, **named)
+    rows, held_out, _, skipped = load_sources(allowed)
+    assert not skipped and {100, 101} <= {*rows["image_id"], *held_out["image_id"]}
+    assert "may be trained on: allow_challenge_images" in caplog.text

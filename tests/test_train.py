@@ -188,6 +188,9 @@ def test_the_coco_recipe_runs_on_a_coco_folder(coco, random_vit, tmp_path, caplo
     (coco / "val2017" / "000000000105.jpg").unlink()
     argv = ["coco_vit_b32.yaml", "--dataset", str(coco), "--dataset_split", "val2017", "--max_steps", "2"]
     argv += ["--model_name_or_path", random_vit, "--output_dir", str(tmp_path / "out"), "--use_cpu", "true"]
+    with pytest.raises(SystemExit, match="error: val2017 of .* is not trained on"):
+        main(argv)
+    argv += ["--allow_challenge_images", "true"]  # the tests' folder has the name of COCO's val2017, not its photos
     main([*argv, "--per_device_train_batch_size", "8", "--dataloader_num_workers", "0"])
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["training"]["steps"] == 2

@@ -19,6 +19,8 @@ def add_actions(actions: "Actions") -> None:
     """Add the actions to `hf-hardneg inpaint`."""
     _add_build(actions)
     _add_review(actions)
+    _add_export(actions)
+    _add_validate(actions)
 
 
 def _add_build(actions: "Actions") -> None:
@@ -157,3 +159,55 @@ def _run_review(args: argparse.Namespace) -> None:
     from .review_app import review
 
     review(args.folder, needed=args.reviews, host=args.host, port=args.port, password=args.password)
+
+
+def _add_export(actions: "Actions") -> None:
+    parser = actions.add_parser(
+        "export",
+        help="write the accepted pairs as a dataset folder",
+        description="Write what reviewers accepted as a folder that load_dataset opens and that can be uploaded as it "
+        "is: Parquet with InpaintCOCO's columns, card, contact sheet, counts.",
+    )
+    parser.add_argument("folder", metavar="DIR", help="where the pairs were built and reviewed")
+    parser.add_argument("--out", required=True, metavar="DIR", help="new, empty, or an earlier export to replace")
+    parser.add_argument(
+        "--unreviewed", action="store_true", help="all pairs that passed the gates, although nobody looked at them"
+    )
+    parser.set_defaults(run=_run_export)
+
+
+def _run_export(args: argparse.Namespace) -> None:
+    from .export import export_pairs
+
+    summary = export_pairs(args.folder, args.out, unreviewed=args.unreviewed)
+    concepts = ", ".join(f"{name} {count}" for name, count in summary["by_concept"].items())
+    looked = "" if summary["reviewed"] else " (nobody looked at them)"
+    left_out = "".join(f"\n{count:>7}  left out: {reason}" for reason, count in summary["left_out"].items())
+    sys.stdout.write(f"{summary['pairs']} pairs{looked}: {concepts}{left_out}\nSaved in {args.out}\n")
+
+
+def _add_validate(actions: "Actions") -> None:
+    parser = actions.add_parser(
+        "validate",
+        help="find what is wrong with a set of pairs, anybody's",
+        description="Check every pair of a set with InpaintCOCO's columns: captions, mask, images, doubles, and count "
+        "what is wrong by reason.",
+    )
+    parser.add_argument("source", metavar="PATH_OR_ID", help="Hub id or folder, for instance phiyodr/InpaintCOCO")
+    parser.add_argument("--split", default="test", help="default test")
+    parser.add_argument("--out", metavar="DIR", help="write the pairs without a fault there, as a dataset folder")
+    parser.add_argument("--json", metavar="FILE", help="also write counts, and reasons and figures of each row")
+    parser.set_defaults(run=_run_validate)
+
+
+def _run_validate(args: argparse.Namespace) -> None:
+    from .reader import open_pairs
+    from .validation_report import format_report, save_clean, validate_set, write_report
+
+    report = validate_set(args.source, args.split)
+    sys.stdout.write(format_report(report) + "\n")
+    if args.json:
+        write_report(report, args.json)
+    if args.out:
+        save_clean(open_pairs(args.source, args.split), report, args.out)
+        sys.stdout.write(f"Saved in {args.out}\n")

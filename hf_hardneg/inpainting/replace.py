@@ -261,6 +261,11 @@ def replace_thing(task: EditTask, library: CutoutLibrary) -> Edit | str:
         if isinstance(emptied, str):
             return emptied
         ground, shaded = (emptied, hole) if in_air else _shade_ground(emptied, alpha)
-        details = {"source_image_id": source.photo.image_id, "source_instance_id": source.instance.id}
-        return Edit(cover(ground, pixels, alpha), hole | shaded | (alpha > 0), {**details, "mirrored": mirrored})
+        details = {
+            "source_image_id": source.photo.image_id,
+            "source_instance_id": source.instance.id,
+            "source": dict(source.photo.source),  # whose photo the cut-out is from, under which license
+            "mirrored": mirrored,
+        }
+        return Edit(cover(ground, pixels, alpha), hole | shaded | (alpha > 0), details)
     return reason

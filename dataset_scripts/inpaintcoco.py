@@ -1,0 +1,83 @@
+"""org/inpaintcoco: photos and edited twins in which one thing's color, size or kind changed.
+
+    hf-hardneg inpaint build --coco COCO_DIR --out pairs     # edit photos
+    hf-hardneg inpaint review pairs                          # people accept, reject, mend captions
+    python inpaintcoco.py pairs --out inpaintcoco            # make the dataset folder
+    python inpaintcoco.py inpaintcoco --push_to_hub org/inpaintcoco --private
+
+Needs hf_hardneg: pip install 'hf-hardneg[inpaint]'. In a dataset's folder this file lies under scripts/, because
+`datasets` refuses a folder NAME that holds NAME.py.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from datasets import DatasetDict, load_dataset
+from huggingface_hub import HfApi
+
+from hf_hardneg.inpainting.export import export_pairs, write_card
+from hf_hardneg.inpainting.export_card import RECORD
+
+
+def build_dataset(folder: str | Path, out: str | Path | None = None, unreviewed: bool = False) -> DatasetDict:
+    """The set as a DatasetDict with the split "test".
+
+    Args:
+        folder: Where pairs were built and reviewed, or an exported folder.
+        out: Where the export of the former goes; not used for the latter.
+        unreviewed: Take all pairs that passed the gates, although nobody looked.
+
+    Raises:
+        ValueError: If there is nothing to export; the message says what to do.
+    """
+    return load_dataset(str(export_folder(folder, out, unreviewed)))
+
+
+def export_folder(folder: str | Path, out: str | Path | None, unreviewed: bool = False) -> Path:
+    """`folder` if it is an export, else `out` after exporting to it."""
+    if (Path(folder) / RECORD).is_file():
+        return Path(folder)
+    if out is None:
+        raise ValueError(f"{folder} is no exported folder (it has no {RECORD}); say with --out where to export it to.")
+    export_pairs(folder, out, unreviewed=unreviewed)
+    return Path(out)
+
+
+def push(folder: Path, repo: str, private: bool) -> str:
+    """Upload an exported folder to a dataset repository of the Hub as one commit; returns the commit's address."""
+    summary = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    write_card({**summary, "location": repo}, folder)
+    api = HfApi()
+    api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+    commit = api.upload_folder(
+        repo_id=repo,
+        repo_type="dataset",
+        folder_path=folder,
+        delete_patterns=["data/*"],  # files of an earlier version with other names would be read as rows, too
+        commit_message=f"{summary['pairs']} pairs",
+    )
+    return str(commit.commit_url)
+
+
+def main() -> None:
+    """Export, say what there is, and publish if asked to; a mistake of the user's ends it with one sentence."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", help="where pairs were built and reviewed, or an exported folder")
+    parser.add_argument("--out", help="the folder to export to")
+    parser.add_argument("--unreviewed", action="store_true", help="all that passed the gates, although nobody looked")
+    parser.add_argument("--push_to_hub", metavar="REPO", help="for instance org/inpaintcoco")
+    parser.add_argument("--private", action="store_true", help="make the repository private if it is new")
+    args = parser.parse_args()
+    try:
+        folder = export_folder(args.folder, args.out, args.unreviewed)
+        sys.stdout.write(f"{load_dataset(str(folder))}\n")
+        if args.push_to_hub:
+            sys.stdout.write(f"{push(folder, args.push_to_hub, args.private)}\n")
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
