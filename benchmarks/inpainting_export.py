@@ -48,6 +48,7 @@ def make_journal(folder: Path, number: int) -> None:
         journal.append({"kind": "run", "coco": "synthetic", "split": None, "seed": 0, "made_with": {"editor": "none"}})
         for image_id in range(number // EDITS_OF_A_PHOTO):
             _add_photo(journal, image_id)
+        journal.append({"kind": "finished"})
 
 
 def _add_photo(journal: Journal, image_id: int) -> None:

@@ -70,12 +70,11 @@ def read_record(folder: str | Path) -> Record:
         raise ValueError(f"{folder} has no {JOURNAL} with content; make one: hf-hardneg inpaint build --out {folder}")
     run = next((line for line in lines if line["kind"] == "run"), {})
     photos = {line["image_id"]: line for line in lines if line["kind"] == "photo"}
-    open_ids = set(photos) - {line["image_id"] for line in lines if line["kind"] == "done"}
-    if open_ids:
+    if not any(line["kind"] == "finished" for line in lines):
         again = f"hf-hardneg inpaint build --coco {run.get('coco', 'DIR')} --out {folder}"
         raise ValueError(
-            f"The build in {folder} was stopped at photo {min(open_ids)}; run its command again with the same "
-            f"settings ({again} ...): it goes on where it was."
+            f"The build in {folder} was stopped before its end; run its command again with the same settings "
+            f"({again} ...): it goes on where it was."
         )
     prompts: dict[str, list[str]] = {}
     for line in lines:
