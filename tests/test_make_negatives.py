@@ -31,6 +31,14 @@ def test_the_folder_loads_as_a_dataset_with_negatives_and_where_they_come_from(m
             assert row["caption"][:start] + new + row["caption"][end:] == negative
 
 
+def test_a_folder_that_was_written_again_is_read_anew(tmp_path):
+    # `datasets` takes a folder whose card lists its data files for unchanged as long as its name is.
+    for captions in (scene_captions(20), scene_captions(30, "other")):
+        main(["negatives", write(tmp_path / "c.jsonl", captions), "--out", str(tmp_path / "out"), "--no_audit"])
+        rows = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+        assert rows["caption"][:] == captions
+
+
 def test_the_card_and_the_summary_count_negatives_reasons_and_the_audit(made):
     summary = json.loads((made / "negatives.json").read_text())
     rows = load_dataset(str(made), split="train")
