@@ -153,8 +153,8 @@ def format_audit(found: dict[str, Any] | str | None) -> str:
 def build_card(summary: dict[str, Any], title: str) -> str:
     """The dataset card, Markdown with a YAML header."""
     settings = summary["settings"]
-    # Data files are found by their names. With `configs`, datasets 5.2 takes a local folder for unchanged as long as its
-    # name is, and loads the rows of an earlier run.
+    # Data files are found by their names. With `configs`, datasets 5.2 takes a local folder for unchanged as long as
+    # its name is, and loads the rows of an earlier run.
     data = DatasetCardData(
         task_categories=["zero-shot-image-classification"],
         tags=["hard-negatives", "captions", "hf_hardneg"],
