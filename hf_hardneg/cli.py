@@ -159,8 +159,8 @@ def _add_benchmarks(parser: argparse.ArgumentParser) -> None:
         default=["scenes"],
         metavar="NAME[=SOURCE]",
         help="scenes (default, nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
-        "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground, zero_shot; SOURCE is a folder with the "
-        "authors' files (default data/NAME) or a Hub id. A missing one says what to download",
+        "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground, zero_shot; SOURCE is a folder with "
+        "the authors' files (default data/NAME) or a Hub id. A missing one says what to download",
     )
 
 
@@ -168,8 +168,8 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser = commands.add_parser(
         "evaluate",
         help="run models on benchmarks beside a control",
-        description="Print one table with 95 %% intervals and, beside each model, its difference to the control; write "
-        "metrics.json, items.parquet (every item's scores) and table.md.",
+        description="Print one table with 95 %% intervals and, beside each model, its difference to the control; "
+        "write metrics.json, items.parquet (every item's scores) and table.md.",
     )
     parser.add_argument(
         "models",
@@ -194,8 +194,8 @@ def _add_interpolate(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser = commands.add_parser(
         "interpolate",
         help="average a tuned model with its start, so that it forgets less",
-        description="Measure gain and retention at eleven alphas, choose the greatest gain on a development half of the "
-        "photos that keeps retention, save the model, curve.json and curve.png.",
+        description="Measure gain and retention at eleven alphas, choose the greatest gain on a development half of "
+        "the photos that keeps retention, save the model, curve.json and curve.png.",
     )
     parser.add_argument("start", help="folder or Hub id of the model that was tuned")
     parser.add_argument("tuned", help="folder or Hub id of what became of it")

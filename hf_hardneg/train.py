@@ -186,8 +186,8 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
         return model, AutoProcessor.from_pretrained(name_or_path)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{name_or_path} has no processor that can be loaded ({error}); save the processor of the model that it was "
-            "made from beside the weights."
+            f"{name_or_path} has no processor that can be loaded ({error}); save the processor of the model that it "
+            "was made from beside the weights."
         ) from error
 
 

@@ -27,6 +27,7 @@ from .evaluation.encoding import Encoder
 from .evaluation.negatives import negatives_accuracy
 from .evaluation.pairs import pairs_task
 from .evaluation.results import mean_scores
+from .evaluation.tasks import Task
 from .grad_cache import backward_in_chunks
 from .losses import (
     batch_negatives_loss,
@@ -68,10 +69,10 @@ class HardNegCLIPTrainer(Trainer):
     """Train a dual encoder of transformers (CLIP, MetaCLIP 2, SigLIP, ...) on batches of `HardNegCollator`.
 
     `evaluate()` returns `eval_loss`, the share of negatives below their caption (`eval_accuracy_color`, ...,
-    `eval_accuracy`), with `pairs` the scores of inpainted pairs (`eval_group_color`, ..., `eval_group_macro`), and with
-    `args.benchmarks` those of each task (`eval_sugarcrepe_image_to_text_macro`, ...; groups of a task by their names):
-    any of them can be `metric_for_best_model`. Images and texts are encoded once each; no B x B logits are gathered,
-    every process scores all items.
+    `eval_accuracy`), with `pairs` the scores of inpainted pairs (`eval_group_color`, ..., `eval_group_macro`), and
+    with `args.benchmarks` those of each task, such as `eval_sugarcrepe_image_to_text_macro`: any of them can be
+    `metric_for_best_model`. Images and texts are encoded once each; no B x B logits are gathered, every process scores
+    all items.
 
     Args:
         model: A CLIPModel or the like, or one that `adapters.add_lora` made of it.
@@ -251,12 +252,12 @@ class HardNegCLIPTrainer(Trainer):
         """Trainer's loop, with the task scores among its metrics, where callbacks and `metric_for_best_model` look."""
         output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
-        named = [(prefix, self.pairs)] if self.pairs is not None else []
+        named: list[tuple[str, Task]] = [(prefix, self.pairs)] if self.pairs is not None else []
         named += [(f"{prefix}_{task.name}", task) for task in self.tasks]
         if not named:
             return output
         encoder = Encoder(self.model, self.processing_class)
-        scores = {}
+        scores: dict[str, float] = {}
         for name, task in named:
             for group, of_group in mean_scores(task.run(encoder).scores).items():
                 scores |= {f"{name}_{score}_{group}": value for score, value in of_group.items()}

@@ -3,10 +3,10 @@
 One form holds every benchmark of this kind. An item has n images and m texts, and `belongs` says which text is true of
 which image:
 
-    one image, a true and K false texts      belongs (1, 1 + K) = [[1, 0, ..., 0]]    SugarCrepe, ARO, VL-CheckList
-    two images, two texts                    belongs (2, 2) = identity                Winoground, InpaintCOCO, ColorSwap
-    one text, a true and K false images      belongs (1 + K, 1) = [[1], [0], ...]     SVO-Probes
-    one image, two true texts, a false one   belongs (1, 3) = [[1, 1, 0]]             SugarCrepe++, hard positives
+    one image, a true and K false texts     belongs (1, 1 + K) = [[1, 0, ..., 0]]  SugarCrepe, ARO, VL-CheckList
+    two images, two texts                   belongs (2, 2) = identity              Winoground, InpaintCOCO, ColorSwap
+    one text, a true and K false images     belongs (1 + K, 1) = [[1], [0], ...]   SVO-Probes
+    one image, two true texts, a false one  belongs (1, 3) = [[1, 1, 0]]           SugarCrepe++, hard positives
 """
 
 from math import comb

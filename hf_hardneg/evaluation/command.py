@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from .benchmarks import load_benchmark
 from .encoding import Encoder
-from .results import Outcomes, Results, compare, join_seeds, summarize
+from .results import ALL, MACRO, Outcomes, Results, compare, join_seeds, summarize
 from .tasks import Outcome, Skipped, Task
 
 
@@ -44,14 +44,14 @@ class Evaluation:
             results[model] = {task: summarize(of_task) for task, of_task in of_model.items()}
             for task, groups in results[model].items():
                 for group, scores in groups.items():
-                    counts = self.skipped[task]
-                    own = counts.get(group, {}) if group in counts or group not in ("macro", "all") else None
-                    number = (
-                        sum(own.values()) if own is not None else sum(map(sum, (c.values() for c in counts.values())))
-                    )
+                    whole = len(groups) == 1 or group in (MACRO, ALL)
                     for score in scores.values():
-                        score["skipped"] = number
+                        score["skipped"] = self._number_skipped(task, group, whole)
         return results
+
+    def _number_skipped(self, task: str, group: str, whole: bool) -> int:
+        """How many items of a group, or of the whole task, were left out."""
+        return sum(sum(counts.values()) for label, counts in self.skipped[task].items() if whole or label == group)
 
     def differences(self) -> dict[str, dict[str, Results]]:
         """Differences to the control, by model and task; empty without one."""
@@ -89,7 +89,7 @@ def load_tasks(specs: Sequence[str]) -> tuple[dict[str, Task], dict[str, str]]:
         ValueError: If two have the same name.
     """
     tasks: dict[str, Task] = {}
-    sources = {}
+    sources: dict[str, str] = {}
     for spec in specs:
         for task in load_benchmark(spec):
             if task.name in tasks:

@@ -1,4 +1,4 @@
-"""Embed images and texts with a dual encoder and its processor: each distinct one once, in batches, without gradient."""
+"""Embed images and texts with a dual encoder and its processor: each distinct one once, in batches."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -42,13 +42,10 @@ def mix_weights(start: Any, tuned: Any, alpha: float) -> dict[str, torch.Tensor]
         ValueError: If a weight is in one model only, or its shapes differ.
     """
     first, second = start.state_dict(), tuned.state_dict()
-    odd = sorted(first.keys() ^ second.keys()) + [
-        n for n in first if n in second and first[n].shape != second[n].shape
-    ]
+    odd = sorted(first.keys() ^ second.keys())
+    odd += [name for name in first.keys() & second.keys() if first[name].shape != second[name].shape]
     if odd:
-        raise ValueError(
-            f"The two models have different weights ({', '.join(odd[:3])} ...): tune the start model itself."
-        )
+        raise ValueError(f"The two models have different weights ({', '.join(odd[:3])}); tune the start model itself.")
     return {
         name: torch.lerp(weight.float(), second[name].float(), alpha).to(weight.dtype)
         if weight.is_floating_point()
@@ -87,7 +84,8 @@ def measure_curve(start: Any, tuned: Any, processor: Any, tasks: Sequence[Task])
         tasks: At least one of choices and one of retrieval or classification.
 
     Returns:
-        half -> {"gain": percent by alpha, "retention": the same, "tasks": task -> percent by alpha}.
+        half -> {"gain": percent by alpha, "retention": the same, "tasks": task -> percent by alpha}, and which tasks
+        are "gain_tasks" and "retention_tasks".
 
     Raises:
         ValueError: If a kind of task is missing.
@@ -114,7 +112,7 @@ def measure_curve(start: Any, tuned: Any, processor: Any, tasks: Sequence[Task])
     for half in HALVES:
         for side, names in (("gain", gain), ("retention", retention)):
             curve[half][side] = np.mean([curve[half]["tasks"][name] for name in names], axis=0).tolist()
-    return curve
+    return curve | {"gain_tasks": gain, "retention_tasks": retention}
 
 
 def draw_curve(curve: dict[str, Any], chosen: float, file: Path) -> None:
@@ -132,20 +130,12 @@ def draw_curve(curve: dict[str, Any], chosen: float, file: Path) -> None:
     i = ALPHAS.index(chosen)
     test = curve["test"]
     axes.plot(test["retention"][i], test["gain"][i], "o", markersize=11, fillstyle="none", color="black")
-    axes.set_xlabel("retention (%): " + ", ".join(_names(curve, True)))
-    axes.set_ylabel("gain (%): " + ", ".join(_names(curve, False)))
+    axes.set_xlabel("retention (%): " + ", ".join(curve["retention_tasks"]))
+    axes.set_ylabel("gain (%): " + ", ".join(curve["gain_tasks"]))
     axes.set_title(f"start (0) to tuned (1); alpha {chosen:g} chosen on dev")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     figure.savefig(file, dpi=150)
-
-
-def _names(curve: dict[str, Any], retention: bool) -> list[str]:
-    return (
-        curve["retention_tasks"]
-        if retention
-        else [n for n in curve["dev"]["tasks"] if n not in curve["retention_tasks"]]
-    )
 
 
 def interpolate(start: str, tuned: str, out: str | Path, benchmarks: Sequence[str], max_loss: float = 1.0) -> str:
@@ -173,7 +163,6 @@ def interpolate(start: str, tuned: str, out: str | Path, benchmarks: Sequence[st
     start_model, (tuned_model, processor) = load_model(start)[0].to(device), load_model(tuned)
     tuned_model = tuned_model.to(device)
     curve = measure_curve(start_model, tuned_model, processor, tasks)
-    curve["retention_tasks"] = [task.name for task in tasks if isinstance(task, RETENTION_TASKS)]
     chosen = choose_alpha(ALPHAS, curve["dev"]["gain"], curve["dev"]["retention"], max_loss)
     draw_curve(curve, chosen, folder / "curve.png")
     content = {
@@ -193,8 +182,8 @@ def interpolate(start: str, tuned: str, out: str | Path, benchmarks: Sequence[st
     start_model.save_pretrained(folder)
     processor.save_pretrained(folder)
     i, test = ALPHAS.index(chosen), curve["test"]
+    gain, retention = (", ".join(f"{test[side][j]:.1f}" for j in (0, i, -1)) for side in ("gain", "retention"))
     return (
-        f"alpha {chosen:g} (chosen on dev). On test: gain {test['gain'][0]:.1f} at the start, {test['gain'][i]:.1f} here, "
-        f"{test['gain'][-1]:.1f} tuned; retention {test['retention'][0]:.1f}, {test['retention'][i]:.1f}, "
-        f"{test['retention'][-1]:.1f}. Saved in {folder}"
+        f"alpha {chosen:g}, chosen on dev. On test at the start, here and tuned: gain {gain}; retention {retention}. "
+        f"Saved in {folder}"
     )

@@ -2,23 +2,25 @@
 
 metrics.json, schema "hf_hardneg.evaluation/1"; a change that breaks a reader raises the number:
 
-    schema        that name
-    models        name -> {paths, texts_cut}; several paths are training seeds of one model
-    control       the name of the model that the others are compared with, or null
-    benchmarks    task -> {source, fingerprint, items, skipped}: as the user named it; digits that change with texts, items
-                  and names of images (embedded images are named by their content, files by folder and name); how many
-                  items (images, for retrieval and classification) it has; group -> reason -> how many were left out
-    results       model -> task -> group -> score -> {value, low, high, n, chance, skipped}: percent, 95 % bootstrap
-                  interval by photo (and by seed), items that were scored, percent expected of random scores or null,
-                  items that were left out; group "macro" is the mean of the groups, "all" counts each item once
-    differences   model -> task -> group -> score -> {value, low, high, n, p, mark}: points above the control, with a paired
-                  bootstrap interval on the same items, the two-sided p-value of no difference, and "better", "worse" or
-                  "" where the interval holds 0
-    bootstrap     {resamples, level, seed}
-    versions      of the packages that decide a result, and of Python
+    schema       that name
+    models       name -> {paths, texts_cut}; several paths are training seeds of one model; texts_cut were longer than
+                 the position table
+    control      the name of the model that the others are compared with, or null
+    benchmarks   task -> {source, fingerprint, items, skipped}: as the user named it; digits that change with texts,
+                 items and names of images (embedded images are named by their content, files by folder and name); how
+                 many items (images, for retrieval and classification) it has; group -> reason -> how many were left
+                 out
+    results      model -> task -> group -> score -> {value, low, high, n, chance, skipped}: percent, 95 % bootstrap
+                 interval by photo (and by seed), items that were scored, percent expected of random scores or null,
+                 items that were left out; group "macro" is the mean of the groups, "all" counts each item once
+    differences  model -> task -> group -> score -> {value, low, high, n, p, mark}: points above the control, with a
+                 paired bootstrap interval on the same items, the two-sided p-value of no difference, and "better",
+                 "worse" or "" where the interval holds 0
+    bootstrap    {resamples, level, seed}
+    versions     of the packages that decide a result, and of Python
 
-items.parquet has a row for each model, seed, task and item: model, seed, task, group, item, images (names), texts, scores
-(cosines, image by image), outcomes (of choices, in [0, 1]), rank (of retrieval and classification, 0 is best).
+items.parquet has a row for each model, seed, task and item: model, seed, task, group, item, images (names), texts,
+scores (cosines, image by image), outcomes (of choices, in [0, 1]), rank (of retrieval and classification, 0 is best).
 """
 
 import json

@@ -16,7 +16,7 @@ from .tasks import Outcome
 
 
 Results = dict[str, dict[str, dict[str, Any]]]
-"""group -> score name -> {"value": percent, "low": percent, "high": percent, "n": items, "chance": percent or None}."""
+"""group -> score name -> {"value": percent, "low": percent, "high": percent, "n": items, "chance": percent}."""
 Outcomes = dict[str, dict[str, Outcome]]
 """task -> score name -> outcome."""
 MACRO, ALL = "macro", "all"

@@ -173,16 +173,17 @@ class RetrievalTask:
 
     @staticmethod
     def _outcomes(ranks: Sequence[tuple[str, np.ndarray, np.ndarray]], owner: np.ndarray) -> dict[str, Outcome]:
-        parts = defaultdict(list)
+        parts: dict[str, list[tuple[np.ndarray, ...]]] = defaultdict(list)
         images = np.arange(len(ranks[0][1]))
         for group, image_rank, text_rank in ranks:
             for name, values in recalls(image_rank, text_rank).items():
                 clusters = images if name.startswith("image") else owner
                 parts[name].append((values, np.full(len(values), group), clusters))
-        return {
-            name: Outcome(*(np.concatenate(column) for column in zip(*of_name, strict=True)))
-            for name, of_name in parts.items()
-        }
+        found = {}
+        for name, of_name in parts.items():
+            values, groups, clusters = (np.concatenate(column) for column in zip(*of_name, strict=True))
+            found[name] = Outcome(values, groups, clusters)
+        return found
 
 
 def _rows(

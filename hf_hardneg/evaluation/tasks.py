@@ -134,25 +134,24 @@ class ChoiceTask:
             images: n of them; None is a missing one.
             texts: As many as there are, at most m; None and blank are empty.
         """
-        reason = self._problem(images, texts)
+        present = [image for image in images if image is not None]
+        reason = MISSING if len(present) < len(images) else self._problem(present, texts)
         if reason:
             self.skipped[group][reason] += 1
             return reason
-        for image in images:
-            self.images.setdefault(image.key, image)  # type: ignore[union-attr]
-        self.item_images.append(tuple(image.key for image in images))  # type: ignore[union-attr]
+        for image in present:
+            self.images.setdefault(image.key, image)
+        self.item_images.append(tuple(image.key for image in present))
         self.item_texts.append(tuple(self.texts.setdefault(str(text), len(self.texts)) for text in texts))
         self.groups.append(group)
         self.items.append(item)
         return None
 
-    def _problem(self, images: Sequence[LazyImage | None], texts: Sequence[str | None]) -> str | None:
+    def _problem(self, images: Sequence[LazyImage], texts: Sequence[str | None]) -> str | None:
         n, m = self.belongs.shape
         own = self.belongs[:, : len(texts)]
         if len(images) != n or not 0 < len(texts) <= m or self.belongs[:, len(texts) :].any():
             raise ValueError(f"{self.name}: an item has {len(images)} images and {len(texts)} texts, not {n} and {m}.")
-        if None in images:
-            return MISSING
         if not all(text and text.strip() for text in texts):
             return EMPTY
         if m > 1 and own.all():
@@ -250,7 +249,7 @@ class ChoiceTask:
 def score_items(
     first: np.ndarray, second: np.ndarray, first_index: np.ndarray, second_index: np.ndarray, block: int = 4096
 ) -> np.ndarray:
-    """Cosines (N, n, m) of the unit vectors `first[first_index]` and `second[second_index]`, a block of items at a time.
+    """Cosines (N, n, m) of the unit vectors `first[first_index]` and `second[second_index]`, items in blocks.
 
     In float64 and rounded to float32, so that equal embeddings tie whatever the order of the sum.
 

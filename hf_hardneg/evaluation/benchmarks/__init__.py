@@ -1,7 +1,8 @@
 """The list of benchmarks: one file each.
 
-A file holds `WHERE`, which says what to download and where to put it, and `load(source)`, which reads the authors' files
-into tasks (`evaluation.tasks.Task`). A new benchmark is a new file here and a fixture in tests/benchmark_fixtures.py.
+A file holds `WHERE`, which says what to download and where to put it, and `load(source)`, which reads the authors'
+files into tasks (`evaluation.tasks.Task`). A new benchmark is a new file here and a fixture in
+tests/benchmark_fixtures.py.
 """
 
 from importlib import import_module

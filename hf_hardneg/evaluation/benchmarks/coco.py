@@ -5,9 +5,10 @@ from ._karpathy import load_retrieval
 
 
 WHERE = (
-    "Put dataset_coco.json of https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip in {folder} and "
-    "COCO's 2014 photos in {folder}/val2014 (http://images.cocodataset.org/zips/val2014.zip). COCO's official layout, "
-    "annotations/captions_val2017.json with val2017/, and Hub ids with an image and its captions are read, too."
+    "Put dataset_coco.json of https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip in "
+    "{folder} and COCO's 2014 photos in {folder}/val2014 (http://images.cocodataset.org/zips/val2014.zip). COCO's "
+    "official layout, annotations/captions_val2017.json with val2017/, and Hub ids with an image and its captions are "
+    "read, too."
 )
 
 

@@ -8,8 +8,8 @@ from ._files import open_table, read_rows
 
 
 WHERE = (
-    "Use colorswap=stanfordnlp/colorswap (accept its terms on the Hub), or put test.json and the folder images/ of the "
-    "archive that https://github.com/Top34051/colorswap links to in {folder}."
+    "Use colorswap=stanfordnlp/colorswap (accept its terms on the Hub), or put test.json and the folder images/ of "
+    "the archive that https://github.com/Top34051/colorswap links to in {folder}."
 )
 COLUMNS = ("image_1", "image_2", "caption_1", "caption_2")
 
@@ -20,8 +20,8 @@ def load(source: str) -> list[Task]:
     file = Path(source) / "test.json"
     if file.is_file():
         for row in read_rows(file, ("id", *COLUMNS)):
-            pair = [find_image(Path(source), [row[name]]) for name in COLUMNS[:2]]
-            task.add("all", str(row["id"]), pair, [row["caption_1"], row["caption_2"]])
+            files = [find_image(Path(source), [row[name]]) for name in COLUMNS[:2]]
+            task.add("all", str(row["id"]), files, [row["caption_1"], row["caption_2"]])
         return [task.check(f"Images are looked for in {source}, as {file} names them.")]
     table = open_table(source, "test", COLUMNS)
     images = zip(row_images(table, "image_1"), row_images(table, "image_2"), strict=True)

@@ -5,9 +5,10 @@ from ._karpathy import load_retrieval
 
 
 WHERE = (
-    "Put dataset_flickr30k.json of https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip in {folder} "
-    "and the photos (https://shannon.cs.illinois.edu/DenotationGraph/, on request) in {folder}/flickr30k-images. Hub ids "
-    "with an image and its captions are read, too, such as flickr30k=nlphuji/flickr30k."
+    "Put dataset_flickr30k.json of https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip in "
+    "{folder} and the photos (https://shannon.cs.illinois.edu/DenotationGraph/, on request) in "
+    "{folder}/flickr30k-images. Hub ids with an image and its captions are read, too, such as "
+    "flickr30k=nlphuji/flickr30k."
 )
 
 

@@ -1,4 +1,4 @@
-"""This package's rendered scenes: exact inpainted pairs, and retrieval; nothing to download."""
+"""The rendered scenes of this package: exact inpainted pairs, and retrieval; nothing to download."""
 
 from ...scenes import scene_pairs, scene_rows
 from ..pairs import pairs_task

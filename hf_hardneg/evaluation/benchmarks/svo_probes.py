@@ -9,8 +9,8 @@ from ._files import first_existing
 
 
 WHERE = (
-    "Put svo_probes.csv of https://github.com/google-deepmind/svo_probes in {folder} and the images of its pos_url and "
-    "neg_url in {folder}/images, named by pos_image_id and neg_image_id (123.jpg)."
+    "Put svo_probes.csv of https://github.com/google-deepmind/svo_probes in {folder} and the images of its pos_url "
+    "and neg_url in {folder}/images, named by pos_image_id and neg_image_id (123.jpg)."
 )
 KINDS = {"subj_neg": "subject", "verb_neg": "verb", "obj_neg": "object"}
 COLUMNS = ("sentence", "pos_image_id", "neg_image_id", *KINDS)

@@ -10,8 +10,8 @@ from ._files import first_existing
 
 WHERE = (
     "Clone https://github.com/om-ai-lab/VL-CheckList to {folder} (it has data/Attribute, data/Object and "
-    "data/Relation) and put the photos in {folder}/images/vg/VG_100K and VG_100K_2, images/swig and images/hake, as its "
-    "DATASETS.md says."
+    "data/Relation) and put the photos in {folder}/images/vg/VG_100K and VG_100K_2, images/swig and images/hake, as "
+    "its DATASETS.md says."
 )
 TYPES = ("Object", "Attribute", "Relation")
 NO_PHOTOS = "the photos of this source are not there"
@@ -22,14 +22,14 @@ def _corpus(name: str) -> str:
     """Which photos a file is about: VAW's are those of Visual Genome.
 
     Example:
-        >>> _corpus("Attribute/vaw/color"), _corpus("Object/Size/hake_size/hake_obj_small"), _corpus("Relation/vg/action")
-        ('vg', 'hake', 'vg')
+        >>> _corpus("Attribute/vaw/color"), _corpus("Object/Size/hake_size/hake_obj_small")
+        ('vg', 'hake')
     """
     return next(corpus for corpus, part in (("hake", "hake"), ("swig", "swig"), ("vg", "v")) if f"/{part}" in name)
 
 
 def load(source: str) -> list[Task]:
-    """One task for each type, its groups the authors' files; files of photos that are not there are counted as skipped.
+    """One task for each type, its groups the authors' files; those whose photos are not there are counted as skipped.
 
     Like the authors' program it takes the first of POS and of NEG.
     """

@@ -9,8 +9,9 @@ from ._files import first_existing, open_table
 
 
 WHERE = (
-    "Accept the terms of https://huggingface.co/datasets/facebook/winoground, then use winoground=facebook/winoground, "
-    "or put its data/examples.jsonl and the content of its data/images.zip (folder images/) in {folder}."
+    "Accept the terms of https://huggingface.co/datasets/facebook/winoground, then use "
+    "winoground=facebook/winoground, or put its data/examples.jsonl and the content of its data/images.zip (folder "
+    "images/) in {folder}."
 )
 COLUMNS = ("image_0", "image_1", "caption_0", "caption_1", "collapsed_tag")
 

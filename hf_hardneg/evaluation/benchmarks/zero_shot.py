@@ -14,9 +14,9 @@ from ._files import open_table
 
 
 WHERE = (
-    "Put images in {folder}/CLASS/ (or {folder}/test/CLASS/), a folder for each class; classes.json beside them may map "
-    "the folders' names to class names, and templates.json list prompts with {{}} for the class. Or use zero_shot=ID of a "
-    "data set on the Hub with the columns image and label and the split test."
+    "Put images in {folder}/CLASS/ (or {folder}/test/CLASS/), a folder for each class; classes.json beside them may "
+    "map the folders' names to class names, and templates.json list prompts with {{}} for the class. Or use "
+    "zero_shot=ID of a data set on the Hub with the columns image and label and the split test."
 )
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 LABELS = ("label", "labels", "fine_label")
