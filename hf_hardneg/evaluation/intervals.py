@@ -5,7 +5,7 @@ import numpy as np
 
 RESAMPLES = 2000
 LEVEL = 0.95
-_BLOCK = 2**24  # cluster counts at a time, 128 MB
+_BLOCK = 2**22  # cluster counts at a time, 32 MB
 
 
 def resampled_means(
@@ -42,8 +42,9 @@ def resampled_means(
     step = max(1, _BLOCK // n_clusters)
     for start in range(0, RESAMPLES, step):
         part = slice(start, min(start + step, RESAMPLES))
-        draws = [rng.integers(n_clusters, size=n_clusters) for _ in range(part.stop - start)]
-        drawn = np.stack([np.bincount(draw, minlength=n_clusters) for draw in draws]).astype(np.float64)  # (R, C)
+        rows = part.stop - start
+        draws = rng.integers(n_clusters, size=(rows, n_clusters)) + n_clusters * np.arange(rows)[:, None]
+        drawn = np.bincount(draws.ravel(), minlength=rows * n_clusters).reshape(rows, n_clusters).astype(np.float64)
         totals = np.einsum("rs,srg->rg", drawn_seeds[part], drawn @ sums)
         with np.errstate(invalid="ignore"):
             means[part] = totals / (drawn @ sizes)
