@@ -4,6 +4,7 @@ import doctest
 import importlib.util
 import socket
 
+import evaluate
 import numpy as np
 import pytest
 
@@ -17,7 +18,6 @@ NAMES = ("pair_choices", "retrieval_recall", "negatives_accuracy")
 @pytest.fixture
 def load(tmp_path, monkeypatch):
     """`evaluate.load` of a metric's folder, with its caches in a folder of the test and no network."""
-    evaluate = pytest.importorskip("evaluate", reason="needs the extra 'metrics'")
 
     def forbid(*args, **kwargs):
         raise AssertionError("the network was used")

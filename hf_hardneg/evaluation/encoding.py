@@ -9,7 +9,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from ..dual_encoder import embed_images, embed_texts, find_text_format
+from ..dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
 from .images import LazyImage, UnusableImage
 
 
@@ -51,7 +51,8 @@ class Encoder:
     Args:
         model: A dual encoder of transformers, on its device; it is left in eval mode.
         processor: Its processor.
-        layout: "padded", or "auto" for token tries where the text tower can do them, which prepares it for that.
+        layout: "padded" leaves the model as it is; "auto" prepares its towers to compute only what is read, and for
+            token tries where the text tower can do them.
     """
 
     def __init__(self, model: Any, processor: Any, layout: str = "padded") -> None:
@@ -60,6 +61,8 @@ class Encoder:
                 f"The model's processor is a {type(processor).__name__}; evaluation needs one with a tokenizer and an "
                 "image processor. Save those of the model that was fine-tuned beside the weights."
             )
+        if layout == "auto":
+            take_collated_batches(model)  # whose towers compute only what is read
         self.model, self.processor = model, processor
         self.text_format = find_text_format(model, processor.tokenizer, layout)
         self.problems: dict[Hashable, str] = {}
