@@ -14,6 +14,7 @@ from .images import LazyImage, UnusableImage
 
 
 BATCH_SIZE = 128
+CPU_BATCH_SIZE = 32  # images: what a layer hands on then stays in the cache (ViT-B/32: 96 ms an image, 112 at 128)
 
 
 def text_limit(model: Any) -> int:
@@ -22,10 +23,11 @@ def text_limit(model: Any) -> int:
 
 
 @torch.inference_mode()
-def encode_images(model: Any, processor: Any, images: Sequence[Image], batch_size: int = BATCH_SIZE) -> Tensor:
+def encode_images(model: Any, processor: Any, images: Sequence[Image], batch_size: int | None = None) -> Tensor:
     """Unit-norm embeddings of PIL images of any mode, (N, D) on the CPU in float32; the model is left in eval mode."""
     model.eval()
     parts = []
+    batch_size = batch_size or (CPU_BATCH_SIZE if model.device.type == "cpu" else BATCH_SIZE)
     for start in range(0, len(images), batch_size):
         batch = [image.convert("RGB") for image in images[start : start + batch_size]]
         pixels = processor.image_processor(batch, return_tensors="pt").to(model.device)
