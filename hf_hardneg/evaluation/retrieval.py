@@ -16,14 +16,23 @@ from .images import LazyImage, row_images
 from .tasks import Outcome, Skipped, TaskOutcomes, digest
 
 
-CHUNK = 2**22  # scores at a time, 32 MB in float64
+CHUNK = 2**20  # scores at a time, 8 MB in float64
+TEXTS = 4096  # of which so many texts
 KS = (1, 5, 10)
 
 
-def _ranks(scores: np.ndarray, belongs: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of a block of images: each one's rank, and how many of them each text (its `own` score given) has above."""
-    best = np.where(belongs, scores, -np.inf).max(axis=1, keepdims=True)
-    return ((scores >= best) & ~belongs).sum(axis=1), ((scores >= own) & ~belongs).sum(axis=0)
+def _above(
+    scores: np.ndarray, belongs: np.ndarray, best: np.ndarray, own: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many of others' texts each image has at or above its `best` own one, and each text images at its `own`."""
+    return ((scores >= best[:, None]) & ~belongs).sum(axis=1), ((scores >= own) & ~belongs).sum(axis=0)
+
+
+def _best_own(own: np.ndarray, owner: np.ndarray, images: int) -> np.ndarray:
+    """The highest of each image's own scores; -inf where it has no text, so that all others are above."""
+    best = np.full(images, -np.inf, dtype=own.dtype)
+    np.maximum.at(best, owner, own)
+    return best
 
 
 def recalls(image_rank: np.ndarray, text_rank: np.ndarray, ks: Sequence[int] = KS) -> dict[str, np.ndarray]:
@@ -53,7 +62,8 @@ def retrieval_outcomes(scores: np.ndarray, owner: np.ndarray, ks: Sequence[int] 
     if scores.ndim != 2 or owner.shape != scores.shape[1:] or not ((owner >= 0) & (owner < len(scores))).all():
         raise ValueError(f"Scores {scores.shape} need one owner below {len(scores)} for each text, got {owner.shape}.")
     belongs = owner[None] == np.arange(len(scores))[:, None]  # (I, T)
-    return recalls(*_ranks(scores, belongs, scores[owner, np.arange(len(owner))]), ks)
+    own = scores[owner, np.arange(len(owner))]
+    return recalls(*_above(scores, belongs, _best_own(own, owner, len(scores)), own), ks)
 
 
 def retrieval_ranks(
@@ -74,21 +84,24 @@ def retrieval_ranks(
         For each image, how many texts of others score at least as high as its best own one, (I,); for each text, how
         many other images score at least as high as its own, (T,).
     """
-    texts = texts.astype(np.float64)
     own = np.empty(len(owner), dtype=np.float32)
-    step = max(1, chunk // texts.shape[1])
-    for start in range(0, len(owner), step):
-        part = slice(start, start + step)
-        own[part] = np.einsum("td,td->t", images[owner[part]].astype(np.float64), texts[part])
-    image_ranks, text_rank = [], np.zeros(len(owner), dtype=np.int64)
-    step = max(1, chunk // len(owner))
-    for start in range(0, len(images), step):
-        scores = (images[start : start + step].astype(np.float64) @ texts.T).astype(np.float32)
-        belongs = owner[None] == np.arange(start, start + len(scores))[:, None]
-        of_images, above = _ranks(scores, belongs, own)
-        image_ranks.append(of_images)
-        text_rank += above
-    return np.concatenate(image_ranks), text_rank
+    step = max(1, min(chunk, TEXTS))
+    parts = [slice(start, min(start + step, len(owner))) for start in range(0, len(owner), step)]
+    for part in parts:
+        own[part] = np.einsum("td,td->t", images[owner[part]], texts[part], dtype=np.float64)
+    best = _best_own(own, owner, len(images))
+    image_rank, text_rank = np.zeros(len(images), dtype=np.int64), np.zeros(len(owner), dtype=np.int64)
+    step = max(1, chunk // step)
+    for part in parts:
+        columns = texts[part].astype(np.float64).T
+        for start in range(0, len(images), step):
+            rows = slice(start, min(start + step, len(images)))
+            scores = (images[rows].astype(np.float64) @ columns).astype(np.float32)
+            belongs = owner[None, part] == np.arange(rows.start, rows.stop)[:, None]
+            of_images, of_texts = _above(scores, belongs, best[rows], own[part])
+            image_rank[rows] += of_images
+            text_rank[part] += of_texts
+    return image_rank, text_rank
 
 
 @dataclass
