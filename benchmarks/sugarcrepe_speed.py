@@ -7,10 +7,9 @@ float32.
 The authors' main_eval.py: batch of one, every image opened, preprocessed and encoded again for every pair, two texts
 padded to 77 tokens each. It is timed on a random sample of the pairs, stated in the result, and its seconds scaled to
 all of them; its choices on that sample must be ours, item by item. Ours runs on all pairs, from reading the files to
-the last choice. Both in turns, on one core; seconds of the clock and of the processor, which other work on the machine
-disturbs less.
+the last choice. Both in turns, with all cores; seconds of the clock and of the processor.
 
-    OMP_NUM_THREADS=1 python benchmarks/sugarcrepe_speed.py CAPTIONS.jsonl PHOTOS TOKENIZER [--pairs 7511 --sample 300]
+    python benchmarks/sugarcrepe_speed.py CAPTIONS.jsonl PHOTOS TOKENIZER [--pairs 7511 --sample 300]
 
 CAPTIONS.jsonl has lines {"captions": [...]}; PHOTOS is a folder of .jpg; TOKENIZER a folder with CLIP's own.
 """

@@ -4,7 +4,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from conftest import gray
+from conftest import gray, processor_for, small_metaclip, small_siglip, small_siglip2
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -425,3 +425,16 @@ def test_chunks_hold_no_more_scores_than_asked(monkeypatch):
     vectors = np.eye(30, dtype=np.float32)
     retrieval_ranks(vectors, np.repeat(vectors, 5, axis=0), np.repeat(np.arange(30), 5), chunk=1000)
     assert len(blocks) > 4 and max(blocks) <= 1000 and sum(blocks) == 30 * 150
+
+
+@pytest.mark.parametrize("make", [small_metaclip, small_siglip, small_siglip2])
+def test_other_dual_encoders_are_evaluated_as_their_own_forward_pass_says(processor, pairs, make):
+    model, processor = make(processor.tokenizer).eval(), processor_for(make, processor)
+    task = pairs_task("pairs", pairs.select(range(4)))
+    plain = [item["scores"] for item in task.run(Encoder(model, processor)).items]
+    prepared = [item["scores"] for item in task.run(Encoder(model, processor, "auto")).items]
+    for pair, first, second in zip(pairs, plain, prepared, strict=False):
+        images = encode_images(model, processor, [pair["coco_image"], pair["inpaint_image"]])
+        texts = torch.cat([encode_texts(model, processor, [pair[f"{name}_caption"]]) for name in ("coco", "inpaint")])
+        expected = (images @ texts.T).flatten().tolist()
+        assert first == pytest.approx(expected, abs=1e-5) and second == pytest.approx(expected, abs=1e-5)

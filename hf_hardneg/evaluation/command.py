@@ -74,8 +74,9 @@ def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
     """
     models: dict[str, list[str]] = {}
     for spec in specs:
-        name, _, paths = spec.rpartition("=")
-        name = name or spec
+        name, _, paths = spec.partition("=")
+        if not paths or Path(spec).exists():
+            name = paths = spec
         if name in models:
             raise ValueError(f"Two models are called {name!r}; tell them apart with NAME=PATH.")
         models[name] = paths.split(",")

@@ -106,7 +106,7 @@ class Encoder:
 
     def _sorted(self, texts: list[str]) -> list[str]:
         """Neighbors in a batch of about equal length, or for tries of equal beginning, so that little is padding."""
-        lengths = [len(ids) for ids in self.processor.tokenizer(texts)["input_ids"]] if texts else []
+        lengths = [len(ids) for ids in self.processor.tokenizer(texts, verbose=False)["input_ids"]] if texts else []
         self.cut += sum(length > self.text_format.max_length for length in lengths)
         if self.text_format.tree:
             return sorted(texts)
