@@ -153,12 +153,10 @@ class RetrievalTask:
         """Rank both ways; images that cannot be read are left out with their captions.
 
         Raises:
-            ValueError: If fewer than two images are left.
+            ValueError: If no image is left.
         """
-        if len(self.images) < 2:
-            raise ValueError(
-                f"{self.name}: {len(self.images)} images are not enough for retrieval. Skipped: {dict(self.skipped)}."
-            )
+        if not self.images:
+            raise ValueError(f"{self.name}: there are no images with captions. Skipped: {dict(self.skipped)}.")
         embeddings = encoder.images(list(self.images.values()))
         readable = ~np.isnan(embeddings[:, 0])
         skipped = {group: Counter(counts) for group, counts in self.skipped.items()}

@@ -22,6 +22,14 @@ def load_retrieval(name: str, source: str, folds: int = 1) -> RetrievalTask:
         FileNotFoundError: If there is nothing of a known form.
         ValueError: If a file is not what it should be, or contradicts itself about an id.
     """
+    task = _read(name, source, folds)
+    if len(task) < 2:
+        counts = {group: dict(reasons) for group, reasons in task.skipped.items()}
+        raise ValueError(f"{source} has {len(task)} images that can be used; retrieval needs two. Skipped: {counts}.")
+    return task
+
+
+def _read(name: str, source: str, folds: int) -> RetrievalTask:
     file = Path(source) / f"dataset_{name}.json"
     if file.is_file():
         return _from_karpathy(name, file, folds)
@@ -51,7 +59,7 @@ def _from_karpathy(name: str, file: Path, folds: int) -> RetrievalTask:
         captions = [sentence["raw"] for sentence in entry["sentences"][:CAPTIONS]]
         task.add(entry["imgid"], find_image(file.parent, names), captions)
     if not len(task):
-        raise FileNotFoundError(f"None of {len(entries)} photos of {file} is there: {dict(task.skipped)}.")
+        raise FileNotFoundError(f"None of {len(entries)} photos of {file} is there.")
     return task
 
 
