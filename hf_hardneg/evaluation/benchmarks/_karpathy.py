@@ -36,6 +36,7 @@ def _read(name: str, source: str, folds: int) -> RetrievalTask:
     if is_coco_folder(source):
         rows, skipped = load_coco(source)
         task = rows_task(name, rows)
+        task.captions = {image_id: captions[:CAPTIONS] for image_id, captions in task.captions.items()}
         task.skipped[task.group] += skipped
         return task
     if Path(source).is_dir() and not any(Path(source).glob("**/*.parquet")):
