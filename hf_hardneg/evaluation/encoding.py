@@ -1,6 +1,6 @@
 """Embed images and texts with a dual encoder and its processor: each distinct one once, in batches."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,23 +23,26 @@ def text_limit(model: Any) -> int:
 
 
 @torch.inference_mode()
-def encode_images(model: Any, processor: Any, images: Sequence[Image], batch_size: int | None = None) -> Tensor:
-    """Unit-norm embeddings of PIL images of any mode, (N, D) on the CPU in float32; the model is left in eval mode."""
+def _embed_inputs(model: Any, inputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
+    """Embeddings (N, D) of N preprocessed images, on the CPU in float32."""
     model.eval()
     parts = []
-    batch_size = batch_size or (CPU_BATCH_SIZE if model.device.type == "cpu" else BATCH_SIZE)
-    for start in range(0, len(images), batch_size):
-        batch = [image.convert("RGB") for image in images[start : start + batch_size]]
-        pixels = processor.image_processor(batch, return_tensors="pt").to(model.device)
-        parts.append(embed_images(model, pixels).float().cpu())
+    size = CPU_BATCH_SIZE if model.device.type == "cpu" else BATCH_SIZE
+    for start in range(0, len(inputs), size):
+        batch = inputs[start : start + size]
+        joined = {name: torch.cat([one[name] for one in batch]).to(model.device) for name in batch[0]}
+        parts.append(embed_images(model, joined).float().cpu())
     return torch.cat(parts)
 
 
-def _read(image: LazyImage) -> Image | str:
-    try:
-        return image.read()
-    except UnusableImage as problem:
-        return str(problem)
+def encode_images(model: Any, processor: Any, images: Sequence[Image]) -> Tensor:
+    """Unit-norm embeddings of PIL images of any mode, (N, D) on the CPU in float32; the model is left in eval mode."""
+    prepare = processor.image_processor
+    parts = []
+    for start in range(0, len(images), BATCH_SIZE):
+        batch = [prepare([image.convert("RGB")], return_tensors="pt") for image in images[start : start + BATCH_SIZE]]
+        parts.append(_embed_inputs(model, batch))
+    return torch.cat(parts)
 
 
 class Encoder:
@@ -80,7 +83,7 @@ class Encoder:
         """
         new = {image.key: image for image in images if image.key not in self._images | self.problems}
         for keys, batch in self._batches(new):
-            self._store(self._images, keys, encode_images(self.model, self.processor, batch).numpy())
+            self._store(self._images, keys, _embed_inputs(self.model, batch).numpy())
         known = next((self._images[image.key] for image in images if image.key in self._images), None)
         if known is None:
             reasons = sorted({self.problems[image.key] for image in images})
@@ -112,15 +115,26 @@ class Encoder:
             return sorted(texts)
         return [text for _, text in sorted(zip(lengths, texts, strict=True))]
 
-    def _batches(self, images: dict[Hashable, LazyImage]) -> Iterator[tuple[list[Hashable], list[Image]]]:
-        """Readable images in batches, read by threads while the batch before is encoded."""
+    def _prepare(self, image: LazyImage) -> Mapping[str, Tensor] | str:
+        """The model's inputs of an image, or why it cannot be used."""
+        try:
+            return self.processor.image_processor([image.read()], return_tensors="pt")
+        except UnusableImage as problem:
+            return str(problem)
+
+    def _batches(
+        self, images: dict[Hashable, LazyImage]
+    ) -> Iterator[tuple[list[Hashable], list[Mapping[str, Tensor]]]]:
+        """Readable images in batches, read and prepared by threads while the batch before is encoded."""
         keys = list(images)
         parts = [keys[start : start + BATCH_SIZE] for start in range(0, len(keys), BATCH_SIZE)]
         with ThreadPoolExecutor() as pool:
-            coming = [pool.submit(_read, images[key]) for key in parts[0]] if parts else []
+            coming = [pool.submit(self._prepare, images[key]) for key in parts[0]] if parts else []
             for i, part in enumerate(parts):
                 read = [future.result() for future in coming]
-                coming = [pool.submit(_read, images[key]) for key in parts[i + 1]] if i + 1 < len(parts) else []
+                coming = (
+                    [pool.submit(self._prepare, images[key]) for key in parts[i + 1]] if i + 1 < len(parts) else []
+                )
                 self.problems |= {key: image for key, image in zip(part, read, strict=True) if isinstance(image, str)}
                 good = {key: image for key, image in zip(part, read, strict=True) if not isinstance(image, str)}
                 if good:
