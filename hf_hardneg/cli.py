@@ -152,6 +152,67 @@ def _run_vocabulary(args: argparse.Namespace) -> None:
     sys.stdout.write(f"{counts} in {args.out}\n")
 
 
+def _add_benchmarks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--benchmarks",
+        nargs="+",
+        default=["scenes"],
+        metavar="NAME[=SOURCE]",
+        help="scenes (default, nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
+        "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground, zero_shot; SOURCE is a folder with "
+        "the authors' files (default data/NAME) or a Hub id. A missing one says what to download",
+    )
+
+
+def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="run models on benchmarks beside a control",
+        description="Print one table with 95 %% intervals and, beside each model, its difference to the control; "
+        "write metrics.json, items.parquet (every item's scores) and table.md.",
+    )
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="folder or Hub id, NAME=PATH, or NAME=PATH,PATH,... (training seeds)",
+    )
+    _add_benchmarks(parser)
+    parser.add_argument("--control", metavar="MODEL", help="the model that the others are compared with")
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    parser.set_defaults(run=_run_evaluate)
+
+
+def _run_evaluate(args: argparse.Namespace) -> None:
+    from .evaluation.command import evaluate_to_folder
+
+    table = evaluate_to_folder(args.models, args.benchmarks, args.control, args.out)
+    sys.stdout.write(f"{table}\n\nSaved in {args.out}\n")
+
+
+def _add_interpolate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "interpolate",
+        help="average a tuned model with its start, so that it forgets less",
+        description="Measure gain and retention at eleven alphas, choose the greatest gain on a development half of "
+        "the photos that keeps retention, save the model, curve.json and curve.png.",
+    )
+    parser.add_argument("start", help="folder or Hub id of the model that was tuned")
+    parser.add_argument("tuned", help="folder or Hub id of what became of it")
+    _add_benchmarks(parser)
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument(
+        "--max_loss", type=float, default=1.0, help="points of retention that may be given up (default 1)"
+    )
+    parser.set_defaults(run=_run_interpolate)
+
+
+def _run_interpolate(args: argparse.Namespace) -> None:
+    from .evaluation.interpolate import interpolate
+
+    sys.stdout.write(interpolate(args.start, args.tuned, args.out, args.benchmarks, args.max_loss) + "\n")
+
+
 def _add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "config",
@@ -176,6 +237,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     _add_negatives(commands)
     _add_audit(commands)
     _add_vocabulary(commands)
+    _add_evaluate(commands)
+    _add_interpolate(commands)
     _add_config(commands)
     _add_inpaint(commands)
     args = parser.parse_args(argv)

@@ -7,7 +7,6 @@ from .evaluation.pairs import CHANCE
 from .evaluation.results import Results
 
 
-_COLUMNS = {"image_to_text": "image-to-text", "text_to_image": "text-to-image", "group": "group"}
 # Okabe and Ito's palette, told apart by people with color blindness.
 _PALETTE = ("#999999", "#56B4E9", "#E69F00", "#D55E00", "#009E73", "#CC79A7")
 
@@ -23,7 +22,7 @@ def format_table(results: Mapping[str, Results]) -> str:
     first = results[models[0]]
     for key, scores in first.items():
         for name in scores:
-            label = name.replace("_", "-") if key == "retrieval" else f"{key} {_COLUMNS[name]}"
+            label = name.replace("_", "-") if key == "retrieval" else f"{key} {name.replace('_', '-')}"
             lines.append(f"| {label} | " + " | ".join(_cell(results[m][key][name]) for m in models) + " |")
     return "\n".join(lines)
 

@@ -200,7 +200,13 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
             f"{name_or_path} is a {type(model).__name__}, not a dual encoder of images and texts such as "
             "openai/clip-vit-base-patch32 or google/siglip-base-patch16-224."
         )
-    return model, AutoProcessor.from_pretrained(name_or_path)
+    try:
+        return model, AutoProcessor.from_pretrained(name_or_path)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{name_or_path} has no processor that can be loaded ({error}); save the processor of the model that it "
+            "was made from beside the weights."
+        ) from error
 
 
 def choose_weights(model: Any, args: ModelArguments) -> Any:
@@ -259,7 +265,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
     """
     from .columns import IMAGE
     from .evaluation.encoding import text_limit
-    from .evaluation.results import collect_outcomes, summarize
+    from .evaluation.results import collect_outcomes, summarize_run
     from .image_cache import add_image_embeddings
     from .outputs import save_outputs
 
@@ -291,7 +297,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
         seconds[name] = time.perf_counter() - began
         outcomes[name] = collect_outcomes(trainer.model, processor, data.pairs, data.held_out)
         trainer.save_model()
-    results = {name: summarize(of_model) for name, of_model in outcomes.items()}
+    results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
     return save_outputs(trainer, arguments, data, results, seconds)
 
 

@@ -22,8 +22,12 @@ from .columns import IMAGE_ID, NEGATIVE_CONCEPTS
 from .distributed import gather_embeddings, unshardable_parameters
 from .dual_encoder import find_text_format, take_collated_batches
 from .embeddings import Embeddings, join_embeddings, split_embeddings
+from .evaluation.benchmarks import load_benchmark
+from .evaluation.encoding import Encoder
 from .evaluation.negatives import negatives_accuracy
-from .evaluation.pairs import score_pairs, summarize_pairs
+from .evaluation.pairs import pairs_task
+from .evaluation.results import mean_scores
+from .evaluation.tasks import Task
 from .grad_cache import backward_in_chunks
 from .losses import (
     batch_negatives_loss,
@@ -65,8 +69,10 @@ class HardNegCLIPTrainer(Trainer):
     """Train a dual encoder of transformers (CLIP, MetaCLIP 2, SigLIP, ...) on batches of `HardNegCollator`.
 
     `evaluate()` returns `eval_loss`, the share of negatives below their caption (`eval_accuracy_color`, ...,
-    `eval_accuracy`), and with `pairs` the scores of inpainted pairs (`eval_group_color`, ..., `eval_group_macro`): any
-    of them can be `metric_for_best_model`.
+    `eval_accuracy`), with `pairs` the scores of inpainted pairs (`eval_group_color`, ..., `eval_group_macro`), and
+    with `args.benchmarks` those of each task, such as `eval_sugarcrepe_image_to_text_macro`: any of them can be
+    `metric_for_best_model`. Images and texts are encoded once each; no B x B logits are gathered, every process scores
+    all items.
 
     Args:
         model: A CLIPModel or the like, or one that `adapters.add_lora` made of it.
@@ -105,7 +111,8 @@ class HardNegCLIPTrainer(Trainer):
         take_collated_batches(plain)
         kwargs.setdefault("compute_metrics", self._accuracy_by_concept)
         super().__init__(model, args, data_collator, *trainer_args, **kwargs)
-        self.pairs = pairs
+        self.pairs = None if pairs is None else pairs_task("pairs", pairs)
+        self.tasks = [task for spec in args.benchmarks for task in load_benchmark(spec)]
         self.label_names = [NEGATIVE_CONCEPTS]
         self.model_accepts_loss_kwargs = False
         self.loss_is_scaled_for_ga = False
@@ -242,14 +249,19 @@ class HardNegCLIPTrainer(Trainer):
             self.model = adapted
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
-        """Trainer's loop, with the pair scores among its metrics, where callbacks and `metric_for_best_model` look."""
+        """Trainer's loop, with the task scores among its metrics, where callbacks and `metric_for_best_model` look."""
         output = super().evaluation_loop(*args, **kwargs)
-        if self.pairs is not None:
-            prefix = kwargs.get("metric_key_prefix", "eval")
-            outcomes = score_pairs(self.model, self.processing_class, self.pairs)
-            scores = {f"{prefix}_{n}_{c}": s for c, of_c in summarize_pairs(outcomes).items() for n, s in of_c.items()}
-            output = output._replace(metrics={**(output.metrics or {}), **scores})
-        return output
+        prefix = kwargs.get("metric_key_prefix", "eval")
+        named: list[tuple[str, Task]] = [(prefix, self.pairs)] if self.pairs is not None else []
+        named += [(f"{prefix}_{task.name}", task) for task in self.tasks]
+        if not named:
+            return output
+        encoder = Encoder(self.model, self.processing_class)
+        scores: dict[str, float] = {}
+        for name, task in named:
+            for group, of_group in mean_scores(task.run(encoder).scores).items():
+                scores |= {f"{name}_{score}_{group}": value for score, value in of_group.items()}
+        return output._replace(metrics={**(output.metrics or {}), **scores})
 
     def _accuracy_by_concept(self, prediction: EvalPrediction) -> dict[str, float]:
         scores, concept_ids = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)

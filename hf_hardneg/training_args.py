@@ -50,6 +50,13 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
             "chunk, exact, for one more forward pass."
         },
     )
+    benchmarks: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Benchmarks to run at each evaluation, NAME or NAME=FOLDER as for `hf-hardneg evaluate`; their "
+            "scores can be metric_for_best_model, such as eval_sugarcrepe_image_to_text_macro."
+        },
+    )
     # The collator needs the image and text columns, which Trainer would take for unused.
     remove_unused_columns: bool = field(default=False, metadata={"help": "Must stay false: the collator reads rows."})
 

@@ -77,7 +77,7 @@ def test_a_lora_run_saves_a_plain_model_and_the_adapter_beside_it(model, start, 
     with_adapter = PeftModel.from_pretrained(CLIPModel.from_pretrained(start), saved / "adapter")
     scores = [score_pairs(m, processor, pairs) for m in (adapted, again, with_adapter)]
     first = scores[0]
-    assert all((first[c][n] == other[c][n]).all() for other in scores[1:] for c in first for n in first[c])
+    assert all((first[n].values == other[n].values).all() for other in scores[1:] for n in first)
     texts = processor(text=["A red car."], return_tensors="pt")
     with torch.no_grad():
         ours, theirs, start_ones = (

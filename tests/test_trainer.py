@@ -2,13 +2,17 @@ import math
 
 import pytest
 import torch
+from benchmark_fixtures import make_benchmark
 from conftest import processor_for, small_metaclip, small_siglip, small_siglip2
 from transformers import AutoModel, CLIPModel, CLIPProcessor, TrainerCallback
 
 from hf_hardneg.adapters import add_lora
 from hf_hardneg.collator import HardNegCollator
 from hf_hardneg.dual_encoder import TextFormat
-from hf_hardneg.evaluation.pairs import score_pairs, summarize_pairs
+from hf_hardneg.evaluation.benchmarks import load_benchmark
+from hf_hardneg.evaluation.encoding import Encoder
+from hf_hardneg.evaluation.pairs import score_pairs
+from hf_hardneg.evaluation.results import mean_scores
 from hf_hardneg.start import build_model
 from hf_hardneg.training_args import HardNegCLIPTrainingArguments
 
@@ -29,7 +33,7 @@ def test_evaluate_gives_a_loss_and_the_scores_of_negatives_and_pairs(model, make
     metrics = make_trainer(model, pairs=pairs, num_negatives=k, per_device_eval_batch_size=5).evaluate()
     assert math.isfinite(metrics["eval_loss"])
     assert ("eval_accuracy" in metrics) == (k > 0)
-    expected = summarize_pairs(score_pairs(model, processor, pairs))
+    expected = mean_scores(score_pairs(model, processor, pairs))
     for concept, scores in expected.items():
         assert {name: metrics[f"eval_{name}_{concept}"] for name in scores} == scores
 
@@ -63,6 +67,32 @@ def test_the_best_checkpoint_can_be_chosen_by_a_pair_score(model, make_trainer, 
     assert len(history) == 3 and trainer.state.best_metric == max(history)
 
 
+def test_the_best_checkpoint_can_be_chosen_by_any_benchmark(model, make_trainer, processor, tmp_path):
+    spec = make_benchmark("sugarcrepe", tmp_path / "sugarcrepe")
+    name = "eval_sugarcrepe_image_to_text_macro"
+    settings = {"eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps", "save_steps": 1}
+    trainer = make_trainer(
+        model,
+        benchmarks=[spec, f"coco={_coco(tmp_path)}"],
+        load_best_model_at_end=True,
+        metric_for_best_model=name,
+        **settings,
+    )
+    trainer.train()
+    history = [log[name] for log in trainer.state.log_history if "eval_loss" in log]
+    assert len(history) == 3 and trainer.state.best_metric == max(history)
+    metrics = trainer.evaluate()
+    task = load_benchmark(spec)[0]
+    expected = mean_scores(task.run(Encoder(model, processor)).scores)
+    assert metrics[name] == expected["macro"]["image_to_text"] == max(history)
+    assert {"eval_sugarcrepe_add_image_to_text_add_obj", "eval_coco_text_to_image_R@5_all"} <= metrics.keys()
+
+
+def _coco(folder):
+    make_benchmark("coco", folder / "coco_files")
+    return folder / "coco_files"
+
+
 def test_the_temperature_stays_at_100_and_does_not_decay(model, make_trainer):
     with torch.no_grad():
         model.logit_scale.fill_(8.0)
@@ -84,7 +114,7 @@ def test_save_and_reload_give_the_same_scores(model, make_trainer, pairs, proces
     again = CLIPModel.from_pretrained(tmp_path / "saved")
     same = CLIPProcessor.from_pretrained(tmp_path / "saved")
     first, second = score_pairs(model, processor, pairs), score_pairs(again, same, pairs)
-    assert all((first[c][n] == second[c][n]).all() for c in first for n in first[c])
+    assert all((first[name].values == second[name].values).all() for name in first)
 
 
 def test_the_loss_terms_follow_the_arguments(model, make_trainer, processor, training_rows):

@@ -18,12 +18,14 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from hf_hardneg.evaluation.results import Outcomes
 from hf_hardneg.outputs import package_versions
 from hf_hardneg.recipe import Arguments, parse_arguments
 
 
 HERE, WORK = Path(__file__).parent, Path("outputs/miniature")
 STEPS, SEEDS, KS = 1500, (0, 1, 2), (0, 1, 2, 3)
+PARTS = ("values", "groups", "clusters")
 NAMES = {0: "control (K = 0)", 1: "K = 1", 2: "K = 2", 3: "K = 3"}
 
 
@@ -48,7 +50,12 @@ def train_one(k: int, seed: int) -> None:
         trainer, processor = train_model(str(START_MODEL), NAMES[k], model_args, run_args, data)
         model = trainer.model
     outcomes = collect_outcomes(model, processor, data.pairs, data.held_out)
-    flat = {f"{part}/{name}": values for part, scores in outcomes.items() for name, values in scores.items()}
+    flat = {
+        f"{task}/{name}/{part}": getattr(outcome, part)
+        for task, scores in outcomes.items()
+        for name, outcome in scores.items()
+        for part in PARTS
+    }
     np.savez(WORK / f"k{k}_seed{seed}.npz", **flat)
 
 
@@ -78,11 +85,11 @@ def check_commit() -> str:
 
 def write_results(commit: str) -> None:
     """Summarize all runs in results.json, results.md and results.png."""
-    from hf_hardneg.evaluation.results import summarize
+    from hf_hardneg.evaluation.results import summarize_run
     from hf_hardneg.report import draw_figure, format_table
 
-    results = {"start": summarize(load_outcomes(-1, (0,)))}
-    results |= {NAMES[k]: summarize(load_outcomes(k, SEEDS)) for k in KS}
+    results = {"start": summarize_run(load_outcomes(-1, (0,)))}
+    results |= {NAMES[k]: summarize_run(load_outcomes(k, SEEDS)) for k in KS}
     report = {
         "command": "make miniature",
         "trained_at_commit": commit,
@@ -100,14 +107,19 @@ def write_results(commit: str) -> None:
     draw_figure(results, HERE / "results.png", title)
 
 
-def load_outcomes(k: int, seeds: tuple[int, ...]) -> dict[str, dict[str, np.ndarray]]:
-    """Outcomes (S, N) of all seeds, by part and score."""
+def load_outcomes(k: int, seeds: tuple[int, ...]) -> Outcomes:
+    """Outcomes (S, N) of all seeds, by task and score."""
+    from hf_hardneg.evaluation.results import join_seeds
+    from hf_hardneg.evaluation.tasks import Outcome
+
     files = [np.load(WORK / f"k{k}_seed{seed}.npz") for seed in seeds]
-    outcomes: dict[str, dict[str, np.ndarray]] = {}
-    for key in files[0].files:
-        part, name = key.split("/")
-        outcomes.setdefault(part, {})[name] = np.stack([file[key] for file in files])
-    return outcomes
+    runs: dict[str, list[dict[str, Outcome]]] = {}
+    for file in files:
+        scores = sorted({tuple(key.split("/")[:2]) for key in file.files})
+        for task in {task for task, _ in scores}:
+            of_task = {n: Outcome(*(file[f"{t}/{n}/{p}"] for p in PARTS)) for t, n in scores if t == task}
+            runs.setdefault(task, []).append(of_task)
+    return {task: join_seeds(of_task) for task, of_task in runs.items()}
 
 
 def main() -> None:

@@ -1,0 +1,140 @@
+"""Which images and texts belong together: from the scores of an item to right and wrong choices. Pure numpy.
+
+One form holds every benchmark of this kind. An item has n images and m texts, and `belongs` says which text is true of
+which image:
+
+    one image, a true and K false texts     belongs (1, 1 + K) = [[1, 0, ..., 0]]  SugarCrepe, ARO, VL-CheckList
+    two images, two texts                   belongs (2, 2) = identity              Winoground, InpaintCOCO, ColorSwap
+    one text, a true and K false images     belongs (1 + K, 1) = [[1], [0], ...]   SVO-Probes
+    one image, two true texts, a false one  belongs (1, 3) = [[1, 1, 0]]           SugarCrepe++, hard positives
+"""
+
+from math import comb
+
+import numpy as np
+
+
+LOWER_IS_BETTER = frozenset({"brittleness"})
+"""Names of scores that a good model has low."""
+
+
+def _check(scores: np.ndarray, belongs: np.ndarray) -> None:
+    if scores.ndim != 3 or belongs.ndim != 2 or scores.shape[1:] != belongs.shape:
+        raise ValueError(
+            f"Scores have shape {scores.shape} and belongs {belongs.shape}; expected (N, n, m) and (n, m): N items of "
+            "n images and m texts."
+        )
+
+
+def _right(scores: np.ndarray, belongs: np.ndarray) -> np.ndarray | None:
+    """For each row that has both, whether all that belongs to it scores above all that does not: (N, rows) or None.
+
+    Args:
+        scores: (N, n, m); nan where there is no such text.
+        belongs: (n, m).
+    """
+    rows = [i for i, row in enumerate(belongs) if row.any() and not row.all()]
+    if not rows:
+        return None
+    columns = []
+    for i in rows:
+        false = scores[:, i, ~belongs[i]]
+        columns.append(scores[:, i, belongs[i]].min(axis=1) > np.where(np.isnan(false), -np.inf, false).max(axis=1))
+    return np.stack(columns, axis=1)
+
+
+def choice_outcomes(
+    scores: np.ndarray, belongs: np.ndarray, text_scores: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Turn the scores of each item into right and wrong choices; a tie is wrong.
+
+    Args:
+        scores: (N, n, m), how well each of n images fits each of m texts; nan for a false text that an item lacks.
+        belongs: (n, m) bool, which texts are true of which images, the same in all items.
+        text_scores: (N, m, m) how alike the texts are, for the score "text_to_text".
+
+    Returns:
+        Those of the following that the form has, each (N,) in [0, 1]:
+        image_to_text: Share of the images for which every true text scores above every false one.
+        text_to_image: Share of the texts for which every true image scores above every false one.
+        text, image, group: With several images and texts, 1.0 where all images, all texts or both are right, else 0.0
+            (Winoground, Thrush et al. 2022, https://arxiv.org/abs/2204.03162).
+        original, brittleness: With several true texts of one image, 1.0 where the first of them is above the false
+            ones, and where some but not all of them are (Kamath et al. 2024, The Hard Positive Truth about
+            Vision-Language Compositionality, section 4.1; its augmented accuracy is image_to_text).
+        text_to_text: 1.0 where any two true texts are more alike than a true and a false one (SugarCrepe++, Dumpala et
+            al. 2024, https://arxiv.org/abs/2406.11171, text-only task).
+
+    Raises:
+        ValueError: If the shapes disagree.
+
+    Example:
+        >>> scores = np.array([[[2.0, 1.0], [0.0, 1.0]]])  # text 1 fits both images equally well
+        >>> {name: float(values[0]) for name, values in choice_outcomes(scores, np.eye(2, dtype=bool)).items()}
+        {'image_to_text': 1.0, 'text_to_image': 0.5, 'text': 1.0, 'image': 0.0, 'group': 0.0}
+    """
+    _check(scores, belongs)
+    by_image, by_text = _right(scores, belongs), _right(scores.transpose(0, 2, 1), belongs.T)
+    outcomes = {}
+    if by_image is not None:
+        outcomes["image_to_text"] = by_image.mean(axis=1)
+    if by_text is not None:
+        outcomes["text_to_image"] = by_text.mean(axis=1)
+    if by_image is not None and by_text is not None:
+        outcomes["text"] = by_image.all(axis=1).astype(float)
+        outcomes["image"] = by_text.all(axis=1).astype(float)
+        outcomes["group"] = outcomes["text"] * outcomes["image"]
+    if len(belongs) == 1 and belongs.sum() > 1 and not belongs.all():
+        true, false = scores[:, 0, belongs[0]], scores[:, 0, ~belongs[0]]
+        above = true > np.where(np.isnan(false), -np.inf, false).max(axis=1, keepdims=True)  # (N, true texts)
+        outcomes["original"] = above[:, 0].astype(float)
+        outcomes["brittleness"] = (above.any(axis=1) & ~above.all(axis=1)).astype(float)
+        if text_scores is not None:
+            outcomes["text_to_text"] = _alike(text_scores, belongs[0])
+    return outcomes
+
+
+def _alike(text_scores: np.ndarray, true: np.ndarray) -> np.ndarray:
+    pairs = np.triu(np.ones((true.sum(), true.sum()), dtype=bool), 1)
+    among = text_scores[:, true][:, :, true][:, pairs].min(axis=1)
+    across = text_scores[:, true][:, :, ~true].reshape(len(text_scores), -1)
+    return (among > np.where(np.isnan(across), -np.inf, across).max(axis=1)).astype(float)
+
+
+def _chance_of_rows(belongs: np.ndarray) -> list[float]:
+    counts = [(int(row.sum()), int((~row).sum())) for row in belongs if row.any() and not row.all()]
+    return [1 / comb(true + false, true) for true, false in counts]
+
+
+def choice_chance(belongs: np.ndarray) -> dict[str, float]:
+    """Expected outcomes, in [0, 1], of scores that are independent draws from one continuous distribution.
+
+    Args:
+        belongs: (n, m) as for `choice_outcomes`, of an item that lacks no text.
+
+    Returns:
+        One value for each outcome but "group" of forms other than two images x two texts, which has no closed form
+        here. Of p true and q false texts all true ones come first with probability 1 / C(p + q, p).
+
+    Example:
+        >>> {name: round(value, 3) for name, value in choice_chance(np.eye(2, dtype=bool)).items()}
+        {'image_to_text': 0.5, 'text_to_image': 0.5, 'text': 0.25, 'image': 0.25, 'group': 0.167}
+    """
+    by_image, by_text = _chance_of_rows(belongs), _chance_of_rows(belongs.T)
+    chance = {}
+    if by_image:
+        chance["image_to_text"] = float(np.mean(by_image))
+    if by_text:
+        chance["text_to_image"] = float(np.mean(by_text))
+    if by_image and by_text:
+        chance |= {"text": float(np.prod(by_image)), "image": float(np.prod(by_text))}
+        if belongs.shape == (2, 2):
+            chance["group"] = 1 / 6  # 4 of the 24 orders of four scores have both own ones on top
+    if len(belongs) == 1 and belongs.sum() > 1 and not belongs.all():
+        true, false = int(belongs.sum()), int((~belongs).sum())
+        chance["original"] = 1 / (1 + false)
+        # Neither all true texts are above the best false one, nor none, which is when a false one is on top of all.
+        chance["brittleness"] = 1 - 1 / comb(true + false, true) - false / (true + false)
+        if (true, false) == (2, 1):
+            chance["text_to_text"] = 1 / 3
+    return chance
