@@ -11,8 +11,9 @@ export TOKENIZERS_PARALLELISM ?= false
 demo: $(READY)
 	$(BIN)/python -m hf_hardneg.train demo.yaml
 
+# A process for each core, each with one thread; the tests of a file share what they set up.
 test: quality
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 quality: $(READY)
 	$(BIN)/ruff check .
