@@ -20,7 +20,7 @@ SHAPES = (
     "M-2,-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",  # cross
 )
 HEIGHT = 22  # of an interval, in pixels
-WIDTH, TALL, LEFT, RIGHT, TOP, BOTTOM = 360, 250, 40, 12, 14, 38  # of a chart with two axes and its margins
+WIDTH, TALL, LEFT, RIGHT, TOP, BOTTOM = 360, 250, 40, 12, 20, 38  # of a chart with two axes and its margins
 MOST_POINTS = 240  # of a line; more would lie on one another
 
 
@@ -30,14 +30,14 @@ class Series:
 
     Attributes:
         name: Written beside the points, "" for none.
-        color: The number of a model.
+        color: The number of a model, or None for none's.
         points: (x, y) each.
         line: Whether they are joined, instead of drawn with the model's shape.
-        ring: The number of a point that gets a ring, or None.
+        ring: The number of a point that gets a ring and the name, or None: the name is at the last.
     """
 
     name: str
-    color: int
+    color: int | None
     points: list[tuple[float, float]]
     line: bool = False
     ring: int | None = None
@@ -75,9 +75,8 @@ def draw_interval(score: Mapping[str, Any], number: int) -> Markup:
 
 def draw_scale() -> Markup:
     """The numbers above intervals."""
-    anchors = ((0, "start"), (50, "middle"), (100, "end"))
-    label = Markup('<text x="{0}%" y="11" text-anchor="{1}">{0}</text>')
-    texts = Markup("").join(label.format(x, anchor) for x, anchor in anchors)
+    label = Markup('<text x="{0}%" y="11" text-anchor="middle">{0}</text>')
+    texts = Markup("").join(label.format(x) for x in (0, 50, 100))
     return Markup('<svg class="interval" width="100%" height="14" aria-hidden="true">{}</svg>').format(texts)
 
 
@@ -144,7 +143,7 @@ def draw_plane(series: Sequence[Series], x_label: str, y_label: str, alt: str, z
         line = Markup('<line class="chance" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>')
         parts.append(line.format(place(0, y_low)[0], TOP, TALL - BOTTOM))
     parts += [_draw_series(one, [place(*point) for point in one.points]) for one in series]
-    parts += _labels([(one.name, *place(*one.points[-1])) for one in series if one.name])
+    parts += _labels([(one.name, *place(*one.points[-1 if one.ring is None else one.ring])) for one in series if one.name])
     parts.append(Markup('<text class="axis" x="{}" y="{}" text-anchor="end">{}</text>').format(WIDTH, TALL - 4, x_label))
     title = Markup('<text class="axis" x="2" y="9">{}</text>').format(y_label)
     chart = Markup('<svg class="plane" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>')
@@ -156,14 +155,14 @@ def _short(x: float) -> str:
 
 
 def _draw_series(series: Series, places: Sequence[tuple[float, float]]) -> Markup:
-    color = series.color % len(SHAPES)
-    if not series.line:
+    color = "curve" if series.color is None else f"c{series.color % len(SHAPES)}"
+    if not series.line and series.color is not None:
         mark = Markup('<g transform="translate({:.1f},{:.1f})">{}</g>')
         return Markup("").join(mark.format(x, y, shape(series.color)) for x, y in places)
     joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    drawn = Markup('<polyline class="line c{}" points="{}"/>').format(color, joined)
+    drawn = Markup('<polyline class="line {}" points="{}"/>').format(color, joined)
     if len(places) <= 20:
-        dot = Markup('<circle class="dot c{}" cx="{:.1f}" cy="{:.1f}" r="2.5"/>')
+        dot = Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="2.5"/>')
         drawn += Markup("").join(dot.format(color, x, y) for x, y in places)
     if series.ring is not None:
         drawn += Markup('<circle class="ring" cx="{:.1f}" cy="{:.1f}" r="8"/>').format(*places[series.ring])
@@ -172,7 +171,7 @@ def _draw_series(series: Series, places: Sequence[tuple[float, float]]) -> Marku
 
 def _labels(named: Sequence[tuple[str, float, float]]) -> list[Markup]:
     """Names beside points, moved down where they would lie on one another."""
-    drawn: list[tuple[float, float, Markup]] = []
+    drawn: list[tuple[bool, float, Markup]] = []
     for name, x, y in sorted(named, key=lambda one: one[2]):
         left = x < (LEFT + WIDTH) / 2
         height = max([y + 4, *(above + 13 for side, above, _ in drawn if side == left and above + 13 > y + 4)])

@@ -178,7 +178,7 @@ def tradeoff(metrics: Mapping[str, Any], curve: Mapping[str, Any] | None) -> dic
         series.insert(0, _curve_series(curve))
         told = (
             f"Line: weights between {curve['start']} (alpha 0) and {curve['tuned']} (alpha 1), on the photos that did "
-            f"not choose alpha, relative to its own start; ring: alpha {curve['chosen']:g}, which was chosen."
+            f"not choose alpha, relative to its own start; the ring is alpha {curve['chosen']:g}, which was chosen."
         )
     alt = "; ".join(f"{p['name']}: gain {p['gain']:.1f}, retention {p['change']:+.1f}" for p in points)
     labels = (f"retention: points beside {reference}", "gain (%)")
@@ -189,7 +189,7 @@ def tradeoff(metrics: Mapping[str, Any], curve: Mapping[str, Any] | None) -> dic
 def _curve_series(curve: Mapping[str, Any]) -> Series:
     test = curve["test"]
     points = [(x - test["retention"][0], y) for x, y in zip(test["retention"], test["gain"], strict=True)]
-    return Series("", 6, points, line=True, ring=list(curve["alphas"]).index(curve["chosen"]))
+    return Series(f"α {curve['chosen']:g}", None, points, line=True, ring=list(curve["alphas"]).index(curve["chosen"]))
 
 
 def list_skipped(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 // Filters over the items that are wrong. Without this script all of them are shown.
-const STEP = 24;
+const STEP = 12;
 const counts = JSON.parse(document.getElementById("counts").textContent);  // task -> model -> group -> score -> 3 numbers
 const hasControl = document.body.dataset.control !== undefined;
 const control = document.body.dataset.control;
