@@ -61,7 +61,9 @@ def draw_interval(score: Mapping[str, Any], number: int) -> Markup:
         score: value, low, high, and chance or None, as in metrics.json.
         number: Of the model.
     """
-    parts = [Markup('<line class="grid" x1="{0}%" x2="{0}%" y1="0" y2="100%"/>').format(x) for x in (0, 25, 50, 75, 100)]
+    parts = [
+        Markup('<line class="grid" x1="{0}%" x2="{0}%" y1="0" y2="100%"/>').format(x) for x in (0, 25, 50, 75, 100)
+    ]
     if score["chance"] is not None:
         chance = Markup('<line class="chance" x1="{0:.2f}%" x2="{0:.2f}%" y1="0" y2="100%"/>')
         parts.append(chance.format(score["chance"]))
@@ -143,8 +145,12 @@ def draw_plane(series: Sequence[Series], x_label: str, y_label: str, alt: str, z
         line = Markup('<line class="chance" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>')
         parts.append(line.format(place(0, y_low)[0], TOP, TALL - BOTTOM))
     parts += [_draw_series(one, [place(*point) for point in one.points]) for one in series]
-    parts += _labels([(one.name, *place(*one.points[-1 if one.ring is None else one.ring])) for one in series if one.name])
-    parts.append(Markup('<text class="axis" x="{}" y="{}" text-anchor="end">{}</text>').format(WIDTH, TALL - 4, x_label))
+    parts += _labels(
+        [(one.name, *place(*one.points[-1 if one.ring is None else one.ring])) for one in series if one.name]
+    )
+    parts.append(
+        Markup('<text class="axis" x="{}" y="{}" text-anchor="end">{}</text>').format(WIDTH, TALL - 4, x_label)
+    )
     title = Markup('<text class="axis" x="2" y="9">{}</text>').format(y_label)
     chart = Markup('<svg class="plane" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>')
     return chart.format(WIDTH, TALL, alt, title, Markup("").join(parts))

@@ -117,9 +117,7 @@ def take_turns(queues: Sequence[Sequence[T]]) -> list[T]:
     return [queue[i] for i in range(longest) for queue in queues if i < len(queue)]
 
 
-def sample_mistakes(
-    tasks: Mapping[str, Choices], size: int = SAMPLE_SIZE, seed: int = SEED
-) -> list[tuple[str, int]]:
+def sample_mistakes(tasks: Mapping[str, Choices], size: int = SAMPLE_SIZE, seed: int = SEED) -> list[tuple[str, int]]:
     """Draw items that a model gets wrong, so that rare kinds are seen, too.
 
     Items are drawn in turn from each task, and within it from each group and each set of models that are wrong.

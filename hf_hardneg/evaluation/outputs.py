@@ -21,6 +21,8 @@ metrics.json, schema "hf_hardneg.evaluation/1"; a change that breaks a reader ra
     bootstrap    {resamples, level, seed}
     versions     of the packages that decide a result, and of Python
 
+report_images.parquet has the small pictures that the report shows: task, image (name), webp.
+
 items.parquet has a row for each model, seed, task and item: model, seed, task, group, item, images (names), texts,
 scores (cosines, image by image), outcomes (of choices, in [0, 1]), rank (of retrieval and classification, 0 is best).
 """

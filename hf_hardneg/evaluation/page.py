@@ -5,6 +5,7 @@ It is made of what lies in the evaluation's folder: metrics.json, items.parquet 
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,13 @@ from .training_curves import Run, draw_training, find_state, read_log
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FILE = "report.html"
-MAIN_SCORES = (("group",), ("image_to_text",), ("text_to_image",), ("top1",), ("image_to_text_R@1", "text_to_image_R@1"))
+MAIN_SCORES = (
+    ("group",),
+    ("image_to_text",),
+    ("text_to_image",),
+    ("top1",),
+    ("image_to_text_R@1", "text_to_image_R@1"),
+)
 """What stands for a task: the first of these that it has; `interpolate.main_score` takes the same."""
 MOST_GROUPS = 12  # of the scores beside the main one; a task with more shows their means only
 
@@ -242,8 +249,14 @@ def build_page(
         key=key,
         seed=SEED,
         size=SAMPLE_SIZE,
-        kilobytes=2 * SAMPLE_SIZE * MAX_BYTES * 4 // 3 // 1000,
+        megabytes=math.ceil(_most_bytes(metrics) / 1e6),
     )
+
+
+def _most_bytes(metrics: Mapping[str, Any]) -> int:
+    """What all pictures can take in base64."""
+    images = max((len(facts["belongs"]) for facts in metrics["benchmarks"].values() if facts["belongs"]), default=0)
+    return SAMPLE_SIZE * images * MAX_BYTES * 4 // 3
 
 
 def find_extras(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Extras:
