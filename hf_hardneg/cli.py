@@ -195,8 +195,8 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "report",
         help="make an evaluation's report.html again",
         description="Of what hf-hardneg evaluate saved; further folders add the curve of hf-hardneg interpolate "
-        "(curve.json) and training curves (trainer_state.json, also of a checkpoint). Those of the models' own folders "
-        "are found by themselves.",
+        "(curve.json) and training curves (trainer_state.json, also of a checkpoint). Those of the models' own "
+        "folders are found by themselves.",
     )
     parser.add_argument("folder", metavar="DIR", help="the folder of hf-hardneg evaluate")
     parser.add_argument("more", nargs="*", metavar="DIR", help="folders of interpolations and training runs")

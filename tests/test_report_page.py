@@ -35,7 +35,9 @@ from hf_hardneg.start import build_model
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-EVIL = """</script><script>window.hacked = 1</script><img src="http://evil.example/x" onerror="hacked=1"> {{ 7 * 7 }} & 'a' "b\""""
+EVIL = (
+    """</script><script>window.hacked = 1</script><img src="http://evil.example/x" onerror="a()"> {{ 7 * 7 }} ' "&"""
+)
 NAME = '<i>tuned</i> & "co"'
 BENCHMARKS = (
     "winoground",
@@ -429,13 +431,17 @@ LOW_CONTRAST = """() => {
   const rgb = text => text.match(/[0-9.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-  const behind = e => { const c = rgb(getComputedStyle(e).backgroundColor); return c[3] === 0 ? behind(e.parentElement) : c; };
+  const behind = e => {
+    const color = rgb(getComputedStyle(e).backgroundColor);
+    return color[3] === 0 ? behind(e.parentElement) : color;
+  };
   const bad = [];
   for (const e of document.querySelectorAll("body *")) {
     const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
     if (!own || !e.checkVisibility() || ["SCRIPT", "STYLE"].includes(e.tagName)) continue;
     const style = getComputedStyle(e), inSvg = e instanceof SVGElement;
-    const [a, b] = [light(rgb(inSvg ? style.fill : style.color)), light(behind(inSvg ? e.closest("td, th, figure, div") : e))];
+    const box = inSvg ? e.closest("td, th, figure, div") : e;
+    const [a, b] = [light(rgb(inSvg ? style.fill : style.color)), light(behind(box))];
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
     if (ratio < 4.5) bad.push([e.tagName, e.className, e.textContent.slice(0, 30), ratio]);
   }

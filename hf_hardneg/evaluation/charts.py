@@ -1,4 +1,4 @@
-"""Charts as inline SVG: colors and sizes are the page's style sheet's, so that they follow light, dark and print. Pure.
+"""Charts as inline SVG, with the colors of the page's style sheet, so that they follow light, dark and print. Pure.
 
 Class "c0" to "c5" is the color of a model; each has a shape of its own, too.
 """

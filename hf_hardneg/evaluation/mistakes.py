@@ -190,7 +190,8 @@ def mark_cells(scores: np.ndarray, belongs: np.ndarray) -> list[list[dict[str, A
 
 def read_rows(file: Path, places: Sequence[int]) -> dict[int, dict[str, Any]]:
     """The rows of items.parquet at these places, without holding the others."""
-    wanted, found, start = np.unique(np.array(places, dtype=np.int64)), {}, 0
+    wanted, start = np.unique(np.array(places, dtype=np.int64)), 0
+    found: dict[int, dict[str, Any]] = {}
     columns = ["group", "item", "images", "texts", "scores"]
     for batch in pq.ParquetFile(file).iter_batches(batch_size=16384, columns=columns):
         here = wanted[(wanted >= start) & (wanted < start + len(batch))]

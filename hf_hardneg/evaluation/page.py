@@ -80,7 +80,7 @@ def label_score(name: str) -> str:
 
 
 def score_rows(metrics: Mapping[str, Any], task: str, group: str, score: str) -> dict[str, Any]:
-    """One score of all models: its chance, n and skipped, and "models", each with value, interval, difference, chart."""
+    """A score of all models: chance, n, skipped, and "models", each with value, interval, difference and chart."""
     rows = []
     for model, number in model_numbers(metrics).items():
         value = metrics["results"][model][task][group][score]
@@ -161,7 +161,7 @@ def tradeoff(metrics: Mapping[str, Any], curve: Mapping[str, Any] | None) -> dic
         named = [*curve["gain_tasks"], *curve["retention_tasks"]]
         other = [task for task in named if task not in tasks]
         if other:
-            told = f"The interpolation's curve is left out: it measured {', '.join(other)}, which this evaluation did not."
+            told = f"The interpolation's curve is left out: it measured {', '.join(other)}, which is not here."
             curve = None
         else:
             gain, retention = curve["gain_tasks"], curve["retention_tasks"]
