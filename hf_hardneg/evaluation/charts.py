@@ -44,9 +44,9 @@ class Series:
 
 
 def shape(number: int) -> Markup:
-    """The mark of a model, around (0, 0)."""
-    kind = number % len(SHAPES)
-    return Markup('<path class="mark c{}" d="{}"/>').format(kind, SHAPES[kind])
+    """The mark of a model, around (0, 0); beyond six models colors come again, with other shapes."""
+    color, again = number % len(SHAPES), number // len(SHAPES)
+    return Markup('<path class="mark c{}" d="{}"/>').format(color, SHAPES[(color + again) % len(SHAPES)])
 
 
 def key(number: int) -> Markup:
