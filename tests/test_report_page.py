@@ -38,7 +38,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 EVIL = (
     """</script><script>window.hacked = 1</script><img src="http://evil.example/x" onerror="a()"> {{ 7 * 7 }} ' "&"""
 )
-NAME = '<i>tuned</i> & "co"'
+NAME = '<i>tuned</i> & "co" ' + "a_long_name_without_a_place_to_break" * 2
 BENCHMARKS = (
     "winoground",
     "inpaintcoco, the original",
@@ -226,6 +226,12 @@ def test_it_is_made_again_without_the_photos(out, tmp_path):
     assert (tmp_path / "copy" / "report.html").read_bytes() == before
 
 
+def test_the_bounds_are_those_that_the_readme_and_the_page_name(page):
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert f"up to {SAMPLE_SIZE} items" in readme and 2 * SAMPLE_SIZE * MAX_BYTES * 4 / 3 < 6e6
+    assert "6 MB of the page at most" in readme and any("6 MB together at most" in text for text in page.texts)
+
+
 def test_missing_pictures_are_said(out, tmp_path):
     shutil.copytree(out, tmp_path / "copy")
     (tmp_path / "copy" / PICTURES).unlink()
@@ -267,7 +273,7 @@ def test_the_plot_takes_the_curve_and_its_tasks(out, metrics, models, tmp_path):
 
 
 def test_training_curves_are_found_with_the_model_and_in_named_folders(out, page, tmp_path):
-    assert "training loss" in page.texts and 'at the end: <i>tuned</i> & "co" 0.001' in page.texts
+    assert "training loss" in page.texts and f"at the end: {NAME} 0.001" in page.texts
     assert "grad norm" not in page.texts  # it was never finite
     (tmp_path / "run").mkdir()
     with pytest.raises(SystemExit, match="neither curve.json"):
@@ -359,6 +365,8 @@ def test_changed_words_are_marked_and_nothing_is_lost():
     marked = mark_texts(texts)
     assert ["".join(part for part, _ in text) for text in marked] == texts
     assert [part for part, changed in marked[1] if changed] == ["cat", "dog!"]
+    (long, _) = mark_texts(["word " * 10_000, "other " * 10_000])
+    assert sum(len(part) for part, _ in long) == 501
     assert mark_texts(["alone"]) == [[("alone", False)]]
     assert all(not changed for text in mark_texts(["same", "same"]) for _, changed in text)
 

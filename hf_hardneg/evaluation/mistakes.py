@@ -21,6 +21,7 @@ ANY = "any"
 """Stands among the score names for "wrong by one score or another"."""
 SAMPLE_SIZE = 180  # items; with two images each of thumbnails.MAX_BYTES at most that bounds the page
 SEED = 0
+MOST_CHARACTERS = 500  # of a text: far beyond what a text tower reads
 _PART = re.compile(r"\w+|\s+|[^\w\s]")
 
 T = TypeVar("T")
@@ -154,7 +155,11 @@ def mark_changes(text: str, other: str) -> list[tuple[str, bool]]:
 
 
 def mark_texts(texts: Sequence[str]) -> list[list[tuple[str, bool]]]:
-    """Mark in the first text what differs from the last, and in the others what differs from the first."""
+    """Mark in the first text what differs from the last, and in the others what differs from the first.
+
+    Of texts longer than `MOST_CHARACTERS` the beginning is shown.
+    """
+    texts = [text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…" for text in texts]
     if len(texts) == 1:
         return [[(texts[0], False)]]
     return [mark_changes(text, texts[0] if i else texts[-1]) for i, text in enumerate(texts)]

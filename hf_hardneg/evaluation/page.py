@@ -226,13 +226,15 @@ def build_page(
 ) -> str:
     """The page, of what `read_metrics`, `describe_mistakes`, `count_mistakes` by task and `find_extras` give."""
     loader = FileSystemLoader(TEMPLATES)
+    others = [name for name in metrics["models"] if name != metrics["control"]] or list(metrics["models"])
     template = Environment(autoescape=True, loader=loader, trim_blocks=True, lstrip_blocks=True).get_template(FILE)
     rows, numbers = headline(metrics), model_numbers(metrics)
     missing = {(m["task"], name) for m in mistakes for name in m["images"]} - thumbnails.keys()
     return template.render(
         metrics=metrics,
         control=metrics["control"],
-        others=[name for name in metrics["models"] if name != metrics["control"]],
+        others=others,
+        chosen_from=list(dict.fromkeys([*others, *metrics["models"]])),
         keys={name: key(number) for name, number in numbers.items()},
         scale=draw_scale(),
         headline=rows,

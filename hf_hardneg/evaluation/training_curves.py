@@ -32,8 +32,8 @@ def find_state(folder: Path) -> Path | None:
     """A folder's trainer_state.json, or that of its last checkpoint."""
     if (folder / FILE).is_file():
         return folder / FILE
-    found = {int(file.parent.name.rpartition("-")[2]): file for file in folder.glob(f"checkpoint-[0-9]*/{FILE}")}
-    return found[max(found)] if found else None
+    files = [file for file in folder.glob(f"checkpoint-*/{FILE}") if file.parent.name[11:].isdecimal()]
+    return max(files, key=lambda file: int(file.parent.name[11:]), default=None)
 
 
 def read_log(file: Path) -> Log:
