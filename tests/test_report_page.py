@@ -309,13 +309,20 @@ def test_a_page_of_retrieval_alone_says_what_is_missing(models, tmp_path):
     assert any("no pairs to show" in text for text in page.texts)
 
 
-def test_several_seeds_are_told_and_the_first_is_shown(models, tmp_path):
-    spec = make_benchmark("winoground", tmp_path / "winoground")
+@pytest.fixture(scope="module")
+def seeds(models, tmp_path_factory):
+    """One model of two seeds, without a control."""
+    folder = tmp_path_factory.mktemp("seeds")
+    spec = make_benchmark("winoground", folder / "winoground")
     argv = ["evaluate", f"both={models / 'tuned'},{models / 'control'}", "--benchmarks", spec]
-    main([*argv, "--out", str(tmp_path / "out")])
-    page = Page(tmp_path / "out" / "report.html")
+    main([*argv, "--out", str(folder / "out")])
+    return folder / "out"
+
+
+def test_several_seeds_are_told_and_the_first_is_shown(seeds):
+    page = Page(seeds / "report.html")
     assert page.items and any("Of several seeds the first is shown" in text for text in page.texts)
-    rows = pq.read_table(tmp_path / "out" / "items.parquet").to_pylist()
+    rows = pq.read_table(seeds / "items.parquet").to_pylist()
     first = {row["item"]: row["scores"] for row in rows if row["seed"] == 0}
     for item in page.items:
         assert [score for score, _ in item["cells"][0]] == pytest.approx(first[item["item"]])
@@ -519,6 +526,14 @@ def test_more_are_shown_on_demand_and_the_focus_goes_on(open_page, out, page):
     tab.keyboard.press("Enter")
     assert len(shown(tab)) == min(24, fitting)
     assert tab.evaluate("document.activeElement.tagName") == "ARTICLE"
+
+
+def test_without_a_control_there_is_nothing_to_compare(open_page, seeds):
+    tab = open_page(seeds / "report.html", 390)
+    assert tab.locator("#by-kind").count() == 0 and tab.locator(".difference").count() == 0
+    assert shown(tab) and all(item["wrong"]["both"] for item in shown(tab))
+    press_to(tab, "by-score", "group")
+    assert shown(tab) and all("group" in item["wrong"]["both"] for item in shown(tab))
 
 
 def test_without_scripts_and_on_paper_all_is_there(browser, out, page):
