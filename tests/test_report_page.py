@@ -5,6 +5,7 @@ import re
 import shutil
 from collections import Counter
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from hf_hardneg.cli import main
 from hf_hardneg.evaluation.charts import Series, draw_interval, draw_plane
 from hf_hardneg.evaluation.choices import choice_outcomes
 from hf_hardneg.evaluation.command import load_encoder, load_tasks
+from hf_hardneg.evaluation.images import ImageFile
 from hf_hardneg.evaluation.interpolate import RETENTION_TASKS, main_score
 from hf_hardneg.evaluation.mistakes import (
     ANY,
@@ -28,9 +30,10 @@ from hf_hardneg.evaluation.mistakes import (
     mark_texts,
     sample_mistakes,
 )
-from hf_hardneg.evaluation.page import main_value, write_report
+from hf_hardneg.evaluation.page import Extras, build_page, main_value, write_report
+from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, ChoiceTask
 from hf_hardneg.evaluation.thumbnails import FILE as PICTURES
-from hf_hardneg.evaluation.thumbnails import MAX_BYTES, make_thumbnail
+from hf_hardneg.evaluation.thumbnails import MAX_BYTES, make_thumbnail, make_thumbnails
 from hf_hardneg.start import build_model
 
 
@@ -382,6 +385,34 @@ def test_pictures_are_small_whatever_they_show():
     noise = np.random.default_rng(0).integers(0, 255, (900, 1300, 3), dtype=np.uint8)
     for image in (Image.fromarray(noise), Image.new("L", (3000, 20)), Image.new("RGB", (48, 48), "red")):
         assert len(make_thumbnail(image)) <= MAX_BYTES
+
+
+def test_no_picture_rather_than_another_of_the_same_name(tmp_path):
+    task = ChoiceTask("task", ONE_TRUE_TEXT)
+    for i, name in enumerate(("a/x/1.png", "b/x/1.png", "a/x/2.png", "a/x/3.png")):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), (60 * i, 0, 0)).save(file)
+        task.add("group", name, [ImageFile(file)], ["true", "false"])
+    (tmp_path / "a/x/3.png").unlink()
+    names = [("task", f"x/{i}.png") for i in (1, 2, 3)]
+    made = make_thumbnails({"task": task}, names)
+    assert list(made) == [("task", "x/2.png")]
+    assert Image.open(BytesIO(made["task", "x/2.png"])).getpixel((9, 9))[0] == pytest.approx(120, abs=4)
+
+
+def test_many_groups_are_folded_and_only_the_main_score_has_all_of_them(metrics):
+    many = json.loads(json.dumps(metrics))
+    for tables in (many["results"], many["differences"]):
+        for tasks in tables.values():
+            groups = tasks["winoground"]
+            tasks["winoground"] = {f"group {i}": groups["Object"] for i in range(30)} | {"macro": groups["macro"]}
+    page = build_page(many, [], {"winoground": {}}, {}, Extras())
+    section = page[page.index('id="panel-winoground"') : page.index('id="panel-inpaintcoco"')]
+    assert "<details><summary>group, 31 groups</summary>" in section
+    rows = Counter(re.findall(r'data-score="(\w+)"', section))
+    assert rows["group"] == 2 * 31 and rows["text"] == rows["image_to_text"] == 2
+    assert "No model gets a single item wrong." in page
 
 
 def test_marks_stand_where_the_numbers_say_and_names_are_escaped():

@@ -1,5 +1,6 @@
 """Small pictures of the items that a report shows, kept so that it can be made again without the photos."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from .images import LazyImage, UnusableImage
+from .images import UnusableImage
 from .tasks import Task
 
 
@@ -48,10 +49,13 @@ def make_thumbnails(tasks: Mapping[str, Task], wanted: Iterable[tuple[str, str]]
         names.setdefault(task, set()).add(name)
     made = {}
     for task, of_task in names.items():
-        images: dict[str, LazyImage] = {i.name: i for i in tasks[task].all_images() if i.name in of_task}
-        for name, image in images.items():
+        images = {image.key: image for image in tasks[task].all_images() if image.name in of_task}
+        counts = Counter(image.name for image in images.values())
+        for image in images.values():
+            if counts[image.name] > 1:  # which of them was meant is not told by the name: rather none than another
+                continue
             try:
-                made[task, name] = make_thumbnail(image.read())
+                made[task, image.name] = make_thumbnail(image.read())
             except UnusableImage:  # was there a moment ago; the page says that it is not there now
                 continue
     return made
