@@ -169,7 +169,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "evaluate",
         help="run models on benchmarks beside a control",
         description="Print one table with 95 %% intervals and, beside each model, its difference to the control; "
-        "write metrics.json, items.parquet (every item's scores) and table.md.",
+        "write metrics.json, items.parquet (every item's scores), table.md and report.html, a page to look at.",
     )
     parser.add_argument(
         "models",
@@ -187,7 +187,26 @@ def _run_evaluate(args: argparse.Namespace) -> None:
     from .evaluation.command import evaluate_to_folder
 
     table = evaluate_to_folder(args.models, args.benchmarks, args.control, args.out)
-    sys.stdout.write(f"{table}\n\nSaved in {args.out}\n")
+    sys.stdout.write(f"{table}\n\nSaved in {args.out}; look at {args.out}/report.html\n")
+
+
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "report",
+        help="make an evaluation's report.html again",
+        description="Of what hf-hardneg evaluate saved; further folders add the curve of hf-hardneg interpolate "
+        "(curve.json) and training curves (trainer_state.json, also of a checkpoint). Those of the models' own "
+        "folders are found by themselves.",
+    )
+    parser.add_argument("folder", metavar="DIR", help="the folder of hf-hardneg evaluate")
+    parser.add_argument("more", nargs="*", metavar="DIR", help="folders of interpolations and training runs")
+    parser.set_defaults(run=_run_report)
+
+
+def _run_report(args: argparse.Namespace) -> None:
+    from .evaluation.page import write_report
+
+    sys.stdout.write(f"Look at {write_report(Path(args.folder), [Path(more) for more in args.more])}\n")
 
 
 def _add_interpolate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -238,6 +257,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _add_audit(commands)
     _add_vocabulary(commands)
     _add_evaluate(commands)
+    _add_report(commands)
     _add_interpolate(commands)
     _add_config(commands)
     _add_inpaint(commands)

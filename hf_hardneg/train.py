@@ -297,6 +297,7 @@ def run(arguments: Arguments) -> dict[str, Any]:
         seconds[name] = time.perf_counter() - began
         outcomes[name] = collect_outcomes(trainer.model, processor, data.pairs, data.held_out)
         trainer.save_model()
+        trainer.save_state()  # its log, for the curves of `hf-hardneg report`
     results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
     return save_outputs(trainer, arguments, data, results, seconds)
 

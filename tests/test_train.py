@@ -70,6 +70,7 @@ def test_the_run_leaves_model_processor_metrics_figure_and_card(demo):
     for trained in (folder, folder / "control"):
         with safe_open(trained / "model.safetensors", "pt") as weights:
             assert "logit_scale" in weights.keys()
+        assert json.loads((trained / "trainer_state.json").read_text())["global_step"] == 12
     assert not list(folder.glob("**/*.bin")) and not list(folder.glob("**/*.pt"))
 
 

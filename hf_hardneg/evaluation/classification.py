@@ -1,7 +1,7 @@
 """Zero-shot classification: what fine-tuning may make a model forget."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -61,6 +61,10 @@ class ClassificationTask:
         """Digits that change with the prompts, the classes and the names of the images."""
         labels = [(image.name, label) for image, label in self.images]
         return digest([self.name, list(self.classes), list(self.templates), labels])
+
+    def all_images(self) -> Iterable[LazyImage]:
+        """The images to be classified."""
+        return [image for image, _ in self.images]
 
     def select(self, keep: Callable[[str], bool]) -> "ClassificationTask":
         """The images to be kept, by photo."""

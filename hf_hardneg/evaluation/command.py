@@ -149,9 +149,13 @@ def evaluate_models(specs: Sequence[str], benchmarks: Sequence[str], control: st
 
 
 def evaluate_to_folder(specs: Sequence[str], benchmarks: Sequence[str], control: str | None, out: str | Path) -> str:
-    """Evaluate, and write metrics.json, items.parquet and table.md to `out`; return the table."""
+    """Evaluate, and write metrics.json, items.parquet, table.md and the report to `out`; return the table."""
     from ..train import check_writable
     from .outputs import write_evaluation
+    from .page import write_report
 
     check_writable(out)
-    return write_evaluation(evaluate_models(specs, benchmarks, control), Path(out))
+    evaluation = evaluate_models(specs, benchmarks, control)
+    table = write_evaluation(evaluation, Path(out))
+    write_report(Path(out), tasks=evaluation.tasks)
+    return table

@@ -1,4 +1,4 @@
-"""What an evaluation leaves: metrics.json, items.parquet and table.md.
+"""What an evaluation leaves: metrics.json, items.parquet and table.md; `page` adds the report.
 
 metrics.json, schema "hf_hardneg.evaluation/1"; a change that breaks a reader raises the number:
 
@@ -6,10 +6,12 @@ metrics.json, schema "hf_hardneg.evaluation/1"; a change that breaks a reader ra
     models       name -> {paths, texts_cut}; several paths are training seeds of one model; texts_cut were longer than
                  the position table
     control      the name of the model that the others are compared with, or null
-    benchmarks   task -> {source, fingerprint, items, skipped}: as the user named it; digits that change with texts,
-                 items and names of images (embedded images are named by their content, files by folder and name); how
-                 many items (images, for retrieval and classification) it has; group -> reason -> how many were left
-                 out
+    date         of the run's end, ISO 8601 in UTC
+    benchmarks   task -> {source, fingerprint, items, belongs, skipped}: as the user named it; digits that change with
+                 texts, items and names of images (embedded images are named by their content, files by folder and
+                 name); how many items (images, for retrieval and classification) it has; image by image, which of an
+                 item's texts are true of it, or null for retrieval and classification; group -> reason -> how many
+                 were left out
     results      model -> task -> group -> score -> {value, low, high, n, chance, skipped}: percent, 95 % bootstrap
                  interval by photo (and by seed), items that were scored, percent expected of random scores or null,
                  items that were left out; group "macro" is the mean of the groups, "all" counts each item once
@@ -19,6 +21,8 @@ metrics.json, schema "hf_hardneg.evaluation/1"; a change that breaks a reader ra
     bootstrap    {resamples, level, seed}
     versions     of the packages that decide a result, and of Python
 
+report_images.parquet has the small pictures that the report shows: task, image (name), webp.
+
 items.parquet has a row for each model, seed, task and item: model, seed, task, group, item, images (names), texts,
 scores (cosines, image by image), outcomes (of choices, in [0, 1]), rank (of retrieval and classification, 0 is best).
 """
@@ -26,6 +30,7 @@ scores (cosines, image by image), outcomes (of choices, in [0, 1]), rank (of ret
 import json
 import platform
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +42,7 @@ from .choices import LOWER_IS_BETTER
 from .command import Evaluation
 from .intervals import LEVEL, RESAMPLES
 from .results import ALL, MACRO
+from .tasks import ChoiceTask
 
 
 SCHEMA = "hf_hardneg.evaluation/1"
@@ -60,11 +66,13 @@ def collect_evaluation(evaluation: Evaluation) -> dict[str, Any]:
             name: {"paths": paths, "texts_cut": evaluation.cut[name]} for name, paths in evaluation.models.items()
         },
         "control": evaluation.control,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "benchmarks": {
             name: {
                 "source": evaluation.sources[name],
                 "fingerprint": task.fingerprint(),
                 "items": len(task),
+                "belongs": task.belongs.tolist() if isinstance(task, ChoiceTask) else None,
                 "skipped": {group: dict(counts) for group, counts in evaluation.skipped[name].items() if counts},
             }
             for name, task in evaluation.tasks.items()

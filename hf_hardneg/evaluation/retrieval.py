@@ -1,7 +1,7 @@
 """Image-text retrieval, in chunks: what hard negatives may cost."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,6 +142,10 @@ class RetrievalTask:
     def fingerprint(self) -> str:
         """Digits that change with the captions and the names of the images."""
         return digest([self.name, self.folds, [i.name for i in self.images.values()], list(self.captions.values())])
+
+    def all_images(self) -> Iterable[LazyImage]:
+        """The images that have captions."""
+        return self.images.values()
 
     def select(self, keep: Callable[[str], bool]) -> "RetrievalTask":
         """The images to be kept, with their captions; folds are given up."""

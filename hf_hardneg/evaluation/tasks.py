@@ -77,6 +77,9 @@ class Task(Protocol):
     def fingerprint(self) -> str:
         """Digits that change with the texts, the items and the names of the images."""
 
+    def all_images(self) -> Iterable[LazyImage]:
+        """The images, for reports."""
+
 
 def digest(parts: Iterable[Any]) -> str:
     """Sixteen hexadecimal digits of anything that JSON can spell."""
@@ -173,6 +176,10 @@ class ChoiceTask:
         """Digits that change with the texts, the items and the names of the images."""
         names = [[self.images[key].name for key in keys] for keys in self.item_images]
         return digest([self.name, list(self.texts), names, self.item_texts, self.groups])
+
+    def all_images(self) -> Iterable[LazyImage]:
+        """The distinct images."""
+        return self.images.values()
 
     def select(self, keep: Callable[[str], bool]) -> "ChoiceTask":
         """The items whose first image's photo is to be kept; what was skipped is not divided."""
