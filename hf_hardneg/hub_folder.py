@@ -81,7 +81,7 @@ def detect_type(folder: Path) -> str:
     if "sdk" in _card_metadata(folder) or (folder / "app.py").is_file():
         return "space"
     is_model = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
-    is_dataset = any(folder.glob("*.parquet")) or any(folder.glob("data/**/*.parquet"))
+    is_dataset = any(folder.glob("*.parquet")) or any(folder.glob("*/*.parquet"))
     if is_model == is_dataset:
         found = "both weights and data" if is_model else "no config.json with *.safetensors, no *.parquet and no app.py"
         raise ValueError(f"What {folder} is cannot be told ({found}): say --type model, dataset or space.")

@@ -120,7 +120,7 @@ def save_outputs(
     results: Mapping[str, Results],
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Write metrics.json, recipe.yaml, results.png and README.md to the output folder; return the metrics."""
+    """Write metrics.json, recipe.yaml, training_args.json, results.png and README.md; return the metrics."""
     metrics = collect_metrics(arguments, data, results, seconds, trainer.state.global_step)
     if not trainer.is_world_process_zero():
         return metrics
@@ -129,9 +129,15 @@ def save_outputs(
     for name in ("", "control"):
         # Trainer pickles its arguments; recipe.yaml says the same as text, and only safetensors leave this house.
         (folder / name / "training_args.bin").unlink(missing_ok=True)
+    if model_args.lora_towers:
+        # Trainer's pushes of checkpoints leave the unfinished adapter here, which would be loaded before the weights.
+        for name in ("adapter_config.json", "adapter_model.safetensors"):
+            (folder / name).unlink(missing_ok=True)
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     recipe = {**asdict(model_args), **asdict(data_args), **_changed_arguments(args)}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    settings = json.dumps(_arguments(args), indent=1, sort_keys=True)
+    (folder / "training_args.json").write_text(settings + "\n", encoding="utf-8")
     title = f"{folder.name}: {data_args.dataset}, {metrics['training']['steps']} steps"
     draw_figure(results, folder / "results.png", title)
     judged_on = data_args.pairs or data_args.dataset
@@ -140,9 +146,15 @@ def save_outputs(
     return metrics
 
 
+def _arguments(args: Any) -> dict[str, Any]:
+    """Training arguments without secrets, per-process state, and where somebody pushed."""
+    hidden = {"local_rank", "logging_dir", "push_to_hub"}
+    values = json.loads(args.to_json_string())
+    return {key: value for key, value in values.items() if key not in hidden and not key.startswith("hub_")}
+
+
 def _changed_arguments(args: Any) -> dict[str, Any]:
-    """Training arguments that differ from their defaults, without secrets and per-process state."""
-    values, defaults = args.to_dict(), type(args)(output_dir=args.output_dir).to_dict()
-    hidden = {"hub_token", "local_rank", "logging_dir"}
-    changed = {key: value for key, value in values.items() if value != defaults.get(key) and key not in hidden}
+    """Those that differ from their defaults."""
+    defaults = _arguments(type(args)(output_dir=args.output_dir))
+    changed = {key: value for key, value in _arguments(args).items() if value != defaults.get(key)}
     return {"output_dir": args.output_dir, **changed, "num_negatives": args.num_negatives}

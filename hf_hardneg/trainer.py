@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from .embeddings import Embeddings, join_embeddings, split_embeddings
 from .evaluation.negatives import negatives_accuracy
 from .evaluation.pairs import score_pairs, summarize_pairs
 from .grad_cache import backward_in_chunks
+from .hub_errors import Patience
 from .losses import (
     batch_negatives_loss,
     distillation_loss,
@@ -128,6 +130,11 @@ class HardNegCLIPTrainer(Trainer):
                 "contrastive batch needs a larger per_device_train_batch_size (with grad_cache_rows it costs no "
                 "memory) or more processes."
             )
+
+    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
+        """Trainer's, tried again where the Hub is busy."""
+        begin = super().init_hf_repo
+        Patience(time.sleep).call(lambda: begin(token, private))
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """All that Trainer decays but the temperature, which decay would pull towards 1."""
@@ -235,6 +242,7 @@ class HardNegCLIPTrainer(Trainer):
         folder = Path(output_dir or self.args.output_dir or "")
         if self.args.should_save:
             adapted.save_pretrained(str(folder / "adapter"))
+            (folder / "adapter" / "README.md").unlink(missing_ok=True)  # peft's empty form; the card is one folder up
         self.model = merged(adapted)
         try:
             super().save_model(str(folder))

@@ -1,6 +1,7 @@
 """The training arguments of `HardNegCLIPTrainer`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from transformers import TrainingArguments
 
@@ -50,6 +51,9 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
             "chunk, exact, for one more forward pass."
         },
     )
+    hub_tag: str | None = field(
+        default=None, metadata={"help": "With push_to_hub: a tag for the release, such as v1, on its commit."}
+    )
     # The collator needs the image and text columns, which Trainer would take for unused.
     remove_unused_columns: bool = field(default=False, metadata={"help": "Must stay false: the collator reads rows."})
 
@@ -71,3 +75,7 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
             raise ValueError("No loss uses the negatives: set batch_negatives, own_negatives_weight, or K to 0.")
         if self.remove_unused_columns:
             raise ValueError("remove_unused_columns must be false: the collator reads the image and text columns.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the token: Trainer pickles its arguments into every checkpoint, and uploads them."""
+        return {**self.__dict__, "hub_token": None}
