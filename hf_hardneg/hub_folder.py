@@ -18,7 +18,7 @@ CARD = "README.md"
 MANIFEST = ".hf_hardneg.json"
 # Trainer's checkpoints and logs, the control's weights (its results are in the card), and pickles: only safetensors
 # leave this house.
-NOT_OF_A_MODEL = ("checkpoint-*/**", "control/**", "runs/**", "**/*.bin", "**/*.pt", "**/*.pth", "**/*.pkl")
+NOT_OF_A_MODEL = ("checkpoint-*/**/*", "control/**/*", "runs/**/*", "**/*.bin", "**/*.pt", "**/*.pth", "**/*.pkl")
 CHUNK = 1 << 20
 
 

@@ -201,6 +201,8 @@ class Handler(BaseHTTPRequestHandler):
             return refuse(404, "Sorry, we can't find the page you are looking for.")
         except Answer as answer:
             return answer
+        except Exception as error:  # a mistake of this file: nothing that a client would try again
+            return refuse(418, f"{type(error).__name__} in the test's server: {error}")
 
     def send(self, answer, truncate):
         self.send_response(answer.status)
@@ -264,7 +266,7 @@ class Handler(BaseHTTPRequestHandler):
         raise Answer(200, {"type": "user", "name": self.account["name"], "orgs": orgs, "auth": auth})
 
     def create(self):
-        wish = json.loads(self.body)
+        wish = {"type": "model", **json.loads(self.body)}
         repo_id = f"{wish.get('organization') or (self.account or {}).get('name')}/{wish['name']}"
         self.need_write(repo_id)
         url = f"{self.hub.url}/{repo_id}" if wish["type"] == "model" else f"{self.hub.url}/{wish['type']}s/{repo_id}"
