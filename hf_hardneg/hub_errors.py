@@ -104,8 +104,9 @@ class Patience:
 
 
 def _short(error: BaseException) -> str:
-    status = status_of(error)
-    return f"status {status}" if status else f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    status, root = status_of(error), list(_causes(error))[-1]
+    first_line = (str(root).splitlines() or [""])[0]
+    return f"status {status}" if status else f"{type(root).__name__}: {first_line}"
 
 
 def explain(error: BaseException, repo: str, user: str | None) -> str:

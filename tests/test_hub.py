@@ -19,7 +19,6 @@ from hf_hardneg.hub_folder import MANIFEST
 
 
 TOKEN = "hf_0SecretOfAnn0SecretOfAnn0Secret"
-MARK = 0.0001  # what the fake clock's waits are told from
 
 
 @pytest.fixture
@@ -29,7 +28,9 @@ def hub(monkeypatch, tmp_path):
     with Hub() as hub:
         hub.add_token(TOKEN, "ann", orgs=["org"])
         hub.waits = []
-        for name, value in {"ENDPOINT": hub.url, "HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True}.items():
+        url = {"ENDPOINT": hub.url, "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}"}
+        switches = {"HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True, "HF_HUB_DISABLE_PROGRESS_BARS": True}
+        for name, value in {**url, **switches}.items():
             monkeypatch.setattr(constants, name, value)
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         clock = SimpleNamespace(sleep=hub.waits.append, time=lambda: 0.0)
