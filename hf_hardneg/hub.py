@@ -10,6 +10,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from .hub_folder import MANIFEST, TYPES, LocalFile, digest, plan_changes, read_f
 MAIN = "main"
 MOVED = 412  # main is no longer where the commit was to go on from
 NAMES = 5  # of files that an error lists
+READERS = 8  # files that are read back at a time
 
 
 @dataclass(frozen=True)
@@ -263,13 +265,15 @@ def _compare(remote: Remote, files: dict[str, LocalFile], commit: str) -> None:
         PushError: If one is not there or has other bytes.
     """
     _, there = remote.patience.call(lambda: _listing(remote, commit))
-    wrong = [path for path, file in files.items() if not file.is_at(there.get(path))]
-    with TemporaryDirectory() as folder:
-        for path, file in files.items():
-            got = remote.patience.call(lambda path=path: _fetch(remote, path, commit, folder))  # type: ignore[misc]
-            if digest(got).sha256 != file.sha256 and path not in wrong:
-                wrong.append(path)
-            got.unlink()
+
+    def differs(path: str) -> bool:
+        with TemporaryDirectory() as folder:  # of its own, so that only a few files are here at a time
+            got = remote.patience.call(lambda: _fetch(remote, path, commit, folder))
+            return not files[path].is_at(there.get(path)) or digest(got).sha256 != files[path].sha256
+
+    missing = [path for path in files if path not in there]
+    with ThreadPoolExecutor(READERS) as readers:
+        wrong = missing or [path for path, bad in zip(files, readers.map(differs, files), strict=True) if bad]
     if wrong:
         raise PushError(
             f"Commit {commit} of {remote} does not hold what was sent: {', '.join(wrong[:NAMES])} of {len(wrong)} "

@@ -143,6 +143,7 @@ class Handler(BaseHTTPRequestHandler):
     """One request: find the fault, the account and the route; all state changes under one lock."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else every answer waits 40 ms for the client's acknowledgment
     hub: Hub
 
     def log_message(self, *_):

@@ -112,7 +112,7 @@ def test_only_what_was_published_formerly_is_deleted(hub, folder):
 
 
 def test_more_files_than_one_page_of_the_listing(hub, folder):
-    write(folder, {f"parts/{i}.txt": str(i) for i in range(120)})
+    write(folder, {f"parts/{i}.txt": str(i) for i in range(60)})
     push(hub, folder)
     assert not push(hub, folder).created
     (folder / "parts" / "7.txt").unlink()
@@ -362,7 +362,7 @@ def test_a_hundred_pushes_under_faults_end_whole_or_leave_nothing(hub, tmp_path,
             ends["nothing new"] += 1
         else:
             # The answer to the commit was lost, or the Hub, when it was done: whole all the same, and run again, verified.
-            assert whole
+            assert whole and (isinstance(error, Killed) or "is there, whole" in str(error) or "Run it again" in str(error))
             ends["whole, but not verified"] += 1
         assert error is None or isinstance(error, Killed) or ("\n" not in str(error) and TOKEN not in repr(error))
         again = publish_folder(folder, repo_id, repo_type, sleep=hub.waits.append)
