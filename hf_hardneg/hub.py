@@ -246,7 +246,9 @@ def _commit(
             formerly = read_manifest(_fetch(remote, MANIFEST, head, folder).read_bytes())
     add, delete = plan_changes(files, there, formerly)
     if tagged and (add or delete or tagged != head):
-        raise PushError(f"The tag {tag} of {remote} is at commit {tagged[:12]} already, which is another: take a new one.")
+        raise PushError(
+            f"The tag {tag} of {remote} is at commit {tagged[:12]} already, which is another: take a new one."
+        )
     if not add and not delete:
         return head, remote.sent_on not in (None, head)
     remote.sent_on = head

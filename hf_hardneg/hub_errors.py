@@ -126,7 +126,9 @@ def explain(error: BaseException, repo: str, user: str | None) -> str:
     if LocalTokenNotFoundError in kinds:
         return f"Cannot push {repo} without a token: log in with `hf auth login`, or set HF_TOKEN ({TOKENS})."
     if GatedRepoError in kinds:
-        return f"The {repo} is gated and {user} is not on its list: ask for access on its page, or choose another name."
+        return (
+            f"The {repo} is gated and {user} is not on its list: ask for access on its page, or choose another name."
+        )
     if status == 401 and (user is None or "credentials" in reason):
         return f"The Hub refused the token (401): log in anew with `hf auth login`, or set HF_TOKEN ({TOKENS})."
     if RepositoryNotFoundError in kinds:

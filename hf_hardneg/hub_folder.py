@@ -83,7 +83,9 @@ def detect_type(folder: Path) -> str:
     is_model = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
     is_dataset = any(folder.glob("*.parquet")) or any(folder.glob("*/*.parquet"))
     if is_model == is_dataset:
-        found = "both weights and data" if is_model else "no config.json with *.safetensors, no *.parquet and no app.py"
+        found = (
+            "both weights and data" if is_model else "no config.json with *.safetensors, no *.parquet and no app.py"
+        )
         raise ValueError(f"What {folder} is cannot be told ({found}): say --type model, dataset or space.")
     return "model" if is_model else "dataset"
 

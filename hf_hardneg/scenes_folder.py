@@ -38,7 +38,11 @@ def write_scenes(folder: str | Path, rows: int = 12000, pairs_per_concept: int =
         task_categories=["zero-shot-image-classification"],
         tags=["hard-negatives", "synthetic", "hf_hardneg"],
         configs=[
-            {"config_name": "captions", "default": True, "data_files": [{"split": "train", "path": "captions/*.parquet"}]},
+            {
+                "config_name": "captions",
+                "default": True,
+                "data_files": [{"split": "train", "path": "captions/*.parquet"}],
+            },
             {"config_name": "pairs", "data_files": [{"split": "test", "path": "pairs/*.parquet"}]},
         ],
     )

@@ -28,7 +28,10 @@ def hub(monkeypatch, tmp_path):
     with Hub() as hub:
         hub.add_token(TOKEN, "ann", orgs=["org"])
         hub.waits = []
-        url = {"ENDPOINT": hub.url, "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}"}
+        url = {
+            "ENDPOINT": hub.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+        }
         switches = {"HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True, "HF_HUB_DISABLE_PROGRESS_BARS": True}
         for name, value in {**url, **switches}.items():
             monkeypatch.setattr(constants, name, value)
@@ -43,7 +46,9 @@ def hub(monkeypatch, tmp_path):
 def folder(tmp_path):
     """A small model folder, with things in it that are not to be published."""
     folder = tmp_path / "my-clip"
-    write(folder, {"config.json": "{}", "model.safetensors": "w" * 5000, "adapter/adapter_model.safetensors": "a" * 90})
+    write(
+        folder, {"config.json": "{}", "model.safetensors": "w" * 5000, "adapter/adapter_model.safetensors": "a" * 90}
+    )
     write(folder, {"README.md": '---\nlicense: mit\n---\nfrom_pretrained("outputs/my-clip")\n'})
     write(folder, {"checkpoint-2/optimizer.pt": "o", "control/model.safetensors": "c", "training_args.bin": "p"})
     return folder
@@ -152,7 +157,9 @@ def test_a_tag_is_never_moved(hub, folder):
 
 
 @pytest.mark.parametrize("fault", [Fault("status", 500), Fault("status", 503), Fault("drop"), Fault("lose")])
-@pytest.mark.parametrize("where", ["/whoami", "/repos/create", "/commit/", "/validate-yaml", "/refs", "/tag/", "/lfs-data"])
+@pytest.mark.parametrize(
+    "where", ["/whoami", "/repos/create", "/commit/", "/validate-yaml", "/refs", "/tag/", "/lfs-data"]
+)
 def test_faults_that_pass_are_waited_for_and_nothing_is_done_twice(hub, folder, where, fault):
     methods = {"/whoami": "GET", "/refs": "GET", "/lfs-data": "GET"}
     hub.find_fault = faults((methods.get(where, "POST"), where, fault, 2))
@@ -298,7 +305,9 @@ def test_the_command_says_what_it_did_and_tells_types_apart(hub, folder, tmp_pat
     cli(["push", str(folder), "org/my-clip", "--private"])
     assert "read back and equal by SHA-256" in capsys.readouterr().out
     write(tmp_path / "unknown", {"notes.txt": ""})
-    with pytest.raises(SystemExit, match=r"error: What .*unknown is cannot be told.*say --type model, dataset or space"):
+    with pytest.raises(
+        SystemExit, match=r"error: What .*unknown is cannot be told.*say --type model, dataset or space"
+    ):
         cli(["push", str(tmp_path / "unknown"), "org/x"])
     with pytest.raises(SystemExit, match="error: There is no folder"):
         cli(["push", str(tmp_path / "nowhere"), "org/x", "--type", "model"])
@@ -362,7 +371,9 @@ def test_a_hundred_pushes_under_faults_end_whole_or_leave_nothing(hub, tmp_path,
             ends["nothing new"] += 1
         else:
             # The answer to the commit was lost, or the Hub, when it was done: whole all the same, and run again, verified.
-            assert whole and (isinstance(error, Killed) or "is there, whole" in str(error) or "Run it again" in str(error))
+            assert whole and (
+                isinstance(error, Killed) or "is there, whole" in str(error) or "Run it again" in str(error)
+            )
             ends["whole, but not verified"] += 1
         assert error is None or isinstance(error, Killed) or ("\n" not in str(error) and TOKEN not in repr(error))
         again = publish_folder(folder, repo_id, repo_type, sleep=hub.waits.append)

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from conftest import CAPTIONS
@@ -77,7 +76,9 @@ def remote_files(hub, kind, repo_id, revision="main"):
 def assert_no_token(hub, *texts):
     """The token is nowhere but in the Authorization header."""
     bodies = [part for method, path, headers, body in hub.requests for part in (path, repr(headers), repr(body))]
-    stored = [repr(blob.data) for repo in hub.repos.values() for c in repo.commits.values() for blob in c.files.values()]
+    stored = [
+        repr(blob.data) for repo in hub.repos.values() for c in repo.commits.values() for blob in c.files.values()
+    ]
     assert not [text[:200] for text in (*bodies, *stored, *texts) if TOKEN in text]
 
 
