@@ -2,8 +2,8 @@
 
 1. Ask who the token belongs to, find or make the repo, and see that it can be written to.
 2. List what is there, compare hashes, upload large files (invisible until a commit names them), and commit on top of
-   what was listed. Whatever fails on the way is begun anew from the listing: if the commit was done and only its answer
-   lost, the listing shows it, and there is nothing left to commit.
+   what was listed. Whatever fails on the way is begun anew from the listing: if the commit was done and only its
+   answer lost, the listing shows it, and there is nothing left to commit.
 3. Read everything back at that commit, and compare it by SHA-256.
 4. Only then make it public, if that is wished, and tag it.
 """
@@ -63,6 +63,7 @@ class Remote:
     patience: Patience
     user: str | None = None
     is_private: bool = False
+    is_new: bool = False
     sent_on: str | None = None  # the commit on top of which ours was last sent
     commit: str | None = None  # ours
 
@@ -161,6 +162,7 @@ def open_repo(remote: Remote, private: bool | None = None, sdk: str | None = Non
             options: dict[str, Any] = {"private": None if private is None else True, "exist_ok": True}
             patience.call(lambda: api.create_repo(**remote.place, **options, space_sdk=sdk))
             info = patience.call(lambda: api.repo_info(**remote.place))
+            remote.is_new = True
         # Asks how a file would be uploaded, which only those who may write are told.
         probe = CommitOperationAdd("README.md", b"\n")
         patience.call(lambda: api.preupload_lfs_files(additions=[probe], **remote.place))
@@ -185,9 +187,9 @@ def publish_folder(
 ) -> Published:
     """Make a repo hold what a folder holds, by one commit, or none where nothing differs.
 
-    The folder wins over what the repo has at the same paths. Of the repo's other files, those are deleted that a former
-    publish wrote (the repo's `.hf_hardneg.json` lists them) and the folder has no more; what others put there stays.
-    In the card, code that loads the local folder is made to load the repo.
+    The folder wins over what the repo has at the same paths. Of the repo's other files, those are deleted that a
+    former publish wrote (the repo's `.hf_hardneg.json` lists them) and the folder has no more; what others put there
+    stays. In the card, code that loads the local folder is made to load the repo.
 
     Args:
         folder: See `hub_folder.read_folder` on what is left out.
@@ -252,7 +254,7 @@ def _commit(
     if not add and not delete:
         return head, remote.sent_on not in (None, head)
     remote.sent_on = head
-    operations = [
+    operations: list[Any] = [
         *(CommitOperationAdd(path, files[path].source) for path in add),
         *(CommitOperationDelete(path, is_folder=False) for path in delete),
     ]

@@ -1,4 +1,4 @@
-"""What can go wrong between here and the Hub: what passes by itself is waited for, the rest gets one clear sentence."""
+"""What goes wrong between here and the Hub: what passes by itself is waited for, the rest gets one clear sentence."""
 
 import json
 import logging
@@ -134,9 +134,12 @@ def explain(error: BaseException, repo: str, user: str | None) -> str:
     if RepositoryNotFoundError in kinds:
         return f"There is no {repo} that {user} can see: check the name, and whether the token may see it ({TOKENS})."
     if status in (401, 403):
-        return f"{user} may not write to the {repo}{reason}: choose another name, or a token with write access ({TOKENS})."
+        return (
+            f"{user} may not write to the {repo}{reason}: choose another name, or a token that can write ({TOKENS})."
+        )
     if status == 409:
         return f"The name of the {repo} is taken{reason}: choose another one."
     if is_passing(error):
-        return f"The Hub could not be reached, or not long enough, to push {repo} ({_short(error)}). Run it again: it goes on where it was."
+        missed = f"The Hub could not be reached, or not long enough, to push {repo} ({_short(error)})."
+        return f"{missed} Run it again: it goes on where it was."
     return f"The Hub did not take the {repo} ({_short(error)}){reason}."

@@ -13,8 +13,8 @@ from huggingface_hub import RepoCard
 
 TYPES = ("model", "dataset", "space")
 CARD = "README.md"
-# Lists what we published, so that what is gone from the folder later can be told from what others put there. Loaders of
-# datasets pass over names that start with a dot.
+# Lists what we published, so that what is gone from the folder later can be told from what others put there. Loaders
+# of datasets pass over names that start with a dot.
 MANIFEST = ".hf_hardneg.json"
 # Trainer's checkpoints and logs, the control's weights (its results are in the card), and pickles: only safetensors
 # leave this house.
@@ -117,7 +117,8 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
     Left out is what is hidden or a cache and, of a model, `NOT_OF_A_MODEL`.
 
     Raises:
-        ValueError: If there is no such folder, nothing in it, or a file holds the token.
+        ValueError: If there is no such folder, nothing in it, a file holds the token, or a script is where
+            `load_dataset` would stumble over it.
     """
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}.")
@@ -134,6 +135,11 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
             card = path.read_text(encoding="utf-8")
             source = address_card(card, folder.resolve().name, repo_id).encode()
         files[inside.as_posix()] = digest(source, token.encode())
+    script = f"{repo_id.split('/')[-1]}.py"
+    if repo_type == "dataset" and script in files:
+        raise ValueError(
+            f"datasets loads no repo with a {script} at its root: move it into a folder, such as scripts/."
+        )
     if not files:
         raise ValueError(f"There is no file to publish in {folder}.")
     manifest = json.dumps({"published with hf_hardneg": sorted(files)}, indent=1) + "\n"

@@ -22,8 +22,8 @@ def build_model_card(results: Mapping[str, Results], model_name: str, dataset: s
         dataset: Name of the evaluation data.
         facts: What the template names: title, base, rows, num_negatives, concepts, version, location, has_control,
             steps, batch_size, learning_rate, weight_decay, seed, data, skipped, negatives, rejections, limits, audit
-            (None where there is none), temperature, language_model, minutes, hardware, and for the metadata license,
-            base_model, dataset_id (each None where it is not known).
+            (None where there is none), lora_towers, temperature, language_model, minutes, hardware, and for the
+            metadata license, base_model, dataset_id (each None where it is not known).
 
     Returns:
         Markdown with a YAML header.

@@ -146,6 +146,7 @@ def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, A
         "rejections": _counts(data["rejections"]),
         "limits": LIMITS_OF_SCENES if data_args.dataset == "scenes" else LIMITS_OF_PHOTOS,
         "audit": data["audit"],
+        "lora_towers": " and ".join(model_args.lora_towers),
         "temperature": data_args.temperature,
         "language_model": data_args.language_model,
         "minutes": f"{metrics['training']['seconds'].get(list(metrics['results'])[-1], 0) / 60:.1f}",

@@ -1,12 +1,12 @@
 """`--push_to_hub`: how a training run and the Hub fit together.
 
 Trainer pushes by `hub_strategy`: checkpoints while it trains, and at its end weights that have neither metrics nor a
-card yet, all to one branch. So that main never shows anything half-done, Trainer's pushes of checkpoints go to a branch
-of their own, its push at the end is left out, and the release is one commit to main when everything is there.
+card yet, all to one branch. So that main never shows anything half-done, Trainer's pushes of checkpoints go to a
+branch of their own, its push at the end is left out, and the release is one commit to main when everything is there.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transformers.trainer_utils import HubStrategy, SaveStrategy
 
@@ -38,8 +38,12 @@ def prepare_release(args: "HardNegCLIPTrainingArguments") -> None:
     remote = sign_in(args.hub_model_id or Path(str(args.output_dir)).resolve().name, "model", args.hub_token)
     open_repo(remote, args.hub_private_repo)
     args.hub_model_id = remote.repo_id
+    if args.hub_private_repo is False and not remote.is_new:
+        args.hub_private_repo = (
+            None  # as Trainer has it, this is about new repos: nothing private becomes public by it
+        )
     if pushes_checkpoints(args):
-        branch = {"branch": args.hub_revision, "exist_ok": True}
+        branch: dict[str, Any] = {"branch": args.hub_revision, "exist_ok": True}
         with one_sentence(remote):
             remote.patience.call(lambda: remote.api.create_branch(**remote.place, **branch))
 
@@ -53,7 +57,7 @@ def release(args: "HardNegCLIPTrainingArguments") -> "Published":
     from .hub import publish_folder
     from .hub_errors import PushError
 
-    options = {"private": args.hub_private_repo, "token": args.hub_token, "tag": args.hub_tag}
+    options: dict[str, Any] = {"private": args.hub_private_repo, "token": args.hub_token, "tag": args.hub_tag}
     try:
         return publish_folder(str(args.output_dir), str(args.hub_model_id), "model", **options)
     except PushError as error:

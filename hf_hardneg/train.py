@@ -269,8 +269,8 @@ def run(arguments: Arguments) -> dict[str, Any]:
     runs = {f"K = {args.num_negatives}": replace(args, push_to_hub=pushes_checkpoints(args))}
     if model_args.control and args.num_negatives:
         _check_control(args)
-        control = {"num_negatives": 0, "output_dir": str(folder / CONTROL), "push_to_hub": False}
-        runs = {CONTROL: replace(args, **control), **runs}
+        control = replace(args, num_negatives=0, output_dir=str(folder / CONTROL), push_to_hub=False)
+        runs = {CONTROL: control, **runs}
     seconds = {}
     for name, run_args in runs.items():
         began = time.perf_counter()

@@ -14,12 +14,34 @@ ROOT = Path(__file__).parent.parent
 CARDS = sorted((ROOT / "model_cards").glob("*.md"))
 MINIATURE = json.loads((ROOT / "benchmarks" / "miniature" / "results.json").read_text())
 FACTS = {
-    "title": "hardneg-clip", "base": "openai/clip-vit-base-patch32", "location": "org/hardneg-clip", "rows": 10, "version": "0.1.0",
-    "num_negatives": 3, "concepts": "object, color", "has_control": True, "steps": 5, "batch_size": 8, "learning_rate": 1e-5,
-    "weight_decay": 0.1, "seed": 0, "data": "org/data", "skipped": "none", "negatives": "color 3", "rejections": "none",
-    "limits": "Small.", "temperature": 1.35, "language_model": None, "minutes": "0.1", "hardware": "1 core", "audit": None,
-    "license": None, "base_model": "openai/clip-vit-base-patch32", "dataset_id": "org/data",
-}  # fmt: skip
+    "title": "hardneg-clip",
+    "base": "openai/clip-vit-base-patch32",
+    "location": "org/hardneg-clip",
+    "rows": 10,
+    "version": "0.1.0",
+    "num_negatives": 3,
+    "concepts": "object, color",
+    "has_control": True,
+    "steps": 5,
+    "batch_size": 8,
+    "learning_rate": 1e-05,
+    "weight_decay": 0.1,
+    "seed": 0,
+    "data": "org/data",
+    "skipped": "none",
+    "negatives": "color 3",
+    "rejections": "none",
+    "limits": "Small.",
+    "temperature": 1.35,
+    "language_model": None,
+    "minutes": "0.1",
+    "hardware": "1 core",
+    "audit": None,
+    "lora_towers": "",
+    "license": None,
+    "base_model": "openai/clip-vit-base-patch32",
+    "dataset_id": "org/data",
+}
 
 
 def check_metadata(card):
