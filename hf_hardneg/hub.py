@@ -66,6 +66,7 @@ class Remote:
     is_new: bool = False
     sent_on: str | None = None  # the commit on top of which ours was last sent
     commit: str | None = None  # ours
+    is_compared: bool = False
 
     def __str__(self) -> str:
         return f"{self.repo_type} {self.repo_id}"
@@ -106,7 +107,8 @@ def one_sentence(remote: Remote) -> Iterator[None]:
     except (HTTPError, OSError, RuntimeError, ValueError) as error:
         said = explain(error, str(remote), remote.user)
         if remote.commit:
-            said += f" Commit {remote.commit} is there, whole, but what was to follow it is not done."
+            compared = "whole and compared" if remote.is_compared else "whole, but was not compared yet"
+            said += f" Commit {remote.commit} is there, {compared}: run it again for what is missing."
         raise PushError(said.replace(str(remote.api.token), "<token>")) from error
 
 
@@ -219,6 +221,7 @@ def publish_folder(
         commit, created = call(lambda: _commit(remote, files, message, tag, tagged), also=(MOVED,))
         remote.commit = commit if created else None
         _compare(remote, files, commit)
+        remote.is_compared = True
         if private is False and remote.is_private:
             call(lambda: api.update_repo_settings(**remote.place, private=False))
         if tag and not tagged:

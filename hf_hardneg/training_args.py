@@ -10,7 +10,7 @@ LAYOUTS = ("auto", "tree", "padded")
 LOSSES = ("auto", "softmax", "sigmoid")
 
 
-@dataclass
+@dataclass(repr=False)  # TrainingArguments' own shows no token
 class HardNegCLIPTrainingArguments(TrainingArguments):
     """`transformers.TrainingArguments` and what hard negatives need; `label_smoothing_factor` is heeded, too."""
 
