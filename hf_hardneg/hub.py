@@ -50,7 +50,10 @@ class Published:
     def __str__(self) -> str:
         done = "pushed in commit" if self.created else "were there already, in commit"
         said = f"{len(self.files)} files {done} {self.commit[:12]}, read back and equal by SHA-256: {self.url}"
-        return f"{said}\nLeft out: {', '.join(self.left_out)}" if self.left_out else said
+        kept = {path.split("/")[0] for path in self.files}
+        tops = {path: path.split("/")[0] for path in self.left_out}
+        names = dict.fromkeys(path if top in kept else top for path, top in tops.items())
+        return f"{said}\nLeft out: {', '.join(names)}" if names else said
 
 
 @dataclass
@@ -213,7 +216,7 @@ def publish_folder(
     remote = sign_in(repo_id, repo_type, token, sleep)
     files, left_out = read_folder(folder, repo_type, remote.repo_id, str(remote.api.token))
     open_repo(remote, private, sdk)
-    message = message or f"Publish {folder.resolve().name} with hf_hardneg {__version__}"
+    message = message or f"Publish {remote.repo_id.split('/')[-1]} with hf_hardneg {__version__}"
     api, call = remote.api, remote.patience.call
     with one_sentence(remote):
         tags = {ref.name: ref.target_commit for ref in call(lambda: api.list_repo_refs(**remote.place)).tags}

@@ -127,7 +127,7 @@ def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, A
     model_args, data_args, args = arguments
     data = metrics["data"]
     return {
-        "title": Path(str(args.output_dir)).name,
+        "title": Path(str(args.hub_model_id or args.output_dir)).name,
         "base": model_args.model_name_or_path or "The miniature start model of hf_hardneg",
         "location": args.hub_model_id or args.output_dir,
         "rows": data["rows"],
