@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 from datasets import DatasetDict, load_dataset
-from huggingface_hub import HfApi
 
+from hf_hardneg.hub import Published, publish_folder
 from hf_hardneg.inpainting.export import export_pairs, write_card
 from hf_hardneg.inpainting.export_card import RECORD
 
@@ -45,20 +45,15 @@ def export_folder(folder: str | Path, out: str | Path | None, unreviewed: bool =
     return Path(out)
 
 
-def push(folder: Path, repo: str, private: bool) -> str:
-    """Upload an exported folder to a dataset repository of the Hub as one commit; returns the commit's address."""
+def push(folder: Path, repo: str, private: bool) -> Published:
+    """Publish an exported folder as a dataset repository of the Hub, in one commit that is read back and compared.
+
+    Raises:
+        PushError: In one sentence, if it did not work.
+    """
     summary = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     write_card({**summary, "location": repo}, folder)
-    api = HfApi()
-    api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
-    commit = api.upload_folder(
-        repo_id=repo,
-        repo_type="dataset",
-        folder_path=folder,
-        delete_patterns=["data/*"],  # files of an earlier version with other names would be read as rows, too
-        commit_message=f"{summary['pairs']} pairs",
-    )
-    return str(commit.commit_url)
+    return publish_folder(folder, repo, "dataset", private=private or None, message=f"{summary['pairs']} pairs")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -232,6 +233,54 @@ def _run_interpolate(args: argparse.Namespace) -> None:
     sys.stdout.write(interpolate(args.start, args.tuned, args.out, args.benchmarks, args.max_loss) + "\n")
 
 
+def _add_scenes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "scenes",
+        help="write rendered scenes and their inpainted pairs as a dataset folder",
+        description="The offline data of `--dataset scenes` as Parquet with a card: captioned scenes, and pairs with "
+        "InpaintCOCO's columns.",
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument("--rows", type=int, default=12000, help="captioned scenes to train on (default 12000)")
+    parser.add_argument("--pairs_per_concept", type=int, default=300, help="held-out pairs (default 300)")
+    parser.set_defaults(run=_run_scenes)
+
+
+def _run_scenes(args: argparse.Namespace) -> None:
+    from .scenes_folder import write_scenes
+
+    write_scenes(args.out, args.rows, args.pairs_per_concept)
+    sys.stdout.write(f"Saved in {args.out}\n")
+
+
+def _add_push(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "push",
+        help="publish a folder that a command has written",
+        description="One commit that appears whole or not at all, read back and compared; nothing if all is there "
+        "already. The token is that of `hf auth login` or HF_TOKEN.",
+    )
+    parser.add_argument("folder", help="a trained model, a dataset with its card, or a Space (a metric)")
+    parser.add_argument("repo_id", help="owner/name")
+    parser.add_argument("--type", choices=("model", "dataset", "space"), help="default: told from what is in it")
+    parser.add_argument("--tag", help="a name for what is published, such as v1")
+    visible = parser.add_mutually_exclusive_group()
+    visible.add_argument("--private", action="store_true", default=None, help="a new repo is private")
+    visible.add_argument(
+        "--public", action="store_false", dest="private", help="the repo is public, from when all is there"
+    )
+    parser.set_defaults(run=_run_push)
+
+
+def _run_push(args: argparse.Namespace) -> None:
+    from .hub import publish_folder
+    from .hub_folder import detect_type
+
+    repo_type = args.type or detect_type(Path(args.folder))
+    published = publish_folder(args.folder, args.repo_id, repo_type, private=args.private, tag=args.tag)
+    sys.stdout.write(f"{published}\n")
+
+
 def _add_config(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "config",
@@ -251,6 +300,7 @@ def _add_inpaint(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; a mistake of the user's ends it with one sentence instead of a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     parser = argparse.ArgumentParser(prog="hf-hardneg", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_negatives(commands)
@@ -259,6 +309,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     _add_evaluate(commands)
     _add_report(commands)
     _add_interpolate(commands)
+    _add_scenes(commands)
+    _add_push(commands)
     _add_config(commands)
     _add_inpaint(commands)
     args = parser.parse_args(argv)

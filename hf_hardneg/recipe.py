@@ -141,6 +141,8 @@ def _read_recipe(name: str, known: Sequence[str]) -> dict[str, object]:
     if not isinstance(recipe, dict):
         raise ValueError(f"Recipe {name} must hold 'key: value' lines, got {type(recipe).__name__}.")
     for key in recipe:
+        if key == "hub_token":
+            raise ValueError(f"Recipe {name} holds a hub_token; keep it out of files: `hf auth login`, or HF_TOKEN.")
         if key not in known:
             raise ValueError(f"Recipe {name} has the unknown key {key!r}.{did_you_mean(str(key), known)}")
     return recipe

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .recipe import Arguments, DataArguments, ModelArguments, parse_arguments
+from .release import prepare_release, pushes_checkpoints, release
 from .training_args import HardNegCLIPTrainingArguments
 
 
@@ -243,6 +244,7 @@ def train_model(
         pairs=data.pairs if evaluates else None,
     )
     trainer.train(resume_from_checkpoint=find_checkpoint(args))
+    trainer.args.push_to_hub = False  # its checkpoints are there; the release is one commit, when card and metrics are
     return trainer, processor
 
 
@@ -272,6 +274,8 @@ def run(arguments: Arguments) -> dict[str, Any]:
     model_args, data_args, args = arguments
     folder = Path(args.output_dir or "")
     check_writable(folder)
+    if args.push_to_hub and args.process_index == 0:
+        prepare_release(args)  # whether it can be pushed is better known before the training
     start = model_args.model_name_or_path or str(START_MODEL)
     model, processor = load_model(start)
     with args.main_process_first(desc="preparing data"):
@@ -286,10 +290,11 @@ def run(arguments: Arguments) -> dict[str, Any]:
     if data.skipped:
         logger.warning(f"Skipped: {dict(data.skipped)}")
     outcomes = {START: collect_outcomes(model.to(args.device), processor, data.pairs, data.held_out)}
-    runs = {f"K = {args.num_negatives}": args}
+    runs = {f"K = {args.num_negatives}": replace(args, push_to_hub=pushes_checkpoints(args))}
     if model_args.control and args.num_negatives:
         _check_control(args)
-        runs = {CONTROL: replace(args, num_negatives=0, output_dir=str(folder / CONTROL)), **runs}
+        control = replace(args, num_negatives=0, output_dir=str(folder / CONTROL), push_to_hub=False)
+        runs = {CONTROL: control, **runs}
     seconds = {}
     for name, run_args in runs.items():
         began = time.perf_counter()
@@ -310,11 +315,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         if arguments[2].process_index:
             logging.getLogger("hf_hardneg").setLevel(logging.ERROR)  # what there is to say, the first process says
         metrics = run(arguments)
+        released = release(arguments[2]) if arguments[2].push_to_hub and arguments[2].process_index == 0 else None
     except (ValueError, OSError) as error:
         logger.debug("", exc_info=True)
         sys.exit(f"error: {error}")
     if arguments[2].process_index == 0:
         sys.stdout.write(f"\n{metrics['table']}\n\nSaved in {arguments[2].output_dir}\n")
+    if released:
+        sys.stdout.write(f"{released}\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from .evaluation.pairs import pairs_task
 from .evaluation.results import mean_scores
 from .evaluation.tasks import Task
 from .grad_cache import backward_in_chunks
+from .hub_errors import Patience
 from .losses import (
     batch_negatives_loss,
     distillation_loss,
@@ -136,6 +138,11 @@ class HardNegCLIPTrainer(Trainer):
                 "memory) or more processes."
             )
 
+    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
+        """Trainer's, tried again where the Hub is busy."""
+        begin = super().init_hf_repo
+        Patience(time.sleep).call(lambda: begin(token, private))
+
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """All that Trainer decays but the temperature, which decay would pull towards 1."""
         return [name for name in super().get_decay_parameter_names(model) if not name.endswith("logit_scale")]
@@ -242,6 +249,7 @@ class HardNegCLIPTrainer(Trainer):
         folder = Path(output_dir or self.args.output_dir or "")
         if self.args.should_save:
             adapted.save_pretrained(str(folder / "adapter"))
+            (folder / "adapter" / "README.md").unlink(missing_ok=True)  # peft's empty form; the card is one folder up
         self.model = merged(adapted)
         try:
             super().save_model(str(folder))

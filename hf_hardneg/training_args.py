@@ -1,6 +1,7 @@
 """The training arguments of `HardNegCLIPTrainer`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from transformers import TrainingArguments
 
@@ -9,7 +10,7 @@ LAYOUTS = ("auto", "tree", "padded")
 LOSSES = ("auto", "softmax", "sigmoid")
 
 
-@dataclass
+@dataclass(repr=False)  # TrainingArguments' own shows no token
 class HardNegCLIPTrainingArguments(TrainingArguments):
     """`transformers.TrainingArguments` and what hard negatives need; `label_smoothing_factor` is heeded, too."""
 
@@ -57,6 +58,9 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
             "scores can be metric_for_best_model, such as eval_sugarcrepe_image_to_text_macro."
         },
     )
+    hub_tag: str | None = field(
+        default=None, metadata={"help": "With push_to_hub: a tag for the release, such as v1, on its commit."}
+    )
     # The collator needs the image and text columns, which Trainer would take for unused.
     remove_unused_columns: bool = field(default=False, metadata={"help": "Must stay false: the collator reads rows."})
 
@@ -78,3 +82,7 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
             raise ValueError("No loss uses the negatives: set batch_negatives, own_negatives_weight, or K to 0.")
         if self.remove_unused_columns:
             raise ValueError("remove_unused_columns must be false: the collator reads the image and text columns.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the token: Trainer pickles its arguments into every checkpoint, and uploads them."""
+        return {**self.__dict__, "hub_token": None}

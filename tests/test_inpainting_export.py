@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -389,25 +388,23 @@ def test_the_script_builds_from_a_review_and_from_an_export(script, folder, tmp_
     assert script.build_dataset(tmp_path / "set")["test"][:2] == first["test"][:2]
 
 
-def test_the_script_pushes_one_commit_and_the_card_names_the_repository(script, folder, tmp_path, monkeypatch, capsys):
+def test_the_script_publishes_the_export_and_the_card_names_the_repository(
+    script, folder, tmp_path, monkeypatch, capsys
+):  # against a server: test_hub_lines.py
     accept_all(folder)
-    calls = []
+    published = []
 
-    class Api:
-        def create_repo(self, repo, **settings):
-            calls.append(("create", repo, settings))
+    def publish(path, repo, repo_type, *, private, message):
+        published.append((repo, repo_type, private, message, (path / "README.md").read_text()))
+        return "done"
 
-        def upload_folder(self, **settings):
-            calls.append(("upload", (Path(settings["folder_path"]) / "README.md").read_text(), settings))
-            return SimpleNamespace(commit_url="https://hub/commit/1")
-
-    monkeypatch.setattr(script, "HfApi", Api)
+    monkeypatch.setattr(script, "publish_folder", publish)
     argv = ["inpaintcoco.py", str(folder), "--out", str(tmp_path / "set"), "--push_to_hub", "org/inpaintcoco"]
     monkeypatch.setattr(sys, "argv", [*argv, "--private"])
     script.main()
-    assert "https://hub/commit/1" in capsys.readouterr().out
-    (_, repo, how), (_, card, upload) = calls
-    assert repo == "org/inpaintcoco" and how["private"] and how["repo_type"] == upload["repo_type"] == "dataset"
+    assert "done" in capsys.readouterr().out
+    ((*how, message, card),) = published
+    assert how == ["org/inpaintcoco", "dataset", True] and message.endswith(" pairs")
     assert 'load_dataset("org/inpaintcoco", split="test")' in card
     monkeypatch.setattr(sys, "argv", ["inpaintcoco.py", str(tmp_path / "nowhere")])
     with pytest.raises(SystemExit, match="error: .*is no exported folder"):
