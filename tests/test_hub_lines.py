@@ -95,7 +95,15 @@ def test_training_pushes_a_model_that_loads_bit_for_bit(hub, fresh, tmp_path):
     assert repo.tags == {"v1": repo.branches["main"]} and list(repo.branches) == ["main"]
     files = remote_files(hub, "model", "org/hardneg-clip")
     expected = {"model.safetensors", "config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json"}
-    expected |= {"metrics.json", "recipe.yaml", "training_args.json", "results.png", "README.md", ".hf_hardneg.json"}
+    expected |= {
+        "metrics.json",
+        "recipe.yaml",
+        "training_args.json",
+        "trainer_state.json",
+        "results.png",
+        "README.md",
+        ".hf_hardneg.json",
+    }
     assert set(files) == expected | {".gitattributes"}
     assert all((out / path).read_bytes() == files[path] for path in expected - {".hf_hardneg.json"})
     assert repo.branches["main"][:12] in done.stdout and "read back and equal by SHA-256" in done.stdout
@@ -171,5 +179,5 @@ def test_negatives_and_scenes_are_pushed_by_one_command_and_their_cards_code_run
 def test_a_metric_is_pushed_as_a_space_and_loads(hub, fresh):
     fresh("-m", "hf_hardneg.cli", "push", metric_folder("pair_choices"), "org/pair_choices")
     code = "import evaluate; metric = evaluate.load('org/pair_choices')\n"
-    code += "print(metric.compute(predictions=[[[2.0, 1.0], [0.0, 1.0]]]))"
+    code += "print(metric.compute(predictions=[[[2.0, 1.0], [0.0, 1.0]]], references=['color']))"
     assert "'group'" in fresh("-c", code, HF_TOKEN="").stdout
