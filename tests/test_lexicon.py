@@ -5,7 +5,7 @@ import pytest
 import yaml
 from conftest import mentions
 
-from hf_hardneg.lexicon import CONCEPTS, _read_concept, load_lexicon
+from hf_hardneg.lexicon import CONCEPTS, _read_concept, load_lexicon, vocabularies_digest
 from hf_hardneg.lexicon.index import LexiconIndex, load_index
 from hf_hardneg.scenes import COLORS, KINDS, SIZE_WORDS
 from hf_hardneg.slots import find_mentions
@@ -74,6 +74,12 @@ def test_users_bring_concepts_of_their_own(tmp_path, kind):
     assert mentions("a red wooden bench", LexiconIndex(lexicon)) == {("color", "red"), ("material", "wooden")}
     with pytest.raises(ValueError, match="two are called"):
         load_lexicon((str(file), str(file)))
+
+
+def test_a_shipped_concept_need_not_be_among_the_default_ones(monkeypatch):
+    monkeypatch.setattr("hf_hardneg.lexicon.CONCEPTS", ("object",))
+    assert vocabularies_digest(("object", "color")) == vocabularies_digest(())  # their files are source
+    assert list(load_lexicon(("object", "color")).concepts) == ["object", "color"]
 
 
 def test_unknown_concept_names_the_known_ones():

@@ -16,6 +16,7 @@ CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 202
 _NEEDED = ("concept", "tags", "kinds")
 _WORD_LISTS = ("compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass", "attributive", "disagree")
 _KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS)
+_FILES = (".yaml", ".yml", ".json")  # how the name of a user's file ends; any other names one of this package's
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def _read_concept(file: Path) -> Concept:
 
 def vocabularies_digest(names: tuple[str, ...]) -> str:
     """A digest of the user's own files among the concepts: edited, a file is another cache key."""
-    return files_digest(Path(name) for name in names if name not in CONCEPTS)
+    return files_digest(Path(name) for name in names if name.endswith(_FILES))
 
 
 @lru_cache
@@ -194,7 +195,7 @@ def load_lexicon(names: tuple[str, ...] = CONCEPTS) -> Lexicon:
             what to do.
     """
     folder = Path(__file__).parent
-    files = [Path(name) if name.endswith((".yaml", ".yml", ".json")) else folder / f"{name}.yaml" for name in names]
+    files = [Path(name) if name.endswith(_FILES) else folder / f"{name}.yaml" for name in names]
     unknown = [name for name, file in zip(names, files, strict=True) if not file.is_file()]
     if unknown or not names:
         raise ValueError(
