@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from hf_hardneg.inpainting.journal import Journal
-from hf_hardneg.inpainting.proposals import Proposal
+from hf_hardneg.inpainting.propose.proposals import Proposal
 
 
 WIDTH, HEIGHT, EDITS_OF_A_PHOTO = 640, 480, 10

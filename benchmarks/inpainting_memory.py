@@ -18,10 +18,10 @@ import psutil
 from PIL import Image, ImageEnhance
 from tqdm.auto import tqdm
 
+from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.inpainting.build import build
-from hf_hardneg.inpainting.classical import ClassicalEditor
-from hf_hardneg.inpainting.coco_folder import read_coco_photos
-from hf_hardneg.inpainting.gates import GATES, Candidate
+from hf_hardneg.inpainting.check.gates import GATES, Candidate
+from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 
 
 EVERY, STEP = 100, 10**7  # ids of a copy are so far from those of the one before

@@ -15,12 +15,12 @@ from importlib.metadata import version
 import cv2
 import numpy as np
 
+from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.inpainting.build import build
-from hf_hardneg.inpainting.classical import ClassicalEditor
-from hf_hardneg.inpainting.coco_folder import read_coco_photos
-from hf_hardneg.inpainting.contact_sheet import draw_items, write_contact_sheet
+from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import load_image, read_journal
+from hf_hardneg.inpainting.review.contact_sheet import draw_items, write_contact_sheet
 
 
 def peak_memory() -> float:

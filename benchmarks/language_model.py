@@ -27,12 +27,12 @@ from transformers import (
     TrainingArguments,
 )
 
-from hf_hardneg.audit import audit
-from hf_hardneg.captions import read_captions
+from hf_hardneg.audit.readers import audit
 from hf_hardneg.columns import with_negatives
-from hf_hardneg.fluency import SlotModel
-from hf_hardneg.language_model import ThinByLanguageModel, load_language_model, log_probabilities
-from hf_hardneg.negatives import BATCH, AddHardNegatives, fit_slot_model
+from hf_hardneg.data.captions import read_captions
+from hf_hardneg.negatives.add_negatives import BATCH, AddHardNegatives, fit_slot_model
+from hf_hardneg.negatives.language_model import ThinByLanguageModel, load_language_model, log_probabilities
+from hf_hardneg.negatives.slot_model import SlotModel
 
 
 EPOCHS, WIDTH, LAYERS, VOCABULARY = 6, 256, 4, 4000

@@ -24,11 +24,11 @@ import matplotlib.pyplot as plt
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from hf_hardneg.audit import audit
-from hf_hardneg.captions import read_captions
+from hf_hardneg.audit.readers import audit
 from hf_hardneg.columns import with_negatives
-from hf_hardneg.make_negatives import summarize
-from hf_hardneg.negatives import BATCH, TEMPERATURE, AddHardNegatives, fit_slot_model
+from hf_hardneg.data.captions import read_captions
+from hf_hardneg.negatives.add_negatives import BATCH, TEMPERATURE, AddHardNegatives, fit_slot_model
+from hf_hardneg.negatives.make_negatives import summarize
 
 
 TEMPERATURES = (0.8, 1.0, 1.2, TEMPERATURE, 1.5, 1.7, 2.0)

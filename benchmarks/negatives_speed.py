@@ -22,9 +22,9 @@ from typing import Any
 import spacy
 from tqdm.auto import tqdm
 
-from hf_hardneg import usage
-from hf_hardneg.captions import read_captions
-from hf_hardneg.negatives import AddHardNegatives, fit_slot_model
+from hf_hardneg.data.captions import read_captions
+from hf_hardneg.lexicon import tagging as usage
+from hf_hardneg.negatives.add_negatives import AddHardNegatives, fit_slot_model
 
 
 BASELINE_CAPTIONS = 1000

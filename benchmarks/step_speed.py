@@ -20,9 +20,9 @@ import torch
 from tqdm.auto import tqdm
 from vit_b32 import build, texts_with_three, write_result
 
-from hf_hardneg.dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
-from hf_hardneg.embeddings import split_embeddings
-from hf_hardneg.losses import batch_negatives_loss, own_negatives_loss
+from hf_hardneg.model.dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
+from hf_hardneg.model.embeddings import split_embeddings
+from hf_hardneg.training.losses import batch_negatives_loss, own_negatives_loss
 
 
 BARS = {"padded_77_K0": 0.65, "padded_77_K3": 0.28, "padded_longest_K3": 0.62, "image_tower": 1.25}

@@ -28,7 +28,7 @@ from PIL import Image
 from vit_b32 import build, write_result
 
 from hf_hardneg.evaluation.benchmarks import load_benchmark
-from hf_hardneg.evaluation.encoding import Encoder
+from hf_hardneg.model.encoding import Encoder
 
 
 # Published counts (RAIVNLab/sugar-crepe, data/*.json).

@@ -22,8 +22,8 @@ from vit_b32 import (
 )
 
 from hf_hardneg import HardNegCLIPTrainer, HardNegCLIPTrainingArguments
-from hf_hardneg.adapters import freeze_towers
-from hf_hardneg.image_cache import add_image_embeddings
+from hf_hardneg.model.adapters import freeze_towers
+from hf_hardneg.model.image_cache import add_image_embeddings
 
 
 def measure(mode: str, texts: list[list[str]], photos: str, tokenizer: str) -> dict[str, float]:

@@ -28,8 +28,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from hf_hardneg.captions import read_captions
-from hf_hardneg.negatives import BATCH, AddHardNegatives, fit_slot_model
+from hf_hardneg.data.captions import read_captions
+from hf_hardneg.negatives.add_negatives import BATCH, AddHardNegatives, fit_slot_model
 
 
 ROWS, STEPS, WARM_UP = 32, 7, 2

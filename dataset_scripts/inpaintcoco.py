@@ -16,9 +16,9 @@ from pathlib import Path
 
 from datasets import DatasetDict, load_dataset
 
-from hf_hardneg.hub import Published, publish_folder
-from hf_hardneg.inpainting.export import export_pairs, write_card
-from hf_hardneg.inpainting.export_card import RECORD
+from hf_hardneg.hub.push import Published, publish_folder
+from hf_hardneg.inpainting.publish.export import export_pairs, write_card
+from hf_hardneg.inpainting.publish.export_card import RECORD
 
 
 def build_dataset(folder: str | Path, out: str | Path | None = None, unreviewed: bool = False) -> DatasetDict:

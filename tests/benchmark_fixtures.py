@@ -13,7 +13,8 @@ from datasets import Dataset, Features, Image, Value
 from PIL import Image as PillowImage
 
 from hf_hardneg.columns import PAIR_FEATURES
-from hf_hardneg.scenes import CONCEPTS, draw_scene, sample_pair, sample_scene
+from hf_hardneg.lexicon.concepts import CONCEPTS
+from hf_hardneg.scenes.world import draw_scene, sample_pair, sample_scene
 
 
 WORDS = ("red", "blue", "green", "small", "large", "old", "new", "wooden", "round", "tall", "thin", "dark")

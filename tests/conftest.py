@@ -30,8 +30,9 @@ from transformers import (
 
 from hf_hardneg.columns import with_negatives
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.negatives import AddHardNegatives
-from hf_hardneg.scenes import (
+from hf_hardneg.negatives.add_negatives import AddHardNegatives
+from hf_hardneg.negatives.slots import find_mentions
+from hf_hardneg.scenes.world import (
     MENTION_RATES,
     describe_scene,
     draw_scene,
@@ -40,10 +41,9 @@ from hf_hardneg.scenes import (
     scene_pairs,
     scene_rows,
 )
-from hf_hardneg.slots import find_mentions
-from hf_hardneg.start import build_model, build_processor, build_tokenizer
-from hf_hardneg.trainer import HardNegCLIPTrainer
-from hf_hardneg.training_args import HardNegCLIPTrainingArguments
+from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
+from hf_hardneg.training.start import build_model, build_processor, build_tokenizer
+from hf_hardneg.training.trainer import HardNegCLIPTrainer
 
 
 CAPTIONS = [

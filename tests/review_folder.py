@@ -11,12 +11,12 @@ import urllib.request
 import numpy as np
 from inpainting_folder import RED, make_folder
 
+from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.inpainting.build import Builder
-from hf_hardneg.inpainting.coco_folder import read_coco_photos
-from hf_hardneg.inpainting.editing import Edit
+from hf_hardneg.inpainting.edit.task import Edit
 from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import Journal, read_journal
-from hf_hardneg.inpainting.proposals import Proposal
+from hf_hardneg.inpainting.propose.proposals import Proposal
 
 
 COLORS = {"blue": (40, 60, 200), "green": (30, 150, 60), "yellow": (230, 210, 40), "pink": (240, 130, 180)}

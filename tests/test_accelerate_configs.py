@@ -12,8 +12,8 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from accelerate.utils import FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 
-from hf_hardneg.cli import ACCELERATE_CONFIGS as CONFIGS
 from hf_hardneg.cli import main
+from hf_hardneg.commands.config import ACCELERATE_CONFIGS as CONFIGS
 
 
 TYPES = {

@@ -3,7 +3,7 @@ import torch
 from peft import PeftModel
 from transformers import CLIPModel, CLIPProcessor
 
-from hf_hardneg.adapters import add_lora, freeze_towers, merged
+from hf_hardneg.model.adapters import add_lora, freeze_towers, merged
 
 
 def trainable(model):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_hardneg.audit import audit, count_artifacts, exchanges_list, wrong_articles
+from hf_hardneg.audit.defects import count_artifacts, exchanges_list, wrong_articles
+from hf_hardneg.audit.readers import audit
 
 
 COLORS = ("red", "blue", "green", "brown", "black")

@@ -11,13 +11,13 @@ from benchmark_fixtures import FIXTURES, make_benchmark, save, write_json
 from conftest import edit_captions
 from PIL import Image
 
+from hf_hardneg.commands.evaluate import evaluate_to_folder
 from hf_hardneg.evaluation.benchmarks import benchmark_names, load_benchmark
 from hf_hardneg.evaluation.classification import ClassificationTask
-from hf_hardneg.evaluation.command import evaluate_to_folder
-from hf_hardneg.evaluation.encoding import Encoder, encode_images, encode_texts
 from hf_hardneg.evaluation.results import mean_scores, summarize
 from hf_hardneg.evaluation.retrieval import RetrievalTask
 from hf_hardneg.evaluation.tasks import ChoiceTask
+from hf_hardneg.model.encoding import Encoder, encode_images, encode_texts
 
 
 @pytest.fixture(scope="module")

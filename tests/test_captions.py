@@ -3,9 +3,9 @@ import json
 import pytest
 from conftest import CAPTIONS, OTHER_CAPTIONS
 
-from hf_hardneg.captions import read_captions
 from hf_hardneg.columns import NEGATIVE_SOURCES
-from hf_hardneg.negatives import EMPTY
+from hf_hardneg.data.captions import read_captions
+from hf_hardneg.data.reasons import EMPTY
 
 
 ROWS = [{"image_id": 7, "captions": CAPTIONS[:2]}, {"image_id": 9, "captions": [*OTHER_CAPTIONS[:1], " ", None]}]

@@ -1,8 +1,8 @@
 import torch
 from conftest import gray
 
-from hf_hardneg.collator import HardNegCollator
-from hf_hardneg.dual_encoder import TextFormat
+from hf_hardneg.model.dual_encoder import TextFormat
+from hf_hardneg.training.collator import HardNegCollator
 
 
 ROWS = [

@@ -5,9 +5,9 @@ from conftest import CAPTIONS, edit_captions, gray
 from datasets import Dataset, Image
 from PIL import Image as PillowImage
 
-from hf_hardneg import data
-from hf_hardneg.challenge import IN_CHALLENGE_SET, IN_VAL2017, ids_of_pairs, read_challenge_ids
 from hf_hardneg.columns import ROW_FEATURES
+from hf_hardneg.data import coco_format as data
+from hf_hardneg.data.challenge import IN_CHALLENGE_SET, IN_VAL2017, ids_of_pairs, read_challenge_ids
 
 
 def test_coco_folder_gives_a_row_per_caption(coco):
@@ -181,7 +181,7 @@ def test_a_column_without_images_is_named(tmp_path):
 
 def test_broken_pairs_are_left_out_and_counted():
     from hf_hardneg.columns import PAIR_FEATURES
-    from hf_hardneg.scenes import scene_pairs
+    from hf_hardneg.scenes.world import scene_pairs
 
     good = scene_pairs("broken", 1)
     rows = [dict(row) for row in good.cast_column("coco_image", Image(decode=False))]
@@ -298,8 +298,8 @@ def test_ids_of_a_challenge_set_include_those_of_cut_outs(tmp_path):
 
 
 def test_a_run_refuses_counts_and_says_so(coco, tmp_path, caplog):
-    from hf_hardneg.recipe import DataArguments
-    from hf_hardneg.train import load_sources
+    from hf_hardneg.training.prepare import load_sources
+    from hf_hardneg.training.recipe import DataArguments
 
     rename_split(coco, "train2017")
     for name, number in (("sets", 100), ("pairs", 101)):

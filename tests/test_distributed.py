@@ -16,18 +16,18 @@ from torch.nn.functional import normalize
 from torch.nn.parallel import DistributedDataParallel
 from transformers import CLIPModel, CLIPProcessor
 
-from hf_hardneg.adapters import add_lora
-from hf_hardneg.collator import NO_NEGATIVE, HardNegCollator
 from hf_hardneg.columns import with_negatives
-from hf_hardneg.distributed import gather_embeddings, unshardable_parameters
-from hf_hardneg.dual_encoder import find_text_format, take_collated_batches
-from hf_hardneg.embeddings import Embeddings, split_embeddings
-from hf_hardneg.losses import batch_negatives_loss, own_negatives_loss
-from hf_hardneg.negatives import AddHardNegatives
-from hf_hardneg.scenes import scene_rows
-from hf_hardneg.start import build_model
-from hf_hardneg.trainer import HardNegCLIPTrainer
-from hf_hardneg.training_args import HardNegCLIPTrainingArguments
+from hf_hardneg.model.adapters import add_lora
+from hf_hardneg.model.dual_encoder import find_text_format, take_collated_batches
+from hf_hardneg.model.embeddings import Embeddings, split_embeddings
+from hf_hardneg.negatives.add_negatives import AddHardNegatives
+from hf_hardneg.scenes.world import scene_rows
+from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
+from hf_hardneg.training.collator import NO_NEGATIVE, HardNegCollator
+from hf_hardneg.training.gather import gather_embeddings, unshardable_parameters
+from hf_hardneg.training.losses import batch_negatives_loss, own_negatives_loss
+from hf_hardneg.training.start import build_model
+from hf_hardneg.training.trainer import HardNegCLIPTrainer
 
 
 class TwoTowers(nn.Module):

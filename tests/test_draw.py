@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_hardneg.draw import ONE, draw_systematically
+from hf_hardneg.negatives.sampling import ONE, draw_systematically
 
 
 @given(st.lists(st.lists(st.integers(1, 8), max_size=6), min_size=1, max_size=5), st.integers(0, 7))

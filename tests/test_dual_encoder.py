@@ -5,8 +5,8 @@ import torch
 from conftest import CAPTIONS, SMALL, gray, small_metaclip, small_siglip
 from transformers import CLIPModel, CLIPTextModel
 
-from hf_hardneg.collator import HardNegCollator
-from hf_hardneg.dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
+from hf_hardneg.model.dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
+from hf_hardneg.training.collator import HardNegCollator
 
 
 def test_clip_and_metaclip_pack_texts_and_siglip_pads_them_as_it_was_trained(model, processor):

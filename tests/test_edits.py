@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_hardneg.edits import Replacement, article_for, replace_words
+from hf_hardneg.lexicon.articles import article_for
+from hf_hardneg.negatives.edits import Replacement, replace_words
 
 
 def swap(caption, old, new):

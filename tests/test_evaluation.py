@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hf_hardneg.columns import PAIR_FEATURES
+from hf_hardneg.data.lazy_images import ImageFile, UnusableImage, row_images
 from hf_hardneg.evaluation import retrieval
+from hf_hardneg.evaluation.bootstrap import grouped_interval, p_value, percentiles, resampled_means
 from hf_hardneg.evaluation.choices import choice_chance, choice_outcomes
-from hf_hardneg.evaluation.command import parse_models
-from hf_hardneg.evaluation.encoding import Encoder, encode_images, encode_texts
-from hf_hardneg.evaluation.images import ImageFile, UnusableImage, row_images
-from hf_hardneg.evaluation.intervals import grouped_interval, p_value, percentiles, resampled_means
-from hf_hardneg.evaluation.negatives import negatives_accuracy
+from hf_hardneg.evaluation.evaluate_models import parse_models
+from hf_hardneg.evaluation.negatives_accuracy import negatives_accuracy
 from hf_hardneg.evaluation.pairs import CHANCE, pairs_task, score_pairs
 from hf_hardneg.evaluation.results import compare, join_seeds, mean_scores, summarize, summarize_run
 from hf_hardneg.evaluation.retrieval import recalls, retrieval_outcomes, retrieval_ranks, rows_task
 from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, PAIR, ChoiceTask, Outcome
-from hf_hardneg.scenes import sample_pair
+from hf_hardneg.model.encoding import Encoder, encode_images, encode_texts
+from hf_hardneg.scenes.world import sample_pair
 
 
 FORMS = [

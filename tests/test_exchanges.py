@@ -1,8 +1,8 @@
 import pytest
 
-from hf_hardneg.exchanges import find_exchanges
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.slots import analyze
+from hf_hardneg.negatives.exchanges import find_exchanges
+from hf_hardneg.negatives.slots import analyze
 
 
 def exchanged(caption, *others):

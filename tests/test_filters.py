@@ -3,11 +3,11 @@ from operator import or_
 
 import pytest
 
-from hf_hardneg.draw import find_verdicts
-from hf_hardneg.filters import IN_CAPTION, IN_CATEGORIES, IN_OTHER_CAPTION, REASONS, unpack_risks
-from hf_hardneg.fluency import tabulate_slots
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.slots import analyze, find_mentions
+from hf_hardneg.negatives.filters import IN_CAPTION, IN_CATEGORIES, IN_OTHER_CAPTION, REASONS, unpack_risks
+from hf_hardneg.negatives.sampling import find_verdicts
+from hf_hardneg.negatives.slot_model import tabulate_slots
+from hf_hardneg.negatives.slots import analyze, find_mentions
 
 
 def find_risks(*texts):

@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_hardneg.fluency import (
+from hf_hardneg.lexicon.index import SwapClass, load_index
+from hf_hardneg.negatives.add_negatives import fit_slot_model
+from hf_hardneg.negatives.slot_model import (
     PRIOR,
     STRENGTHS,
     SlotModel,
@@ -12,9 +14,7 @@ from hf_hardneg.fluency import (
     count_contexts,
     tabulate_slots,
 )
-from hf_hardneg.lexicon.index import SwapClass, load_index
-from hf_hardneg.negatives import fit_slot_model
-from hf_hardneg.slots import analyze
+from hf_hardneg.negatives.slots import analyze
 
 
 CAPTIONS = ["a red car", "a red bus", "a blue car", "the blue car", "an orange cat", "a red car", "red"]

@@ -5,15 +5,15 @@ import torch
 from conftest import small_siglip
 from datasets import Dataset
 
-from hf_hardneg.adapters import add_lora
-from hf_hardneg.collator import NO_NEGATIVE, ChunkCollator, HardNegCollator
 from hf_hardneg.columns import with_negatives
-from hf_hardneg.dual_encoder import find_text_format, take_collated_batches
-from hf_hardneg.embeddings import join_embeddings, split_embeddings
-from hf_hardneg.grad_cache import backward_in_chunks
-from hf_hardneg.losses import batch_negatives_loss, sigmoid_loss
-from hf_hardneg.negatives import AddHardNegatives
-from hf_hardneg.scenes import scene_rows
+from hf_hardneg.model.adapters import add_lora
+from hf_hardneg.model.dual_encoder import find_text_format, take_collated_batches
+from hf_hardneg.model.embeddings import join_embeddings, split_embeddings
+from hf_hardneg.negatives.add_negatives import AddHardNegatives
+from hf_hardneg.scenes.world import scene_rows
+from hf_hardneg.training.collator import NO_NEGATIVE, ChunkCollator, HardNegCollator
+from hf_hardneg.training.grad_cache import backward_in_chunks
+from hf_hardneg.training.losses import batch_negatives_loss, sigmoid_loss
 
 
 @pytest.fixture(scope="module")

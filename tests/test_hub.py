@@ -15,13 +15,13 @@ import pytest
 from hub_server import Fault, Hub
 
 from hf_hardneg.cli import main as cli
-from hf_hardneg.hub import open_repo, publish_folder, sign_in
-from hf_hardneg.hub_errors import Patience, PushError
-from hf_hardneg.hub_folder import MANIFEST
-from hf_hardneg.recipe import parse_arguments
-from hf_hardneg.release import prepare_release, release
-from hf_hardneg.train import main as train
-from hf_hardneg.training_args import HardNegCLIPTrainingArguments
+from hf_hardneg.hub.errors import Patience, PushError
+from hf_hardneg.hub.local_folder import MANIFEST
+from hf_hardneg.hub.push import open_repo, publish_folder, sign_in
+from hf_hardneg.hub.release import prepare_release, release
+from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
+from hf_hardneg.training.recipe import parse_arguments
+from hf_hardneg.training.run import main as train
 
 
 TOKEN = "hf_0SecretOfAnn0SecretOfAnn0Secret"

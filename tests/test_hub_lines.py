@@ -16,7 +16,7 @@ from safetensors.numpy import load
 
 from hf_hardneg.cli import main as cli
 from hf_hardneg.inpainting.build import build
-from hf_hardneg.inpainting.classical import ClassicalEditor
+from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.metrics import metric_folder
 
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from hf_hardneg import image_cache
 from hf_hardneg.columns import with_negatives
-from hf_hardneg.evaluation.encoding import encode_images
-from hf_hardneg.image_cache import add_image_embeddings, vision_digest
-from hf_hardneg.negatives import AddHardNegatives
-from hf_hardneg.scenes import scene_rows
+from hf_hardneg.model import image_cache
+from hf_hardneg.model.encoding import encode_images
+from hf_hardneg.model.image_cache import add_image_embeddings, vision_digest
+from hf_hardneg.negatives.add_negatives import AddHardNegatives
+from hf_hardneg.scenes.world import scene_rows
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_digest_knows_the_pictures_preparation(model, processor):
 def test_text_only_training_never_runs_the_vision_tower_and_moves_the_text_tower_alone(
     model, processor, rows, make_trainer
 ):
-    from hf_hardneg.adapters import freeze_towers
+    from hf_hardneg.model.adapters import freeze_towers
 
     rows = rows.map(AddHardNegatives(num_negatives=2), batched=True, features=with_negatives(rows.features))
     embedded = add_image_embeddings(rows, model, processor)
@@ -77,7 +77,7 @@ def test_text_only_training_never_runs_the_vision_tower_and_moves_the_text_tower
 def test_one_step_on_embeddings_is_one_step_on_images_with_a_frozen_tower(processor, rows, make_trainer, start):
     from transformers import CLIPModel
 
-    from hf_hardneg.adapters import freeze_towers
+    from hf_hardneg.model.adapters import freeze_towers
 
     rows = rows.map(AddHardNegatives(num_negatives=2), batched=True, features=with_negatives(rows.features))
     models = [CLIPModel.from_pretrained(start) for _ in range(2)]

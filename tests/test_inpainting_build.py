@@ -12,17 +12,17 @@ from inpainting_folder import accepted_pairs, change, make_folder
 from PIL import Image
 
 from hf_hardneg.cli import main
-from hf_hardneg.data import MISSING, UNREADABLE
+from hf_hardneg.data.coco_photos import read_coco_photos
+from hf_hardneg.data.reasons import MISSING, UNREADABLE
 from hf_hardneg.inpainting.build import DUPLICATE, Builder, build
-from hf_hardneg.inpainting.categories import names_of_categories
-from hf_hardneg.inpainting.classical import NOT_A_WORD, ClassicalEditor
-from hf_hardneg.inpainting.coco_folder import read_coco_photos
-from hf_hardneg.inpainting.contact_sheet import write_contact_sheet
-from hf_hardneg.inpainting.editing import Edit
+from hf_hardneg.inpainting.edit.classical import NOT_A_WORD, ClassicalEditor
+from hf_hardneg.inpainting.edit.task import Edit
 from hf_hardneg.inpainting.items import format_summary, read_items, summarize
 from hf_hardneg.inpainting.journal import JOURNAL, Journal, load_image, read_journal
-from hf_hardneg.inpainting.masks import WRONG_SIZE
-from hf_hardneg.inpainting.proposals import Proposal, reword
+from hf_hardneg.inpainting.masks.geometry import WRONG_SIZE
+from hf_hardneg.inpainting.propose.categories import names_of_categories
+from hf_hardneg.inpainting.propose.proposals import Proposal, reword
+from hf_hardneg.inpainting.review.contact_sheet import write_contact_sheet
 from hf_hardneg.lexicon.index import load_index
 
 

@@ -9,20 +9,20 @@ from inpainting_models import SIZE, save_pipeline
 from PIL import Image
 
 from hf_hardneg.cli import main
-from hf_hardneg.inpainting import diffusers_editor
+from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.inpainting.build import Builder, build
-from hf_hardneg.inpainting.classical import GRAY_PHOTO
-from hf_hardneg.inpainting.coco_folder import read_coco_photos
-from hf_hardneg.inpainting.crop import Crop, crop_around, put_back, take_crop
-from hf_hardneg.inpainting.diffusers_editor import BLACK, UNSAFE, DiffusersEditor, find_region, native_size
-from hf_hardneg.inpainting.editing import EditTask
+from hf_hardneg.inpainting.components import find_parts
+from hf_hardneg.inpainting.edit import diffusers_editor
+from hf_hardneg.inpainting.edit.classical import GRAY_PHOTO
+from hf_hardneg.inpainting.edit.crop import Crop, crop_around, put_back, take_crop
+from hf_hardneg.inpainting.edit.diffusers_editor import BLACK, UNSAFE, DiffusersEditor, find_region, native_size
+from hf_hardneg.inpainting.edit.prompts import FLAWS, free_prompt, ground_prompts, thing_prompts
+from hf_hardneg.inpainting.edit.recolor import NOT_THAT_COLOR
+from hf_hardneg.inpainting.edit.rescale import BUSY, CUT_OFF, rescale
+from hf_hardneg.inpainting.edit.task import EditTask
 from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import JOURNAL, Journal, load_image, read_journal
-from hf_hardneg.inpainting.parts import find_parts
-from hf_hardneg.inpainting.prompts import FLAWS, free_prompt, ground_prompts, thing_prompts
-from hf_hardneg.inpainting.proposals import Proposal
-from hf_hardneg.inpainting.recolor import NOT_THAT_COLOR
-from hf_hardneg.inpainting.rescale import BUSY, CUT_OFF, rescale
+from hf_hardneg.inpainting.propose.proposals import Proposal
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,15 @@ import pytest
 from inpainting_folder import BLUE, GREEN, RED, add_thing, disk, ground, make_folder, oval
 from PIL import Image, ImageDraw
 
-from hf_hardneg.inpainting.classical import GRAY_PHOTO, ClassicalEditor
-from hf_hardneg.inpainting.coco_folder import read_coco_photos
-from hf_hardneg.inpainting.cutouts import box_of, cut_out, foot_of, largest_parts, lay, resize_cutout
-from hf_hardneg.inpainting.editing import EditTask
-from hf_hardneg.inpainting.patch_fill import CANNOT_FILL, fill_hole
-from hf_hardneg.inpainting.proposals import ProposeSwaps
-from hf_hardneg.inpainting.recolor import GARMENT, NOT_THAT_COLOR, TARGETS, color_weights, find_colored, recolor
-from hf_hardneg.inpainting.replace import CutoutLibrary
-from hf_hardneg.inpainting.rescale import CUT_OFF, NO_ROOM, TOUCHED
+from hf_hardneg.data.coco_photos import read_coco_photos
+from hf_hardneg.inpainting.edit.classical import GRAY_PHOTO, ClassicalEditor
+from hf_hardneg.inpainting.edit.cutouts import box_of, cut_out, foot_of, largest_parts, lay, resize_cutout
+from hf_hardneg.inpainting.edit.patch_fill import CANNOT_FILL, fill_hole
+from hf_hardneg.inpainting.edit.recolor import GARMENT, NOT_THAT_COLOR, TARGETS, color_weights, find_colored, recolor
+from hf_hardneg.inpainting.edit.replace import CutoutLibrary
+from hf_hardneg.inpainting.edit.rescale import CUT_OFF, NO_ROOM, TOUCHED
+from hf_hardneg.inpainting.edit.task import EditTask
+from hf_hardneg.inpainting.propose.proposals import ProposeSwaps
 from hf_hardneg.lexicon.index import load_index
 
 

@@ -19,10 +19,13 @@ from sklearn.metrics import cohen_kappa_score
 
 from hf_hardneg.cli import main
 from hf_hardneg.columns import CHALLENGE_FEATURES, PAIR_FEATURES
+from hf_hardneg.data.inpainted_pairs import read_pairs
+from hf_hardneg.folders import new_folder
 from hf_hardneg.inpainting.build import build
-from hf_hardneg.inpainting.classical import ClassicalEditor
-from hf_hardneg.inpainting.contact_sheet import mark_change
-from hf_hardneg.inpainting.export import (
+from hf_hardneg.inpainting.edit.classical import ClassicalEditor
+from hf_hardneg.inpainting.items import read_items
+from hf_hardneg.inpainting.journal import JOURNAL, read_journal
+from hf_hardneg.inpainting.publish.export import (
     DISPUTED,
     NO_CAPTION,
     NOT_REVIEWED,
@@ -32,12 +35,9 @@ from hf_hardneg.inpainting.export import (
     read_record,
     select_pairs,
 )
-from hf_hardneg.inpainting.export_card import DATA_FILE, RECORD, build_card
-from hf_hardneg.inpainting.items import read_items
-from hf_hardneg.inpainting.journal import JOURNAL, read_journal
-from hf_hardneg.inpainting.new_folder import new_folder
-from hf_hardneg.inpainting.reader import read_pairs
-from hf_hardneg.inpainting.verdicts import (
+from hf_hardneg.inpainting.publish.export_card import DATA_FILE, RECORD, build_card
+from hf_hardneg.inpainting.review.contact_sheet import mark_change
+from hf_hardneg.inpainting.review.verdicts import (
     Review,
     accepting_review,
     krippendorff_alpha,

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from inpainting_folder import disk
 
-from hf_hardneg.inpainting import gates
-from hf_hardneg.inpainting.gates import Candidate, find_reason
-from hf_hardneg.inpainting.paste import changed_mask, feather, paste_back
-from hf_hardneg.inpainting.proposals import Proposal
+from hf_hardneg.inpainting.check import gates
+from hf_hardneg.inpainting.check.gates import Candidate, find_reason
+from hf_hardneg.inpainting.edit.paste import changed_mask, feather, paste_back
+from hf_hardneg.inpainting.propose.proposals import Proposal
 
 
 RED_BUS = Proposal(

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from hf_hardneg.inpainting.categories import can_stand_for
-from hf_hardneg.inpainting.coco_folder import CocoPhoto, Instance
-from hf_hardneg.inpainting.proposals import (
+from hf_hardneg.data.coco_photos import CocoPhoto, Instance
+from hf_hardneg.inpainting.propose.categories import can_stand_for
+from hf_hardneg.inpainting.propose.proposals import (
     NAMED_TWICE,
     NO_CLEAR_INSTANCE,
     NO_CONCEPT,

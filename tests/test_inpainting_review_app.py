@@ -8,7 +8,7 @@ import pytest
 from review_folder import CAPTION, Server, candidates_of, make_review_folder, read_reviews
 
 from hf_hardneg.cli import main
-from hf_hardneg.inpainting.classical import NOT_A_WORD
+from hf_hardneg.inpainting.edit.classical import NOT_A_WORD
 from hf_hardneg.inpainting.journal import read_journal
 
 

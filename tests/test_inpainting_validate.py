@@ -11,9 +11,9 @@ from PIL import Image, ImageFilter
 
 from hf_hardneg.cli import main
 from hf_hardneg.columns import PAIR_FEATURES
-from hf_hardneg.data import MISSING, UNREADABLE
-from hf_hardneg.inpainting import validate as v
-from hf_hardneg.inpainting.validation_report import format_report, validate_set
+from hf_hardneg.data.reasons import MISSING, UNREADABLE
+from hf_hardneg.inpainting.check import validate as v
+from hf_hardneg.inpainting.check.validation_report import format_report, validate_set
 
 
 FEATURES = Features({**PAIR_FEATURES, "coco_details": {"id": Value("int64")}, "worker": Value("string")})

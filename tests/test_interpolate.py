@@ -9,12 +9,12 @@ from benchmark_fixtures import make_benchmark
 from transformers import CLIPModel, CLIPProcessor
 
 from hf_hardneg.cli import main
-from hf_hardneg.evaluation import interpolate as module
+from hf_hardneg.evaluation import interpolation as module
 from hf_hardneg.evaluation.benchmarks import load_benchmark
-from hf_hardneg.evaluation.encoding import Encoder
-from hf_hardneg.evaluation.interpolate import ALPHAS, choose_alpha, is_dev, main_score, mix_weights
+from hf_hardneg.evaluation.interpolation import ALPHAS, choose_alpha, is_dev, main_score, mix_weights
 from hf_hardneg.evaluation.tasks import ChoiceTask
-from hf_hardneg.start import build_model
+from hf_hardneg.model.encoding import Encoder
+from hf_hardneg.training.start import build_model
 
 
 @pytest.fixture

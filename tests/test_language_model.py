@@ -9,7 +9,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from hf_hardneg.cli import main
 from hf_hardneg.columns import NEGATIVE_FEATURES
-from hf_hardneg.language_model import (
+from hf_hardneg.negatives.language_model import (
     TOO_LONG,
     UNLIKELY,
     ThinByLanguageModel,

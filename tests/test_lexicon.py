@@ -5,10 +5,10 @@ import pytest
 import yaml
 from conftest import mentions
 
-from hf_hardneg.lexicon import CONCEPTS, _read_concept, load_lexicon, vocabularies_digest
+from hf_hardneg.lexicon.concepts import CONCEPTS, _read_concept, load_lexicon, vocabularies_digest
 from hf_hardneg.lexicon.index import LexiconIndex, load_index
-from hf_hardneg.scenes import COLORS, KINDS, SIZE_WORDS
-from hf_hardneg.slots import find_mentions
+from hf_hardneg.negatives.slots import find_mentions
+from hf_hardneg.scenes.world import COLORS, KINDS, SIZE_WORDS
 
 
 COCO_80 = """person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant stop_sign

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from hf_hardneg.collator import HardNegCollator
-from hf_hardneg.embeddings import Embeddings, split_embeddings
-from hf_hardneg.losses import (
+from hf_hardneg.model.embeddings import Embeddings, split_embeddings
+from hf_hardneg.training.collator import HardNegCollator
+from hf_hardneg.training.losses import (
     batch_negatives_loss,
     distillation_loss,
     margin_loss,

@@ -5,8 +5,8 @@ from conftest import scene_captions
 from datasets import load_dataset
 
 from hf_hardneg.cli import main
-from hf_hardneg.fluency import SlotModel
 from hf_hardneg.lexicon.index import load_index
+from hf_hardneg.negatives.slot_model import SlotModel
 
 
 def write(file, captions):

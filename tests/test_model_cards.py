@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 
-from hf_hardneg.model_card import build_model_card
-from hf_hardneg.report import format_table
+from hf_hardneg.report.model_card import build_model_card
+from hf_hardneg.report.table import format_table
 
 
 ROOT = Path(__file__).parent.parent

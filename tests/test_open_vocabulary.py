@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from hf_hardneg.cli import main
-from hf_hardneg.negatives import AddHardNegatives
+from hf_hardneg.negatives.add_negatives import AddHardNegatives
 
 
 CAPTIONS = [

@@ -5,7 +5,8 @@ import pytest
 from datasets import Dataset
 
 from hf_hardneg.cli import main
-from hf_hardneg.pair_files import EMPTY, read_pairs
+from hf_hardneg.data.caption_negatives import read_pairs
+from hf_hardneg.data.reasons import EMPTY
 
 
 CAPTIONS = [f"A {color} {thing}." for color in ("red", "blue", "green") for thing in ("car", "dog", "cup")]

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_hardneg.columns import POSITIVE_FEATURES, with_positives
-from hf_hardneg.lexicon import CONCEPTS, load_lexicon
-from hf_hardneg.positives import (
+from hf_hardneg.lexicon.concepts import CONCEPTS, load_lexicon
+from hf_hardneg.negatives.add_positives import (
     COUNT_NOUNS,
     HYPERNYM,
     KEPT,

@@ -29,11 +29,11 @@ from inpainting_folder import accepted_pairs, make_folder
 from packaging.requirements import Requirement
 
 from hf_hardneg import cli
+from hf_hardneg.commands.inpaint import describe_run
 from hf_hardneg.evaluation.benchmarks import benchmark_names
-from hf_hardneg.inpainting.commands import describe_run
 from hf_hardneg.inpainting.journal import JOURNAL
-from hf_hardneg.lexicon import load_lexicon
-from hf_hardneg.recipe import parse_arguments
+from hf_hardneg.lexicon.concepts import load_lexicon
+from hf_hardneg.training.recipe import parse_arguments
 
 
 ROOT = Path(__file__).parent.parent

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from hf_hardneg.recipe import RECIPES, parse_arguments
+from hf_hardneg.training.recipe import RECIPES, parse_arguments
 
 
 def test_without_arguments_the_demo_runs():

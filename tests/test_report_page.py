@@ -15,12 +15,13 @@ from benchmark_fixtures import make_benchmark
 from PIL import Image
 
 from hf_hardneg.cli import main
-from hf_hardneg.evaluation.charts import Series, draw_interval, draw_plane
+from hf_hardneg.data.lazy_images import ImageFile
 from hf_hardneg.evaluation.choices import choice_outcomes
-from hf_hardneg.evaluation.command import load_encoder, load_tasks
-from hf_hardneg.evaluation.images import ImageFile
-from hf_hardneg.evaluation.interpolate import RETENTION_TASKS, main_score
-from hf_hardneg.evaluation.mistakes import (
+from hf_hardneg.evaluation.evaluate_models import load_encoder, load_tasks
+from hf_hardneg.evaluation.interpolation import RETENTION_TASKS, main_score
+from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, ChoiceTask
+from hf_hardneg.report.charts import Series, draw_interval, draw_plane
+from hf_hardneg.report.mistakes import (
     ANY,
     SAMPLE_SIZE,
     Choices,
@@ -30,11 +31,10 @@ from hf_hardneg.evaluation.mistakes import (
     mark_texts,
     sample_mistakes,
 )
-from hf_hardneg.evaluation.page import Extras, build_page, main_value, write_report
-from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, ChoiceTask
-from hf_hardneg.evaluation.thumbnails import FILE as PICTURES
-from hf_hardneg.evaluation.thumbnails import MAX_BYTES, make_thumbnail, make_thumbnails
-from hf_hardneg.start import build_model
+from hf_hardneg.report.page import Extras, build_page, main_value, write_report
+from hf_hardneg.report.thumbnails import FILE as PICTURES
+from hf_hardneg.report.thumbnails import MAX_BYTES, make_thumbnail, make_thumbnails
+from hf_hardneg.training.start import build_model
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -1,6 +1,6 @@
 from html.parser import HTMLParser
 
-from hf_hardneg.sample_page import build_sample_page, sample_negatives
+from hf_hardneg.negatives.judge_page import build_sample_page, sample_negatives
 
 
 ROWS = {

@@ -5,8 +5,8 @@ import pytest
 from conftest import mentions
 
 from hf_hardneg.columns import PAIR_FEATURES, ROW_FEATURES
-from hf_hardneg.lexicon import CONCEPTS
-from hf_hardneg.scenes import (
+from hf_hardneg.lexicon.concepts import CONCEPTS
+from hf_hardneg.scenes.world import (
     KINDS,
     MENTION_RATES,
     describe_scene,

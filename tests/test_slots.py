@@ -1,7 +1,7 @@
 import pytest
 
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.slots import AFTER, BEFORE, BOTH_AFTER, analyze, find_mentions
+from hf_hardneg.negatives.slots import AFTER, BEFORE, BOTH_AFTER, analyze, find_mentions
 
 
 def found(caption):

@@ -1,9 +1,9 @@
 import torch
 from conftest import scene_captions
 
-from hf_hardneg.scenes import COLORS, KINDS
-from hf_hardneg.start import build_model
-from hf_hardneg.train import START_MODEL
+from hf_hardneg.scenes.world import COLORS, KINDS
+from hf_hardneg.training.run import START_MODEL
+from hf_hardneg.training.start import build_model
 
 
 def test_every_word_of_the_scenes_is_one_token_and_other_text_falls_back_to_bytes(processor):

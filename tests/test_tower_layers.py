@@ -6,9 +6,9 @@ from conftest import gray
 from transformers import CLIPConfig, CLIPModel
 from transformers.activations import QuickGELUActivation
 
-from hf_hardneg.collator import HardNegCollator
-from hf_hardneg.dual_encoder import find_text_format, take_collated_batches
-from hf_hardneg.tower_layers import LeanQuickGELU, use_lean_activations
+from hf_hardneg.model.dual_encoder import find_text_format, take_collated_batches
+from hf_hardneg.model.tower_layers import LeanQuickGELU, use_lean_activations
+from hf_hardneg.training.collator import HardNegCollator
 
 
 def test_the_lean_activation_is_clips_in_value_and_slope():

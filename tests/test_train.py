@@ -12,9 +12,10 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 from transformers import CLIPConfig, CLIPModel
 
-from hf_hardneg.lexicon import CONCEPTS
-from hf_hardneg.scenes import scene_pairs
-from hf_hardneg.train import check_writable, main
+from hf_hardneg.folders import check_writable
+from hf_hardneg.lexicon.concepts import CONCEPTS
+from hf_hardneg.scenes.world import scene_pairs
+from hf_hardneg.training.run import main
 
 
 STRANGER = """

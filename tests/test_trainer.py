@@ -6,15 +6,15 @@ from benchmark_fixtures import make_benchmark
 from conftest import processor_for, small_metaclip, small_siglip, small_siglip2
 from transformers import AutoModel, CLIPModel, CLIPProcessor, TrainerCallback
 
-from hf_hardneg.adapters import add_lora
-from hf_hardneg.collator import HardNegCollator
-from hf_hardneg.dual_encoder import TextFormat
 from hf_hardneg.evaluation.benchmarks import load_benchmark
-from hf_hardneg.evaluation.encoding import Encoder
 from hf_hardneg.evaluation.pairs import score_pairs
 from hf_hardneg.evaluation.results import mean_scores
-from hf_hardneg.start import build_model
-from hf_hardneg.training_args import HardNegCLIPTrainingArguments
+from hf_hardneg.model.adapters import add_lora
+from hf_hardneg.model.dual_encoder import TextFormat
+from hf_hardneg.model.encoding import Encoder
+from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
+from hf_hardneg.training.collator import HardNegCollator
+from hf_hardneg.training.start import build_model
 
 
 def test_one_step_changes_every_trainable_parameter_and_only_those(model, make_trainer):

@@ -1,7 +1,7 @@
 import pytest
 
-from hf_hardneg import usage
-from hf_hardneg.usage import Tags, tag_windows
+from hf_hardneg.lexicon import tagging as usage
+from hf_hardneg.lexicon.tagging import Tags, tag_windows
 
 
 def test_a_verdict_does_not_depend_on_what_else_is_asked():

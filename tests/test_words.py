@@ -3,7 +3,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_hardneg.words import locate_words, split_words, word_spans
+from hf_hardneg.lexicon.words import locate_words, split_words, word_spans
 
 
 @given(st.text(max_size=80) | st.sampled_from(["İstanbul RED", "a\u202bשלום b", "🚗 red", "t-shirt's"]))

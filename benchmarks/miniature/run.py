@@ -19,8 +19,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from hf_hardneg.evaluation.results import Outcomes
-from hf_hardneg.outputs import package_versions
-from hf_hardneg.recipe import Arguments, parse_arguments
+from hf_hardneg.training.recipe import Arguments, parse_arguments
+from hf_hardneg.versions import package_versions
 
 
 HERE, WORK = Path(__file__).parent, Path("outputs/miniature")
@@ -38,9 +38,11 @@ def arguments(seed: int) -> Arguments:
 
 def train_one(k: int, seed: int) -> None:
     """Train with K and seed and save the outcome of every held-out item; K = -1 judges the start model."""
-    from hf_hardneg.evaluation.encoding import text_limit
     from hf_hardneg.evaluation.results import collect_outcomes
-    from hf_hardneg.train import START_MODEL, load_model, prepare_data, train_model
+    from hf_hardneg.model.encoding import text_limit
+    from hf_hardneg.model.loading import load_model
+    from hf_hardneg.training.prepare import prepare_data
+    from hf_hardneg.training.run import START_MODEL, train_model
 
     model_args, data_args, args = arguments(seed)
     model, processor = load_model(str(START_MODEL))
@@ -86,7 +88,7 @@ def check_commit() -> str:
 def write_results(commit: str) -> None:
     """Summarize all runs in results.json, results.md and results.png."""
     from hf_hardneg.evaluation.results import summarize_run
-    from hf_hardneg.report import draw_figure, format_table
+    from hf_hardneg.report.table import draw_figure, format_table
 
     results = {"start": summarize_run(load_outcomes(-1, (0,)))}
     results |= {NAMES[k]: summarize_run(load_outcomes(k, SEEDS)) for k in KS}

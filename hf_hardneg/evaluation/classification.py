@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data import MISSING
-from .encoding import Encoder
-from .images import LazyImage
+from ..data.lazy_images import LazyImage
+from ..data.reasons import MISSING
+from ..model.encoding import Encoder
 from .tasks import Outcome, Skipped, TaskOutcomes, digest, number
 
 

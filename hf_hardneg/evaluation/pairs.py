@@ -4,9 +4,9 @@ from typing import Any
 
 from datasets import Dataset
 
+from ..data.lazy_images import row_images
+from ..model.encoding import Encoder
 from .choices import choice_chance
-from .encoding import Encoder
-from .images import row_images
 from .tasks import PAIR, ChoiceTask, Outcome
 
 

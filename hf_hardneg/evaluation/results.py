@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from ..model.encoding import Encoder
+from .bootstrap import p_value, percentiles, resampled_means
 from .choices import LOWER_IS_BETTER
-from .encoding import Encoder
-from .intervals import p_value, percentiles, resampled_means
 from .pairs import pairs_task
 from .retrieval import rows_task
 from .tasks import Outcome

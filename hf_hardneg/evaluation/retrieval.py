@@ -9,10 +9,9 @@ import numpy as np
 from datasets import Dataset
 
 from ..columns import CAPTION, IMAGE, IMAGE_ID
-from ..data import MISSING
-from ..negatives import EMPTY
-from .encoding import Encoder
-from .images import LazyImage, row_images
+from ..data.lazy_images import LazyImage, row_images
+from ..data.reasons import EMPTY, MISSING
+from ..model.encoding import Encoder
 from .tasks import Outcome, Skipped, TaskOutcomes, digest
 
 

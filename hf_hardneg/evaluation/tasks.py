@@ -9,11 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..data import MISSING
-from ..negatives import EMPTY
+from ..data.lazy_images import LazyImage
+from ..data.reasons import EMPTY, MISSING
+from ..model.encoding import Encoder
 from .choices import choice_chance, choice_outcomes
-from .encoding import Encoder
-from .images import LazyImage
 
 
 NO_FALSE_TEXT = "the item has no false text"

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..data.coco_photos import CocoPhoto, Instance, load_photo, read_coco_photos
 from ..lexicon.index import load_index
-from .categories import CARRIERS
-from .coco_folder import CocoPhoto, Instance, load_photo, read_coco_photos
-from .editing import Edit, Editor, EditTask
-from .gates import GATES, Candidate, Gate, find_reason
+from .check.gates import GATES, Candidate, Gate, find_reason
+from .edit.paste import changed_mask, feather, paste_back
+from .edit.task import Edit, Editor, EditTask
 from .items import ACCEPTED, Item, Summary, add_made, read_items, summarize
 from .journal import Journal
-from .masks import draw_mask, turn_mask
-from .paste import changed_mask, feather, paste_back
-from .proposals import WANTED, Proposal, ProposeSwaps
+from .masks.geometry import draw_mask, turn_mask
+from .propose.categories import CARRIERS
+from .propose.proposals import WANTED, Proposal, ProposeSwaps
 
 
 DUPLICATE = "the same edit is there already"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .proposals import Proposal
+from .propose.proposals import Proposal
 
 
 ACCEPTED = "accepted"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import CONCEPTS, Entry, Lexicon, load_lexicon
+from .concepts import CONCEPTS, Entry, Lexicon, load_lexicon
 
 
 class Reading(NamedTuple):

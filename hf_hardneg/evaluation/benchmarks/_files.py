@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from ...data import open_dataset, read_json, require_columns
+from ...data.files import open_dataset, read_json, require_columns
 
 
 def first_existing(folder: str | Path, *names: str) -> Path:

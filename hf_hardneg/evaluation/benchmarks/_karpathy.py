@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from ...columns import CAPTION, IMAGE
-from ...data import is_coco_folder, load_coco, read_json
-from ..images import find_image, row_images
+from ...data.coco_format import is_coco_folder, load_coco
+from ...data.files import read_json
+from ...data.lazy_images import find_image, row_images
 from ..retrieval import RetrievalTask, rows_task
 from ._files import open_table
 

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ..images import ImageFile, find_image
+from ...data.lazy_images import ImageFile, find_image
 from ..tasks import ONE_TRUE_TEXT, ChoiceTask, Task
 from ._files import first_existing, read_rows
 

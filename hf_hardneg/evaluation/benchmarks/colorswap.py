@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..images import find_image, row_images
+from ...data.lazy_images import find_image, row_images
 from ..tasks import PAIR, ChoiceTask, Task
 from ._files import open_table, read_rows
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..images import ImageFile, find_image
+from ...data.lazy_images import ImageFile, find_image
 from ..tasks import TWO_TRUE_TEXTS, ChoiceTask, Task
 from ._files import first_existing, read_rows
 

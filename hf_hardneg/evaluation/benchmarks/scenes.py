@@ -1,6 +1,6 @@
 """The rendered scenes of this package: exact inpainted pairs, and retrieval; nothing to download."""
 
-from ...scenes import scene_pairs, scene_rows
+from ...scenes.world import scene_pairs, scene_rows
 from ..pairs import pairs_task
 from ..retrieval import rows_task
 from ..tasks import Task

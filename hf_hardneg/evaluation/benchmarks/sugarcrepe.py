@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..images import find_image
+from ...data.lazy_images import find_image
 from ..tasks import ONE_TRUE_TEXT, ChoiceTask, Task
 from ._files import first_existing, read_rows
 

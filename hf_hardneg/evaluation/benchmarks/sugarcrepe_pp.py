@@ -1,6 +1,6 @@
 """SugarCrepe++: two captions that mean the same and a false one (Dumpala et al. 2024, arXiv 2406.11171)."""
 
-from ..images import find_image
+from ...data.lazy_images import find_image
 from ..tasks import TWO_TRUE_TEXTS, ChoiceTask, Task
 from ._files import first_existing, read_rows
 from .sugarcrepe import IMAGE_FOLDERS, SUBSETS

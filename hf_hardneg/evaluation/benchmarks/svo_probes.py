@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from ..images import ImageFile
+from ...data.lazy_images import ImageFile
 from ..tasks import ONE_TRUE_IMAGE, ChoiceTask, Task
 from ._files import first_existing
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ...data import read_json
-from ..images import find_image
+from ...data.files import read_json
+from ...data.lazy_images import find_image
 from ..tasks import ONE_TRUE_TEXT, ChoiceTask, Task
 from ._files import first_existing
 

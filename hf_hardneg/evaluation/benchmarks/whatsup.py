@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ...data import read_json
-from ..images import ImageFile, find_image
+from ...data.files import read_json
+from ...data.lazy_images import ImageFile, find_image
 from ..tasks import ChoiceTask, Task
 
 

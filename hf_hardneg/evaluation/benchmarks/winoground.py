@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ..images import find_image, row_images
+from ...data.lazy_images import find_image, row_images
 from ..tasks import PAIR, ChoiceTask, Task
 from ._files import first_existing, open_table
 

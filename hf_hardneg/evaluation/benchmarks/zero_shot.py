@@ -6,9 +6,9 @@ from pathlib import Path
 from datasets import ClassLabel
 
 from ...columns import IMAGE
-from ...data import read_json
+from ...data.files import read_json
+from ...data.lazy_images import ImageFile, row_images
 from ..classification import TEMPLATES, ClassificationTask
-from ..images import ImageFile, row_images
 from ..tasks import Task
 from ._files import open_table
 

@@ -6,7 +6,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from hf_hardneg.evaluation.negatives import negatives_accuracy
+from ...evaluation.negatives_accuracy import negatives_accuracy
 
 
 _DESCRIPTION = (

@@ -1,0 +1,129 @@
+"""`hf-hardneg inpaint build`."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ...inpainting.components import EDITOR_FLAGS
+from ...inpainting.pretrained import CLIP, CLIPSEG, GROUNDING_DINO, INPAINTING, SAM
+
+
+MASK_MODELS = {"clipseg": [CLIPSEG], "grounded_sam": [GROUNDING_DINO, SAM]}
+HELP = "edit the photos of a COCO-format folder"
+DESCRIPTION = (
+    "Change one thing's color, size or kind in each photo, so that a caption turns false in one word. "
+    "Leaves journal.jsonl, images/ and contact_sheet.png; killed and started again, it goes on."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "--coco", required=True, metavar="DIR", help="with annotations/ (captions, instances) and photos"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write, or to go on with")
+    parser.add_argument("--split", help="for instance val2017; may be left out where there is only one")
+    parser.add_argument("--seed", type=int, default=0)
+    _add_editor(parser)
+    masks = parser.add_argument_group("masks")
+    masks.add_argument(
+        "--masks",
+        choices=("instances", *MASK_MODELS),
+        default="instances",
+        help="instances: as annotated; the others draw what captions name, without annotations (default instances)",
+    )
+    masks.add_argument(
+        "--mask_model",
+        nargs="+",
+        metavar="ID",
+        help=f"Hub id or folder; clipseg takes one ({CLIPSEG}), grounded_sam two ({GROUNDING_DINO} {SAM})",
+    )
+    masks.add_argument("--mask_threshold", type=float, help="least probability of a pixel, or score of a box, 0 to 1")
+    gate = parser.add_argument_group("gate")
+    gate.add_argument("--clip", metavar="ID", help=f"a dual encoder such as {CLIP}: turn down what it sees no gain in")
+    gate.add_argument(
+        "--clip_prefers_new", action="store_true", help="turn down, too, what it still finds nearer to the old caption"
+    )
+
+
+def _add_editor(parser: argparse.ArgumentParser) -> None:
+    editor = parser.add_argument_group("editor")
+    editor.add_argument(
+        "--editor",
+        choices=("classical", "diffusers"),
+        default="classical",
+        help="classical: OpenCV, no weights; diffusers: an inpainting pipeline (default classical)",
+    )
+    editor.add_argument(
+        "--editor_model",
+        metavar="ID",
+        help=f"diffusers: Hub id or folder of an inpainting pipeline (default {INPAINTING}, a mirror of the paper's "
+        "Stable Diffusion 2, which stabilityai took off the Hub)",
+    )
+    editor.add_argument("--candidates", type=int, help="diffusers: pictures per proposal (default 3)")
+    editor.add_argument("--steps", type=int, help="diffusers: denoising steps (default the pipeline's own)")
+    editor.add_argument("--guidance", type=float, help="diffusers: hold of the prompt (default the pipeline's own)")
+    editor.add_argument(
+        "--strength", type=float, help="diffusers: noise on what is there, up to 1 (default the pipeline's own)"
+    )
+
+
+def describe_run(args: argparse.Namespace) -> dict[str, Any]:
+    """The `made_with` of a run: editor, models and their settings, as far as they are not the plain ones.
+
+    Raises:
+        ValueError: If an argument is given that the chosen editor, masks or gate do not take.
+    """
+    made_with: dict[str, Any] = {"editor": args.editor}
+    given = {name: getattr(args, name) for name in EDITOR_FLAGS if getattr(args, name) is not None}
+    if args.editor == "diffusers":
+        made_with |= {"editor_model": INPAINTING, "candidates": 3} | given
+        made_with["editor_model"] = _resolve(made_with["editor_model"])
+    elif given:
+        raise ValueError(f"--{next(iter(given))} is for --editor diffusers; leave it out, or choose that editor.")
+    if args.masks != "instances":
+        models = args.mask_model or MASK_MODELS[args.masks]
+        if len(models) != len(MASK_MODELS[args.masks]):
+            wanted = " ".join(MASK_MODELS[args.masks])
+            raise ValueError(f"--masks {args.masks} takes {wanted} or the like for --mask_model, got {models}.")
+        made_with |= {"masks": args.masks, "mask_model": [_resolve(model) for model in models]}
+        if args.mask_threshold is not None:
+            made_with["mask_threshold"] = args.mask_threshold
+    elif args.mask_model or args.mask_threshold is not None:
+        raise ValueError("--mask_model and --mask_threshold are for --masks clipseg or grounded_sam; choose one.")
+    if args.clip:
+        made_with |= {"clip": _resolve(args.clip), "clip_prefers_new": args.clip_prefers_new}
+    elif args.clip_prefers_new:
+        raise ValueError("--clip_prefers_new needs --clip ID.")
+    return made_with
+
+
+def _resolve(name_or_path: str) -> str:
+    """A folder by its full path, so that the journal's word holds from anywhere."""
+    return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    from ...inpainting.build import build
+    from ...inpainting.components import find_parts
+    from ...inpainting.items import format_summary
+    from ...inpainting.review.contact_sheet import write_contact_sheet
+
+    made_with = describe_run(args)
+    parts = find_parts(made_with)
+    summary = build(
+        args.coco,
+        args.out,
+        parts.make_editor,
+        split=args.split,
+        seed=args.seed,
+        read=parts.read,
+        draw=parts.draw,
+        gates=parts.gates,
+        made_with=made_with,
+    )
+    sheet = Path(args.out) / "contact_sheet.png"
+    drawn = write_contact_sheet(args.out, sheet, seed=args.seed)
+    sys.stdout.write(format_summary(summary) + (f"\n{drawn} of them: {sheet}\n" if drawn else "\n"))

@@ -1,0 +1,26 @@
+"""`hf-hardneg scenes`."""
+
+import argparse
+import sys
+
+
+HELP = "write rendered scenes and their inpainted pairs as a dataset folder"
+DESCRIPTION = (
+    "The offline data of `--dataset scenes` as Parquet with a card: captioned scenes, and pairs with "
+    "InpaintCOCO's columns."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument("--rows", type=int, default=12000, help="captioned scenes to train on (default 12000)")
+    parser.add_argument("--pairs_per_concept", type=int, default=300, help="held-out pairs (default 300)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    from ..scenes.scenes_folder import write_scenes
+
+    write_scenes(args.out, args.rows, args.pairs_per_concept)
+    sys.stdout.write(f"Saved in {args.out}\n")

@@ -1,0 +1,166 @@
+"""Photos of a COCO-format folder with their captions and annotated instances, read as they are needed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from .files import read_json
+from .photos import image_problem
+from .reasons import MISSING, UNREADABLE
+
+
+CAPTION_FIELDS, INSTANCE_FIELDS = {"images", "annotations"}, {"annotations", "categories"}
+NO_PHOTO = "the annotation's photo is not listed"
+SOURCE_FIELDS = ("coco_url", "flickr_url", "date_captured", "image_license")
+
+
+class Instance(NamedTuple):
+    """One annotated thing: COCO's `segmentation` (polygons or run lengths) in pixels of the annotated photo.
+
+    A thing that only a caption names has None, for a mask model to draw it.
+    """
+
+    id: int
+    category: str
+    segmentation: Any
+    bbox: tuple[float, float, float, float]
+    area: float
+    is_crowd: bool
+
+
+class CocoPhoto(NamedTuple):
+    """One photo of the folder.
+
+    Attributes:
+        image_id: COCO's id.
+        file: Where it is.
+        size: Annotated (width, height) in pixels.
+        captions: (id, text) of each.
+        instances: The annotated things.
+        source: `SOURCE_FIELDS` as far as the file says them: where it is from and under which license.
+    """
+
+    image_id: int
+    file: Path
+    size: tuple[int, int]
+    captions: tuple[tuple[int, str], ...]
+    instances: tuple[Instance, ...]
+    source: Mapping[str, str] = {}
+
+
+def _read_annotations(file: Path, needed: set[str]) -> Mapping[str, Any]:
+    data = read_json(file)
+    if not isinstance(data, dict) or not needed <= data.keys():
+        found = sorted(data)[:5] if isinstance(data, dict) else type(data).__name__
+        raise ValueError(f"{file} holds {found}; COCO's holds {', '.join(sorted(needed))}.")
+    return data
+
+
+def _find_split(folder: Path, split: str | None, kinds: Sequence[str]) -> str:
+    found = [{f.stem.removeprefix(f"{kind}_") for f in folder.glob(f"annotations/{kind}_*.json")} for kind in kinds]
+    splits = sorted(set.intersection(*found))
+    if split is None and len(splits) == 1:
+        return splits[0]
+    if split is None or split not in splits:
+        files = " and ".join(f"{kind}_SPLIT.json" for kind in kinds)
+        raise FileNotFoundError(
+            f"{folder} has {files} under annotations/ for the splits {splits}; set --split to one (got {split})."
+        )
+    return split
+
+
+def _read_instances(file: Path) -> dict[int, list[Instance]]:
+    data = _read_annotations(file, INSTANCE_FIELDS)
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    instances = defaultdict(list)
+    for one in data["annotations"]:
+        if one["category_id"] not in names:
+            raise ValueError(f"{file} annotates category {one['category_id']}, which it does not list; mend it.")
+        if one.get("segmentation"):
+            x, y, width, height = map(float, one["bbox"])
+            instances[one["image_id"]].append(
+                Instance(
+                    one["id"],
+                    names[one["category_id"]],
+                    one["segmentation"],
+                    (x, y, width, height),
+                    float(one.get("area") or width * height),
+                    bool(one.get("iscrowd")),
+                )
+            )
+    return instances
+
+
+def _source_of(image: Mapping[str, Any], licenses: Mapping[Any, Mapping[str, str]]) -> dict[str, str]:
+    known = licenses.get(image.get("license"), {})
+    named = {**image, "image_license": known.get("name") or known.get("url")}
+    return {field: str(named[field]) for field in SOURCE_FIELDS if named.get(field)}
+
+
+def read_coco_photos(
+    folder: str | Path, split: str | None = None, *, with_instances: bool = True
+) -> tuple[list[CocoPhoto], Counter[str]]:
+    """Read the annotations of a COCO-format folder; photos themselves are opened by `load_photo`.
+
+    Args:
+        folder: Holds annotations/captions_SPLIT.json, annotations/instances_SPLIT.json and SPLIT/ with the photos.
+        split: For instance "val2017"; may be left out where there is only one.
+        with_instances: Without them, instances_SPLIT.json is not opened, and photos need captions only.
+
+    Returns:
+        The photos that have captions and instances, by image id, and how often each reason led to a skip.
+
+    Raises:
+        FileNotFoundError: If a file is not there; the message lists the splits that are.
+        ValueError: If a file is broken or no photo has what it needs.
+    """
+    folder = Path(folder)
+    split = _find_split(folder, split, ("captions", "instances") if with_instances else ("captions",))
+    data = _read_annotations(folder / "annotations" / f"captions_{split}.json", CAPTION_FIELDS)
+    instances = _read_instances(folder / "annotations" / f"instances_{split}.json") if with_instances else {}
+    captions = defaultdict(list)
+    for one in data["annotations"]:
+        if (one.get("caption") or "").strip():
+            captions[one["image_id"]].append((one["id"], one["caption"].strip()))
+    listed = {image["id"]: image for image in data["images"]}
+    licenses = {one["id"]: one for one in data.get("licenses", [])}
+    skipped = Counter({NO_PHOTO: sum(image_id not in listed for image_id in captions)})
+    photos = [
+        CocoPhoto(
+            image_id,
+            folder / split / image["file_name"],
+            (image["width"], image["height"]),
+            tuple(captions[image_id]),
+            tuple(instances.get(image_id, ())),
+            _source_of(image, licenses),
+        )
+        for image_id, image in sorted(listed.items())
+        if captions.get(image_id) and (instances.get(image_id) or not with_instances)
+    ]
+    if not photos:
+        needed = "both a caption and an instance mask; both are" if with_instances else "a caption, which is"
+        raise ValueError(f"No photo of {folder} has {needed} needed.")
+    return photos, +skipped
+
+
+def load_photo(file: Path) -> tuple[np.ndarray, int] | str:
+    """The photo as upright RGB, (H, W, 3) of 0 to 255, and its EXIF orientation (1 to 8), or why there is none.
+
+    Gray, palette and CMYK photos become RGB; a photo that is missing, truncated, tiny or huge gives a reason.
+    """
+    problem = image_problem({"path": str(file), "bytes": None})
+    if problem:
+        return problem
+    try:
+        with Image.open(file) as photo:
+            orientation = photo.getexif().get(0x0112, 1)
+            pixels = np.array(ImageOps.exif_transpose(photo).convert("RGB"))
+    except FileNotFoundError:
+        return MISSING
+    except (OSError, SyntaxError, ValueError, EOFError):
+        return UNREADABLE
+    return pixels, orientation if orientation in range(1, 9) else 1

@@ -1,0 +1,51 @@
+"""Open what a user names: a JSON file, a Hub id, a saved dataset, a folder of Parquet or images."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+
+from ..suggestions import did_you_mean
+
+
+def read_json(file: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        ValueError: If it is not valid JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not valid JSON ({error}); fetch it again.") from error
+
+
+def require_columns(columns: Sequence[str], names: Sequence[str], source: str | Path) -> None:
+    """Raise a ValueError that names the nearest column and the ones there are, unless `columns` has all of `names`."""
+    for name in names:
+        if name not in columns:
+            raise ValueError(f"{source} has no column {name!r}, only {list(columns)}.{did_you_mean(name, columns)}")
+
+
+def open_dataset(source: str, split: str, **settings: Any) -> Dataset:
+    """One split of a Hub id, a `save_to_disk` folder, or a local folder of Parquet, JSON or images.
+
+    Args:
+        source: Id or folder.
+        split: Its name.
+        settings: Of `load_dataset`; nothing to a `save_to_disk` folder.
+
+    Raises:
+        ValueError: If the split is not there; the message lists those that are.
+    """
+    if (Path(source) / "dataset_info.json").is_file() or (Path(source) / "dataset_dict.json").is_file():
+        dataset = load_from_disk(source)
+    else:
+        dataset = load_dataset(source, **settings)
+    if isinstance(dataset, DatasetDict):
+        if split not in dataset:
+            raise ValueError(f"{source} has the splits {sorted(dataset)}, not {split!r}.")
+        dataset = dataset[split]
+    return dataset

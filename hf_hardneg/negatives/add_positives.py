@@ -1,0 +1,313 @@
+"""Hard positives: captions that read otherwise and say the same, against models that push down harmless rewrites.
+
+rows.map(AddHardPositives(), batched=True, num_proc=N, features=with_positives(rows.features))
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ..columns import CAPTION, IMAGE_ID, POSITIVE_FEATURES
+from ..fingerprint import source_digest
+from ..lexicon.concepts import CONCEPTS, Entry, vocabularies_digest
+from ..lexicon.index import LexiconIndex, load_index
+from ..lexicon.words import word_spans
+from .edits import Change, Replacement, replace_words
+from .exchanges import SYMMETRIC_WORDS
+from .slots import Analysis, Slot, analyze
+
+
+SYNONYM, HYPERNYM, REORDER = "synonym", "hypernym", "reorder"
+SOURCES = (
+    "lexicon/*",
+    "negatives/add_positives.py",
+    "negatives/slots.py",
+    "negatives/edits.py",
+    "negatives/exchanges.py",
+)
+
+# Synonyms that are put in and never replaced: they also mean something else ("dirt bike", "on the left of the
+# picture"), or the other is a rarer spelling ("skate board").
+KEPT = frozenset(
+    "bike; tie; burger; keyboard; bathroom; bedroom; stuffed bear; man; woman; police officer; skateboard; surfboard; "
+    "bathtub; smartphone; skateboarder; little; on the left of; on the right of; to the left; to the right".split("; ")
+)
+# Hypernyms that take an article and sound like what a caption says, and the plural. Not furniture, drink, utensil ...
+COUNT_NOUNS = {"animal": "animals", "vehicle": "vehicles", "room": "rooms", "board": "boards"}
+# Below them by the vocabulary, but nobody says so (a person, a bird), or not in each sense ("mouse", "chicken").
+NOT_BELOW = frozenset(
+    "person; mouse; chicken; lamb; duck; bull; bird; seagull; goose; pigeon; swan; owl; parrot; bicycle; bike; "
+    "motorcycle; motorbike; motor bike; airplane; plane; jet; jetliner; airliner; aircraft; train; boat; ship; "
+    "scooter; motor scooter; helicopter; wheelchair; trolley; tram; carriage; canoe; kayak; sailboat; raft; "
+    "locomotive; cart; wagon; office; hotel room".split("; ")
+)
+PLURAL_DETERMINERS = frozenset("some two three four five several".split())
+DETERMINERS = PLURAL_DETERMINERS | {"a", "an", "the"}
+# A noun after one of these stands alone; after others it may be half a name ("guinea pig") or odd ("his animal").
+BEFORE_NOUN = frozenset(
+    "a an the this that one young old cute wild adult fluffy sleeping domestic modern messy parked".split()
+)
+BEFORE_PLURAL = BEFORE_NOUN | PLURAL_DETERMINERS | frozenset("of with and by for on in at to from near many".split())
+PARTICLES = frozenset("on of to the".split())
+# These make another name of the noun: "jet plane".
+FIRST_HALVES = frozenset("air jet sea war fighter".split())
+# After these a relation relates, unlike "under construction".
+AFTER_RELATION = DETERMINERS | frozenset("his her their its my this that another other many".split())
+# Between these and the end of a caption, the order of two things says nothing.
+BEFORE_PAIR = frozenset(
+    "with between has have wearing holding carrying eating containing featuring including having showing".split()
+)
+PICTURES = frozenset("picture photo photograph image view painting drawing group pair".split())  # before "of"
+AFTER_PAIR = frozenset("are sit stand lie lay walk play sleep rest graze together".split())
+POSTURES = frozenset("sitting standing lying laying walking playing sleeping resting grazing".split())
+
+
+class Rewrite(NamedTuple):
+    """One way to say the same: the concept it concerns, the operator, and what to put where, in characters."""
+
+    concept: str
+    operator: str
+    replacements: list[Replacement]
+
+
+class NounPhrase(NamedTuple):
+    """The words `start:end` of a caption, "two small dogs": maybe a determiner, modifiers, and the noun `head`."""
+
+    start: int
+    end: int
+    head: Slot
+    has_determiner: bool
+
+
+@lru_cache
+def _synonyms(concepts: tuple[str, ...]) -> dict[Entry, list[Entry]]:
+    """What each entry can be replaced by."""
+    found = {}
+    for concept in load_index(concepts).lexicon.concepts.values():
+        for entry in concept.entries:
+            names = frozenset().union(*(group for group in concept.synonyms if entry.name in group)) - {entry.name}
+            if names and entry.name not in KEPT:
+                found[entry] = [other for other in concept.entries if other.name in names]
+    return found
+
+
+def _count_mentions(analysis: Analysis, concept: str, name: str, index: LexiconIndex) -> int:
+    return analysis.mentions.count(index.mentions[concept, name])
+
+
+def _find_synonyms(analysis: Analysis, i: int, concepts: tuple[str, ...]) -> Iterator[str]:
+    """Forms that mean what slot `i` means, in its number."""
+    slot, index = analysis.slots[i], load_index(concepts)
+    entry, number = slot.reading.entry, slot.reading.number
+    others = _synonyms(concepts).get(entry)
+    if not others or _count_mentions(analysis, entry.concept, entry.name, index) > 1:
+        return
+    before = analysis.words[slot.start - 1] if slot.start else ""
+    after = analysis.words[slot.end] if slot.end < len(analysis.words) else ""
+    is_joined = i + 1 < len(analysis.slots) and analysis.slots[i + 1].start == slot.end
+    if entry.concept == "size" and not is_joined:
+        return  # "a large number of", "a small crowded room": big or little would be odd, or mean very
+    if entry.kind == "relation" and not (is_joined or after in AFTER_RELATION):
+        return
+    if before in FIRST_HALVES:
+        return
+    for other in others:
+        form = other.forms[number] if number < len(other.forms) else ""
+        added = set(form.split()).difference(analysis.words[slot.start : slot.end], PARTICLES)
+        # Nothing is said twice: "a sofa and a sofa", "stuffed animals and stuffed bears".
+        said = _count_mentions(analysis, entry.concept, other.name, index) or added.intersection(analysis.words)
+        if form and not said:
+            yield form
+
+
+def _stands_alone(analysis: Analysis, i: int, index: LexiconIndex) -> bool:
+    """Whether noun slot `i` is all of its name, and in the number it seems to have (not "a herd of zebra")."""
+    slot = analysis.slots[i]
+    start, number = _modifiers_start(analysis, i, index), slot.reading.number
+    before = analysis.words[start - 1] if start else ""
+    if number == 0 and (before == "of" or before in PLURAL_DETERMINERS):
+        return False
+    return not before or start < slot.start or before in (BEFORE_PLURAL if number else BEFORE_NOUN)
+
+
+def _find_hypernyms(analysis: Analysis, i: int, index: LexiconIndex) -> Iterator[str]:
+    """Forms that are above slot `i`, in its number, where they name nothing else in the caption."""
+    reading = analysis.slots[i].reading
+    entry = reading.entry
+    is_its_own_plural = len(entry.forms) > 1 and entry.forms[0] == entry.forms[1]
+    if entry.name in NOT_BELOW or is_its_own_plural or not _stands_alone(analysis, i, index):
+        return
+    concept = index.lexicon.concepts[entry.concept]
+    if _count_mentions(analysis, concept.name, entry.name, index) > 1:
+        return
+    for forms in COUNT_NOUNS.items():
+        below = concept.hypernyms.get(forms[0], frozenset())
+        if entry.name in below:
+            named = (below - {"person"}).union(forms)
+            if sum(_count_mentions(analysis, concept.name, name, index) for name in named) == 1:
+                yield forms[reading.number]
+
+
+def _is_modifier(slot: Slot, index: LexiconIndex) -> bool:
+    return index.lexicon.concepts[slot.reading.entry.concept].modifier
+
+
+def _modifiers_start(analysis: Analysis, i: int, index: LexiconIndex) -> int:
+    """The word at which slot `i` begins with the modifiers directly before it."""
+    start = analysis.slots[i].start
+    while i and analysis.slots[i - 1].end == start and _is_modifier(analysis.slots[i - 1], index):
+        i -= 1
+        start = analysis.slots[i].start
+    return start
+
+
+def _noun_phrase(analysis: Analysis, i: int, index: LexiconIndex) -> NounPhrase | None:
+    """The noun phrase whose noun is slot `i`; None if it is no noun, or has modifiers and no determiner."""
+    slot = analysis.slots[i]
+    if not index.lexicon.concepts[slot.reading.entry.concept].is_nouns:
+        return None
+    start = _modifiers_start(analysis, i, index)
+    if start and analysis.words[start - 1] in DETERMINERS:
+        return NounPhrase(start - 1, slot.end, slot, True)
+    return NounPhrase(start, slot.end, slot, False) if start == slot.start else None
+
+
+def _may_swap(words: Sequence[str], first: NounPhrase, second: NounPhrase) -> bool:
+    """Whether "first and second" says the same as "second and first" with what stands around the two."""
+    before, after = words[: first.start], words[second.end : second.end + 1]
+    is_end = not after or after[0] in (".", "!")
+    if not before:
+        alike = first.head.reading.of_class == second.head.reading.of_class
+        return is_end or after[0] in AFTER_PAIR or (alike and after[0] in POSTURES)
+    is_picture = len(before) > 1 and before[-1] == "of" and before[-2] in PICTURES
+    return is_end and (is_picture or before[-1] in BEFORE_PAIR)
+
+
+def _find_swaps(analysis: Analysis, index: LexiconIndex) -> Iterator[tuple[str, NounPhrase, NounPhrase]]:
+    """Pairs of noun phrases that can change places, each with the concept of what joins them."""
+    words, slots = analysis.words, analysis.slots
+    phrases = [_noun_phrase(analysis, i, index) for i in range(len(slots))]
+    nouns = [phrase for phrase in phrases if phrase]
+    for first, second in zip(nouns, nouns[1:], strict=False):
+        if first.has_determiner != second.has_determiner:
+            continue
+        joint = words[first.end : second.start]
+        if joint == ["and"] and _may_swap(words, first, second):
+            yield first.head.reading.entry.concept, first, second
+        is_all = first.start == 0 and words[second.end :] in ([], ["."])
+        if is_all and " ".join(joint) in SYMMETRIC_WORDS:
+            yield "location", first, second
+
+
+def _decapitalize(text: str) -> str:
+    """Lower the first letter, if it is the only capital of its word."""
+    word = text.split()[0]
+    return text[0].lower() + text[1:] if word[1:] == word[1:].lower() else text
+
+
+def find_rewrites(caption: str, analysis: Analysis, concepts: tuple[str, ...] = CONCEPTS) -> list[Rewrite]:
+    """All the ways to say the same as a caption, of which `analysis` is that of `slots.analyze`."""
+    index = load_index(concepts)
+    spans = word_spans(caption) if analysis.slots else []
+    found = []
+    for i, slot in enumerate(analysis.slots):
+        start, end = spans[slot.start][0], spans[slot.end - 1][1]
+        forms = [(SYNONYM, form) for form in _find_synonyms(analysis, i, concepts)]
+        forms += [(HYPERNYM, form) for form in _find_hypernyms(analysis, i, index)]
+        found += [
+            Rewrite(slot.reading.entry.concept, operator, [Replacement(start, end, form)]) for operator, form in forms
+        ]
+    for concept, first, second in _find_swaps(analysis, index):
+        (a, b), (c, d) = [(spans[phrase.start][0], spans[phrase.end - 1][1]) for phrase in (first, second)]
+        news = _decapitalize(caption[c:d]), _decapitalize(caption[a:b])
+        found.append(Rewrite(concept, REORDER, [Replacement(a, b, news[0]), Replacement(c, d, news[1])]))
+    return found
+
+
+def _lower_acronyms(caption: str, replacements: Sequence[Replacement]) -> str:
+    """The caption with what is replaced in lower case if it is no more than an acronym: for "TV", "television"."""
+    if caption.isupper():
+        return caption
+    for start, end, _ in replacements:
+        old = caption[start:end]
+        if old[1:2] != old[1:2].lower():
+            first = old[0] if start == 0 else old[0].lower()
+            caption = caption[:start] + first + old[1:].lower() + caption[end:]
+    return caption
+
+
+def apply_rewrite(caption: str, rewrite: Rewrite) -> Change:
+    """The caption as rewritten, with what changed.
+
+    Example:
+        >>> apply_rewrite("a TV", Rewrite("object", "synonym", [Replacement(2, 4, "television")]))
+        Change(text='a television', start=2, end=4, old='TV', new='television')
+    """
+    change = replace_words(_lower_acronyms(caption, rewrite.replacements), rewrite.replacements)
+    return change._replace(old=caption[change.start : change.end])
+
+
+@dataclass(frozen=True)
+class AddHardPositives:
+    """Add captions that say the same to a batch of rows; the columns are `columns.POSITIVE_FEATURES`.
+
+    A caption gets at most `num_positives`, fewer or none where it has no more; the lists are parallel. The choice
+    depends on the seed, the image id and the caption alone: not on order, batch, process or PYTHONHASHSEED.
+
+    Attributes:
+        num_positives: K, at least 1.
+        seed: Another seed, other positives.
+        concepts: Which concepts are rewritten: names of `hf_hardneg.lexicon` or paths of vocabulary files of yours,
+            whose `synonyms` count. Noun phrases are re-ordered if their nouns are among the concepts.
+
+    Raises:
+        ValueError: If K is below 1 or a vocabulary is missing or broken.
+    """
+
+    num_positives: int = 1
+    seed: int = 0
+    concepts: tuple[str, ...] = CONCEPTS
+    # Part of the cache key of `dataset.map`: other rules or words, other positives.
+    sources: str = field(default_factory=lambda: source_digest(*SOURCES), repr=False)
+    vocabularies: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.num_positives < 1:
+            raise ValueError(f"num_positives is {self.num_positives}; it must be 1 or more.")
+        load_index(self.concepts)  # a broken vocabulary is said now, not in a worker
+        object.__setattr__(self, "vocabularies", vocabularies_digest(self.concepts))
+
+    def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
+        """Take columns `caption` and `image_id`; return `columns.POSITIVE_FEATURES`."""
+        captions = [caption or "" for caption in batch[CAPTION]]
+        analyses = analyze(captions, load_index(self.concepts))
+        columns: dict[str, list] = {name: [] for name in POSITIVE_FEATURES}
+        for caption, image_id, analysis in zip(captions, batch[IMAGE_ID], analyses, strict=True):
+            chosen = self._choose(caption, image_id, find_rewrites(caption, analysis, self.concepts))
+            values = (
+                [change.text for _, change in chosen],
+                [rewrite.concept for rewrite, _ in chosen],
+                [rewrite.operator for rewrite, _ in chosen],
+                [change.old for _, change in chosen],
+                [change.new for _, change in chosen],
+                [[change.start, change.end] for _, change in chosen],
+            )
+            for name, value in zip(columns, values, strict=True):
+                columns[name].append(value)
+        return columns
+
+    def _choose(self, caption: str, image_id: Any, rewrites: Sequence[Rewrite]) -> list[tuple[Rewrite, Change]]:
+        """K of the rewrites, those with the lowest hash."""
+        found = {}
+        for rewrite in rewrites:
+            change = apply_rewrite(caption, rewrite)
+            if change.text != caption:
+                found[change.text] = rewrite, change
+
+        def rank(text: str) -> bytes:
+            key = f"{self.seed}/{image_id}/{caption}/{text}".encode("utf-8", "surrogatepass")
+            return hashlib.blake2b(key, digest_size=8).digest()
+
+        return [found[text] for text in sorted(found, key=rank)[: self.num_positives]]

@@ -1,0 +1,89 @@
+"""The second operator: two words of a caption change places, where that changes what it says. Pure.
+
+"a red car and a blue bus" becomes "a blue car and a red bus". Never exchanged: the sides of an "and" or "or"
+("a red and blue car", "a dog and a cat"), two of the same thing ("a red car and a blue car"), and the sides of a
+relation that reads the same both ways ("a dog next to a cat").
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..lexicon.index import LexiconIndex
+from ..lexicon.words import split_words
+from .slots import Analysis, Slot
+
+
+LONGEST_PHRASE = 2  # words between a modifier and its noun
+REACH = 8  # slots between two that are exchanged, at most: keeps the cost of a long text linear
+# Kinds of location.yaml whose sides cannot change places without changing the meaning.
+ASYMMETRIC = ("relation", "side of")
+SYMMETRIC_WORDS = ("next to", "near", "beside")
+
+
+class Exchange(NamedTuple):
+    """Two slots that change places."""
+
+    first: int
+    second: int
+
+
+def _head(analysis: Analysis, i: int, index: LexiconIndex) -> Slot | None:
+    """The noun that modifier slot `i` describes: the next slot, if it is a noun close by with no mark between."""
+    if i + 1 >= len(analysis.slots):
+        return None
+    slot, head = analysis.slots[i], analysis.slots[i + 1]
+    between = analysis.words[slot.end : head.start]
+    is_noun = index.lexicon.concepts[head.reading.entry.concept].is_nouns
+    if not is_noun or len(between) > LONGEST_PHRASE or any(not w.isalpha() or w in ("and", "or") for w in between):
+        return None
+    return head
+
+
+def find_exchanges(analysis: Analysis, other_captions: Sequence[str], index: LexiconIndex) -> list[Exchange]:
+    """Pairs of slots (by their place in the analysis) whose exchange makes the caption say something else.
+
+    Args:
+        analysis: Of one caption.
+        other_captions: Of the same image: what an exchange would bring together must stand in none of them.
+        index: The vocabulary.
+    """
+    found = []
+    slots = analysis.slots
+    for i, first in enumerate(slots):
+        for j in range(i + 1, min(i + 1 + REACH, len(slots))):
+            second = slots[j]
+            if first.of_class != second.of_class:
+                continue
+            opposed = index.classes[first.of_class].opposed
+            if not opposed[first.reading.place, second.reading.place]:
+                continue
+            if index.lexicon.concepts[first.reading.entry.concept].modifier:
+                one, other = _head(analysis, i, index), _head(analysis, j, index)
+                if j == i + 1 or one is None or other is None or _may_be_same(one, other, index):
+                    continue
+            elif j != i + 2 or not _is_asymmetric(slots[i + 1]):
+                continue
+            if not _is_said(analysis.words, first, second, other_captions):
+                found.append(Exchange(i, j))
+    return found
+
+
+def _is_said(words: Sequence[str], first: Slot, second: Slot, other_captions: Sequence[str]) -> bool:
+    """Whether another caption has one of the slots' words directly before what follows the other slot."""
+    brought = [
+        " ".join([*words[one.start : one.end], *words[other.end : other.end + 1]])
+        for one, other in ((first, second), (second, first))
+    ]
+    said = [f" {' '.join(split_words(caption))} " for caption in other_captions]
+    return any(f" {phrase} " in caption for phrase in brought for caption in said)
+
+
+def _may_be_same(first: Slot, second: Slot, index: LexiconIndex) -> bool:
+    """Whether two nouns can name the same thing: "a red car and a blue vehicle"."""
+    a, b = first.reading.entry, second.reading.entry
+    return a.concept == b.concept and b.name in index.lexicon.implied(a)
+
+
+def _is_asymmetric(slot: Slot) -> bool:
+    entry = slot.reading.entry
+    return entry.concept == "location" and entry.kind in ASYMMETRIC and entry.name not in SYMMETRIC_WORDS

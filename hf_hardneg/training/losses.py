@@ -1,0 +1,260 @@
+"""Embeddings to scalar losses: pure functions of tensors that know neither model nor ranks."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..model.embeddings import Embeddings
+
+
+def _check_shapes(batch: Embeddings) -> None:
+    size, dim = batch.image.shape
+    expected = {
+        "caption": (size, dim),
+        "negatives": (size, batch.mask.shape[-1], dim),
+        "mask": (size, batch.mask.shape[-1]),
+        "image_id": (size,),
+    }
+    for name, shape in expected.items():
+        got = tuple(getattr(batch, name).shape)
+        if got != shape:
+            raise ValueError(f"{name} has shape {got}, expected {shape} beside images of shape {(size, dim)}.")
+
+
+def _same_image(image_id: Tensor) -> Tensor:
+    """(B, B) bool: a different row of the same image, whose caption is true here too and so no negative."""
+    same = image_id[:, None] == image_id[None]
+    return same & ~torch.eye(len(image_id), dtype=torch.bool, device=image_id.device)
+
+
+def _absent(batch: Embeddings, same: Tensor) -> Tensor:
+    """(B, B * K) bool: not a negative of this image, since it does not exist or is made from a true caption."""
+    return ~batch.mask.flatten()[None] | same.repeat_interleave(batch.mask.shape[1], dim=1)
+
+
+def _check_options(label_smoothing: float, focal_gamma: float) -> None:
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing is {label_smoothing}; it must be in [0, 1).")
+    if focal_gamma < 0:
+        raise ValueError(f"focal_gamma is {focal_gamma}; it must be 0 or more.")
+
+
+def _choice_losses(logits: Tensor, target: Tensor, label_smoothing: float, focal_gamma: float) -> Tensor:
+    """Cross-entropy (N,) of choosing `target` (N,) among the finite of `logits` (N, M).
+
+    torch's own label smoothing would spread its mass over the absent entries, too, whose loss is infinite.
+    """
+    if not label_smoothing and not focal_gamma:
+        return F.cross_entropy(logits, target, reduction="none")
+    log_p = logits.log_softmax(dim=1)
+    losses = -log_p.gather(1, target[:, None])[:, 0]
+    focus: Tensor | float = 1.0
+    if focal_gamma:
+        # A row with nothing else to choose has 1 - p = 0, where a power below 1 has an infinite slope.
+        focus = (-torch.expm1(-losses)).clamp(min=torch.finfo(losses.dtype).eps) ** focal_gamma
+    if label_smoothing:
+        present = logits > -torch.inf
+        evenly = -log_p.masked_fill(~present, 0).sum(dim=1) / present.sum(dim=1)
+        losses = (1 - label_smoothing) * losses + label_smoothing * evenly
+    return focus * losses
+
+
+def batch_negatives_loss(
+    batch: Embeddings, *, logit_scale: Tensor, label_smoothing: float = 0.0, focal_gamma: float = 0.0
+) -> Tensor:
+    """InfoNCE in which each image also competes against every hard-negative caption of the batch.
+
+    Args:
+        batch: Unit-norm embeddings; with K = 0, or an empty mask, this is CLIP's own loss.
+        logit_scale: Inverse temperature, a positive scalar (CLIP stores its logarithm).
+        label_smoothing: From 0 to below 1; spread evenly over what each row has to choose from.
+        focal_gamma: 0 or more; a choice of probability p weighs (1 - p)^gamma (Lin et al. 2017,
+            https://huggingface.co/papers/1708.02002).
+
+    Returns:
+        Scalar in nats, mean of image-to-text and text-to-image; negatives act only in image-to-text. Other captions
+        of the same image, and negatives made from them, are left out of each other's softmax.
+
+    Raises:
+        ValueError: If shapes disagree or an option is out of its range; the message says what was got.
+
+    Reference:
+        NegCLIP, Yuksekgonul et al. 2023, https://huggingface.co/papers/2210.01936
+
+    Example:
+        >>> x, mask = torch.zeros(2, 8), torch.ones(2, 1, dtype=torch.bool)
+        >>> batch = Embeddings(x, x, x[:, None], mask, torch.arange(2))
+        >>> batch_negatives_loss(batch, logit_scale=torch.tensor(1.0))  # (log 4 + log 2) / 2
+        tensor(1.0397)
+    """
+    _check_shapes(batch)
+    _check_options(label_smoothing, focal_gamma)
+    same = _same_image(batch.image_id)
+    to_captions = (logit_scale * batch.image @ batch.caption.T).masked_fill(same, -torch.inf)  # (B, B)
+    to_negatives = logit_scale * batch.image @ batch.negatives.flatten(0, 1).T  # (B, B * K)
+    logits = torch.cat([to_captions, to_negatives.masked_fill(_absent(batch, same), -torch.inf)], dim=1)
+    target = torch.arange(len(logits), device=logits.device)
+    to_texts = _choice_losses(logits, target, label_smoothing, focal_gamma)
+    to_images = _choice_losses(to_captions.T, target, label_smoothing, focal_gamma)
+    return (to_texts.mean() + to_images.mean()) / 2
+
+
+def own_negatives_loss(
+    batch: Embeddings, *, logit_scale: Tensor, label_smoothing: float = 0.0, focal_gamma: float = 0.0
+) -> Tensor:
+    """Cross-entropy of an image choosing its caption among its own hard negatives only.
+
+    Args:
+        batch: Unit-norm embeddings; rows without a negative do not count.
+        logit_scale: Inverse temperature, a positive scalar.
+        label_smoothing: As in `batch_negatives_loss`.
+        focal_gamma: As in `batch_negatives_loss`.
+
+    Returns:
+        Scalar in nats, mean over the rows that have a negative; 0 where none has.
+
+    Raises:
+        ValueError: If shapes disagree or an option is out of its range; the message says what was got.
+
+    Reference:
+        The `neg_only` term of TSVLC, Doveh et al. 2023, https://huggingface.co/papers/2211.11733
+
+    Example:
+        >>> x, mask = torch.zeros(2, 8), torch.tensor([[True, True, True], [False, False, False]])
+        >>> batch = Embeddings(x, x, torch.zeros(2, 3, 8), mask, torch.arange(2))
+        >>> own_negatives_loss(batch, logit_scale=torch.tensor(1.0))  # log 4
+        tensor(1.3863)
+    """
+    _check_shapes(batch)
+    _check_options(label_smoothing, focal_gamma)
+    logits = (logit_scale * _own_cosines(batch)).masked_fill(~_own_present(batch), -torch.inf)
+    target = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
+    losses = _choice_losses(logits, target, label_smoothing, focal_gamma)
+    # A row without negatives has a loss of 0 already: log_softmax of one logit.
+    return losses.sum() / batch.mask.any(dim=1).sum().clamp(min=1)
+
+
+def margin_loss(batch: Embeddings, *, margin: float) -> Tensor:
+    """Hinge on cosines: what each own hard negative lacks to be `margin` below the caption.
+
+    Args:
+        batch: Unit-norm embeddings.
+        margin: In cosines, above 0 and at most 2.
+
+    Returns:
+        Scalar in cosines, mean of max(0, margin - s(caption) + s(negative)) over the negatives; 0 without any.
+
+    Raises:
+        ValueError: If shapes disagree or the margin is out of its range; the message says what was got.
+
+    Reference:
+        VSE++, Faghri et al. 2018, https://huggingface.co/papers/1707.05612
+
+    Example:
+        >>> x = torch.zeros(2, 8)
+        >>> batch = Embeddings(x, x, x[:, None], torch.ones(2, 1, dtype=torch.bool), torch.arange(2))
+        >>> margin_loss(batch, margin=0.2)
+        tensor(0.2000)
+    """
+    _check_shapes(batch)
+    if not 0 < margin <= 2:
+        raise ValueError(f"margin is {margin}; cosines differ by 2 at most, so it must be in (0, 2].")
+    cosines = _own_cosines(batch)
+    lacks = (margin - cosines[:, :1] + cosines[:, 1:]).clamp(min=0) * batch.mask
+    return lacks.sum() / batch.mask.sum().clamp(min=1)
+
+
+def sigmoid_loss(batch: Embeddings, *, logit_scale: Tensor, logit_bias: Tensor) -> Tensor:
+    """SigLIP's loss: each image says of each text on its own whether they belong together.
+
+    Args:
+        batch: Unit-norm embeddings; with K = 0 this is SigLIP's own loss.
+        logit_scale: Inverse temperature, a positive scalar.
+        logit_bias: Scalar, negative where most texts do not fit.
+
+    Returns:
+        Scalar in nats: the sum of -log sigmoid(z (scale cos + bias)) over all images and texts, hard negatives of the
+        whole batch among them, divided by B; z is 1 for an image's own caption, else -1. Other captions of the same
+        image, and negatives made from them, are left out.
+
+    Raises:
+        ValueError: If shapes disagree; the message names both.
+
+    Reference:
+        Zhai et al. 2023, https://huggingface.co/papers/2303.15343
+
+    Example:
+        >>> x, mask = torch.zeros(2, 8), torch.ones(2, 1, dtype=torch.bool)
+        >>> batch = Embeddings(x, x, x[:, None], mask, torch.arange(2))
+        >>> sigmoid_loss(batch, logit_scale=torch.tensor(1.0), logit_bias=torch.tensor(0.0))  # 4 log 2
+        tensor(2.7726)
+    """
+    _check_shapes(batch)
+    same = _same_image(batch.image_id)
+    texts = torch.cat([batch.caption, batch.negatives.flatten(0, 1)])
+    logits = logit_scale * batch.image @ texts.T + logit_bias
+    sign = torch.cat(
+        [
+            2 * torch.eye(len(same), dtype=logits.dtype, device=logits.device) - 1,
+            -torch.ones_like(logits[:, len(same) :]),
+        ],
+        dim=1,
+    )
+    left_out = torch.cat([same, _absent(batch, same)], dim=1)
+    return -F.logsigmoid(sign * logits).masked_fill(left_out, 0).sum() / len(same)
+
+
+def distillation_loss(
+    batch: Embeddings, teacher: Embeddings, *, logit_scale: Tensor, teacher_logit_scale: Tensor
+) -> Tensor:
+    """How far the choices within the batch went from those of a frozen teacher: a term against forgetting.
+
+    Args:
+        batch: Unit-norm embeddings of the student; negatives are not looked at.
+        teacher: Those of the teacher for the same rows; no gradient goes there.
+        logit_scale: Inverse temperature of the student, a positive scalar.
+        teacher_logit_scale: That of the teacher.
+
+    Returns:
+        Scalar in nats, mean of KL(teacher || student) of the image-to-caption and the caption-to-image softmax; 0
+        where both agree.
+
+    Raises:
+        ValueError: If shapes disagree; the message names both.
+
+    Reference:
+        Learning without Forgetting, Li and Hoiem 2016, https://huggingface.co/papers/1606.09282, on CLIP's logits
+
+    Example:
+        >>> x = F.normalize(torch.eye(3), dim=-1)
+        >>> batch = Embeddings(x, x, x[:, None, :][:, :0], torch.ones(3, 0, dtype=torch.bool), torch.arange(3))
+        >>> one = torch.tensor(1.0)
+        >>> distillation_loss(batch, batch, logit_scale=one, teacher_logit_scale=one)
+        tensor(0.)
+    """
+    _check_shapes(batch)
+    if teacher.image.shape[0] != batch.image.shape[0]:
+        raise ValueError(f"The teacher has {len(teacher.image)} rows, the student {len(batch.image)}.")
+    known = (teacher_logit_scale * teacher.image @ teacher.caption.T).detach()
+    logits = logit_scale * batch.image @ batch.caption.T
+    both = ((logits, known), (logits.T, known.T))
+    losses = [
+        F.kl_div(ours.log_softmax(dim=1), theirs.log_softmax(dim=1), reduction="batchmean", log_target=True)
+        for ours, theirs in both
+    ]
+    return (losses[0] + losses[1]) / 2
+
+
+def _own_cosines(batch: Embeddings) -> Tensor:
+    """(B, 1 + K): each image with its caption and its negatives."""
+    texts = torch.cat([batch.caption[:, None], batch.negatives], dim=1)
+    return torch.einsum("bd,bkd->bk", batch.image, texts)
+
+
+def _own_present(batch: Embeddings) -> Tensor:
+    return F.pad(batch.mask, (1, 0), value=True)
+
+
+def pair_scores(batch: Embeddings) -> Tensor:
+    """Cosines of each image with its caption and its negatives, (B, 1 + K); -1 where a negative is absent."""
+    return _own_cosines(batch).masked_fill(~_own_present(batch), -1.0)

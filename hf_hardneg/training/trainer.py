@@ -1,0 +1,257 @@
+"""`HardNegCLIPTrainer`: transformers' Trainer with the contrastive loss over hard negatives."""
+
+import copy
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import EvalPrediction, Trainer
+from transformers.trainer_utils import EvalLoopOutput
+
+from ..columns import IMAGE_ID, NEGATIVE_CONCEPTS
+from ..evaluation.benchmarks import load_benchmark
+from ..evaluation.negatives_accuracy import negatives_accuracy
+from ..evaluation.pairs import pairs_task
+from ..evaluation.results import mean_scores
+from ..evaluation.tasks import Task
+from ..hub.errors import Patience
+from ..model.adapters import merged
+from ..model.dual_encoder import find_text_format, take_collated_batches
+from ..model.embeddings import Embeddings, join_embeddings, split_embeddings
+from ..model.encoding import Encoder
+from .arguments import HardNegCLIPTrainingArguments
+from .collator import NO_NEGATIVE, ChunkCollator, HardNegCollator
+from .gather import gather_embeddings, unshardable_parameters
+from .grad_cache import backward_in_chunks
+from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, pair_scores, sigmoid_loss
+from .temperature import ClampTemperature
+
+
+logger = logging.getLogger(__name__)
+
+
+def _split(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> Embeddings:
+    mask = inputs[NEGATIVE_CONCEPTS] != NO_NEGATIVE
+    return split_embeddings(outputs["image_embeds"], outputs["text_embeds"], mask, inputs[IMAGE_ID])
+
+
+def _join(inputs: Sequence[Mapping[str, Tensor]], outputs: Sequence[Mapping[str, Tensor]]) -> Embeddings:
+    return join_embeddings([_split(*chunk) for chunk in zip(inputs, outputs, strict=True)])
+
+
+class HardNegCLIPTrainer(Trainer):
+    """Train a dual encoder of transformers (CLIP, MetaCLIP 2, SigLIP, ...) on batches of `HardNegCollator`.
+
+    `evaluate()` returns `eval_loss`, the share of negatives below their caption (`eval_accuracy_color`, ...,
+    `eval_accuracy`), with `pairs` the scores of inpainted pairs (`eval_group_color`, ..., `eval_group_macro`), and
+    with `args.benchmarks` those of each task, such as `eval_sugarcrepe_image_to_text_macro`: any of them can be
+    `metric_for_best_model`. Images and texts are encoded once each; no B x B logits are gathered, every process scores
+    all items.
+
+    Args:
+        model: A CLIPModel or the like, or one that `adapters.add_lora` made of it.
+        args: The training arguments.
+        data_collator: Default: a `HardNegCollator` of `processing_class` for the concepts of this package.
+        *trainer_args: As `transformers.Trainer` takes them.
+        pairs: Inpainted pairs, the columns of `columns.PAIR_FEATURES`; needs `processing_class`.
+        **kwargs: As `transformers.Trainer` takes them.
+
+    Raises:
+        ValueError: On what cannot be trained right: several GPUs in one process, GradCache under DeepSpeed, a batch
+            whose mask disagrees with K, a loss that is not finite.
+    """
+
+    args: HardNegCLIPTrainingArguments
+
+    def __init__(
+        self,
+        model: nn.Module,
+        args: HardNegCLIPTrainingArguments,
+        data_collator: HardNegCollator | None = None,
+        *trainer_args: Any,
+        pairs: Dataset | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if args.n_gpu > 1:
+            raise ValueError(
+                f"One process sees {args.n_gpu} GPUs, which would tear batches apart. Start one process "
+                "a GPU with `accelerate launch`, or show it one with CUDA_VISIBLE_DEVICES."
+            )
+        plain: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        if data_collator is None:
+            processor = kwargs["processing_class"]
+            text_format = find_text_format(plain, processor.tokenizer, args.text_layout)
+            data_collator = HardNegCollator(processor, args.num_negatives, text_format=text_format)
+        take_collated_batches(plain)
+        kwargs.setdefault("compute_metrics", self._accuracy_by_concept)
+        super().__init__(model, args, data_collator, *trainer_args, **kwargs)
+        self.pairs = None if pairs is None else pairs_task("pairs", pairs)
+        self.tasks = [task for spec in args.benchmarks for task in load_benchmark(spec)]
+        self.label_names = [NEGATIVE_CONCEPTS]
+        self.model_accepts_loss_kwargs = False
+        self.loss_is_scaled_for_ga = False
+        self.is_sigmoid = args.loss == "sigmoid" or (args.loss == "auto" and hasattr(plain, "logit_bias"))
+        self.teacher: Any = None
+        if args.distillation_weight:
+            self.teacher = copy.deepcopy(plain).to(args.device).eval().requires_grad_(False)
+        self.all_finite: Tensor | None = None
+        if not self.is_sigmoid:
+            self.add_callback(ClampTemperature())
+        if self.is_fsdp_enabled:
+            scalars = unshardable_parameters(plain).to(self.accelerator.device)
+            self.accelerator.state.fsdp_plugin.ignored_modules = [scalars]
+        if args.grad_cache_rows and self.is_deepspeed_enabled:
+            raise ValueError("grad_cache_rows does not work under DeepSpeed, which counts backward passes; use FSDP.")
+        if args.gradient_accumulation_steps > 1:
+            logger.warning(
+                f"gradient_accumulation_steps={args.gradient_accumulation_steps} averages gradients of "
+                f"{args.per_device_train_batch_size} rows; it does not let an image see more captions. A larger "
+                "contrastive batch needs a larger per_device_train_batch_size (with grad_cache_rows it costs no "
+                "memory) or more processes."
+            )
+
+    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
+        """Trainer's, tried again where the Hub is busy."""
+        begin = super().init_hf_repo
+        Patience(time.sleep).call(lambda: begin(token, private))
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        """All that Trainer decays but the temperature, which decay would pull towards 1."""
+        return [name for name in super().get_decay_parameter_names(model) if not name.endswith("logit_scale")]
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Trainer's, of chunks with `grad_cache_rows`."""
+        if not self.args.grad_cache_rows:
+            return super().get_train_dataloader()
+        whole: Any = self.data_collator
+        self.data_collator = ChunkCollator(whole, self.args.grad_cache_rows)  # type: ignore[assignment]
+        try:
+            return super().get_train_dataloader()
+        finally:
+            self.data_collator = whole
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
+        """Loss of the batch of all processes, scalar in nats; outputs hold this process's `pair_scores` (B, 1 + K)."""
+        outputs = self._embed(model, inputs)
+        loss = self._loss([inputs], [outputs])
+        if not return_outputs:
+            return loss
+        return loss, {"loss": loss, "pair_scores": pair_scores(_split(inputs, outputs))}
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """Trainer's step, or GradCache's for chunks; whether the loss was finite is looked at when it is logged."""
+        if "chunks" not in inputs:
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        else:
+            model.train()
+            chunks: Any = self._prepare_inputs(inputs)["chunks"]
+            steps = self.current_gradient_accumulation_steps
+            with self.compute_loss_context_manager():
+                loss = backward_in_chunks(
+                    chunks,
+                    lambda chunk: self._embed(model, chunk),
+                    lambda outputs: self._loss(chunks, outputs) / steps,
+                    self.accelerator.backward,
+                    lambda: self.accelerator.no_sync(model),
+                )
+        finite = loss.isfinite()
+        self.all_finite = finite if self.all_finite is None else self.all_finite & finite
+        return loss
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Trainer's log; raises a ValueError if a loss since the last one was not finite."""
+        if self.all_finite is not None and not self.all_finite:
+            raise ValueError(
+                f"The loss became nan or infinite before step {self.state.global_step}. Lower learning_rate (it is "
+                f"{self.args.learning_rate}), or train in float32 or bf16 instead of fp16."
+            )
+        self.all_finite = None
+        super().log(logs, *args, **kwargs)
+
+    def _embed(self, model: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        mask = inputs[NEGATIVE_CONCEPTS]
+        if mask.shape[-1] != self.args.num_negatives:
+            raise ValueError(
+                f"The batch has room for {mask.shape[-1]} negatives a row, num_negatives is "
+                f"{self.args.num_negatives}: give the collator the same num_negatives."
+            )
+        return model(**{key: value for key, value in inputs.items() if key != NEGATIVE_CONCEPTS})
+
+    def _loss(self, inputs: Sequence[Mapping[str, Tensor]], outputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
+        """The loss of all processes, of chunks that make one batch."""
+        batch = gather_embeddings(_join(inputs, outputs))
+        own, args = {key: outputs[0][key] for key in ("logit_scale", "logit_bias") if key in outputs[0]}, self.args
+        scale = own["logit_scale"]
+        in_batch = batch
+        if not args.batch_negatives:
+            in_batch = batch._replace(negatives=batch.negatives[:, :0], mask=batch.mask[:, :0])
+        options = {"label_smoothing": args.label_smoothing_factor, "focal_gamma": args.focal_gamma}
+        if self.is_sigmoid:
+            loss = sigmoid_loss(in_batch, logit_scale=scale, logit_bias=own["logit_bias"])
+        else:
+            loss = batch_negatives_loss(in_batch, logit_scale=scale, **options)
+        if args.num_negatives and args.own_negatives_weight:
+            loss = loss + args.own_negatives_weight * own_negatives_loss(batch, logit_scale=scale, **options)
+        if args.num_negatives and args.margin_weight:
+            loss = loss + args.margin_weight * margin_loss(batch, margin=args.margin)
+        if self.teacher is not None:
+            loss = loss + args.distillation_weight * self._distillation(inputs, batch, scale)
+        return loss
+
+    def _distillation(self, inputs: Sequence[Mapping[str, Tensor]], batch: Embeddings, scale: Tensor) -> Tensor:
+        with torch.no_grad():
+            outputs = [self._embed(self.teacher, chunk) for chunk in inputs]
+            known = gather_embeddings(_join(inputs, outputs))
+        scales = {"logit_scale": scale, "teacher_logit_scale": outputs[0]["logit_scale"]}
+        return distillation_loss(batch, known, **scales)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save a plain model with LoRA merged and the adapter beside it; Trainer's own checkpoints keep LoRA apart."""
+        adapted = self.model
+        if not isinstance(adapted, PeftModel) or _internal_call:
+            return super().save_model(output_dir, _internal_call)
+        folder = Path(output_dir or self.args.output_dir or "")
+        if self.args.should_save:
+            adapted.save_pretrained(str(folder / "adapter"))
+            (folder / "adapter" / "README.md").unlink(missing_ok=True)  # peft's empty form; the card is one folder up
+        self.model = merged(adapted)
+        try:
+            super().save_model(str(folder))
+        finally:
+            self.model = adapted
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+        """Trainer's loop, with the task scores among its metrics, where callbacks and `metric_for_best_model` look."""
+        output = super().evaluation_loop(*args, **kwargs)
+        prefix = kwargs.get("metric_key_prefix", "eval")
+        named: list[tuple[str, Task]] = [(prefix, self.pairs)] if self.pairs is not None else []
+        named += [(f"{prefix}_{task.name}", task) for task in self.tasks]
+        if not named:
+            return output
+        encoder = Encoder(self.model, self.processing_class)
+        scores: dict[str, float] = {}
+        for name, task in named:
+            for group, of_group in mean_scores(task.run(encoder).scores).items():
+                scores |= {f"{name}_{score}_{group}": value for score, value in of_group.items()}
+        return output._replace(metrics={**(output.metrics or {}), **scores})
+
+    def _accuracy_by_concept(self, prediction: EvalPrediction) -> dict[str, float]:
+        scores, concept_ids = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+        collator: Any = self.data_collator
+        return negatives_accuracy(scores, concept_ids, collator.concepts)
