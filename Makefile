@@ -28,7 +28,7 @@ miniature: $(READY)
 	$(BIN)/python benchmarks/miniature/run.py
 
 start-model: $(READY)
-	$(BIN)/python -m hf_hardneg.start hf_hardneg/start_model
+	$(BIN)/python -m hf_hardneg.training.make_start_model hf_hardneg/start_model
 
 # torch goes first: where only a CPU build of the constrained version is at hand, pip takes that one.
 $(READY): pyproject.toml constraints.txt

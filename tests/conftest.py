@@ -1,66 +1,23 @@
 """A tiny real CLIPModel, its processor, and small data folders that the tests make themselves."""
 
-import json
 import os
 import random
-import subprocess
-import sys
 
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pytest
-import torch
-from PIL import Image
-from transformers import (
-    CLIPModel,
-    CLIPProcessor,
-    MetaClip2Config,
-    MetaClip2Model,
-    Siglip2Config,
-    Siglip2ImageProcessorPil,
-    Siglip2Model,
-    Siglip2Processor,
-    Siglip2TextConfig,
-    SiglipConfig,
-    SiglipModel,
-    SiglipTextConfig,
-)
+from helpers.captions import CAPTIONS, OTHER_CAPTIONS, scene_captions
+from helpers.coco_folder import write_json
+from transformers import CLIPModel, CLIPProcessor
 
 from hf_hardneg.columns import with_negatives
-from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.add_negatives import AddHardNegatives
-from hf_hardneg.negatives.slots import find_mentions
-from hf_hardneg.scenes.world import (
-    MENTION_RATES,
-    describe_scene,
-    draw_scene,
-    sample_scene,
-    sample_wording,
-    scene_pairs,
-    scene_rows,
-)
+from hf_hardneg.scenes.world import draw_scene, sample_scene, scene_pairs, scene_rows
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
-from hf_hardneg.training.start import build_model, build_processor, build_tokenizer
+from hf_hardneg.training.make_start_model import build_model, build_processor, build_tokenizer
 from hf_hardneg.training.trainer import HardNegCLIPTrainer
-
-
-CAPTIONS = [
-    "A red car next to a blue bus.",
-    "Two black dogs on the left of a bench.",
-    "A small brown horse stands behind a fence.",
-    "An orange cat sits on top of a table.",
-    "A man rides a large wave.",
-]
-# The same sentences with other words, so that a word can be replaced by one that is as likely.
-OTHER_CAPTIONS = [
-    "A green car next to a yellow bus.",
-    "Two white cows on the right of a bench.",
-    "A large brown zebra stands in front of a fence.",
-    "An orange dog sits on top of a table.",
-    "A woman rides a small wave.",
-]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,32 +31,6 @@ def own_cache(tmp_path_factory):
     patch.setenv("HF_DATASETS_CACHE", str(cache))
     yield
     patch.undo()
-
-
-def mentions(text, index=None):
-    """The (concept, name) pairs that a text mentions, in whatever sense."""
-    index = index or load_index()
-    names = list(index.mentions)
-    return {names[mention] for mention in find_mentions(text, index)}
-
-
-def outputs_under_two_hash_seeds(code):
-    """What a Python program prints under PYTHONHASHSEED 1 and under 2."""
-    return [
-        subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
-        ).stdout
-        for seed in ("1", "2")
-    ]
-
-
-def scene_captions(size, seed="vocabulary"):
-    captions = []
-    for i in range(size):
-        rng = random.Random(f"{seed}/{i}")
-        scene = sample_scene(rng)
-        captions.append(describe_scene(scene, sample_wording(rng, scene, MENTION_RATES)))
-    return captions
 
 
 @pytest.fixture(scope="session")
@@ -188,67 +119,3 @@ def coco(tmp_path):
     }
     write_json(folder / "annotations" / "instances_val2017.json", instances)
     return folder
-
-
-def write_json(file, data):
-    file.write_text(json.dumps(data))
-
-
-def edit_captions(folder, change):
-    """Apply `change(data)` to the captions file of a COCO folder."""
-    file = folder / "annotations" / "captions_val2017.json"
-    data = json.loads(file.read_text())
-    change(data)
-    write_json(file, data)
-
-
-def gray(size=(32, 32)):
-    return Image.new("L", size, 128)
-
-
-SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-
-
-def _special(tokenizer):
-    names = ("bos_token_id", "eos_token_id", "pad_token_id")
-    return {"vocab_size": len(tokenizer), **{name: getattr(tokenizer, name) for name in names}}
-
-
-def _vivid(model):
-    """Weights so large that texts differ: with transformers' own all embeddings of a small model are alike."""
-    with torch.no_grad():
-        for name, weights in model.named_parameters():
-            if "embedding" in name:
-                weights.normal_(0, 0.5)
-    return model
-
-
-def small_metaclip(tokenizer):
-    """A random MetaCLIP 2 of CLIP's tokenizer for images of 48 x 48."""
-    torch.manual_seed(0)
-    text = {**SMALL, **_special(tokenizer), "max_position_embeddings": 32, "projection_dim": 32}
-    vision = {**SMALL, "image_size": 48, "patch_size": 16, "projection_dim": 32}
-    return _vivid(MetaClip2Model(MetaClip2Config(text_config=text, vision_config=vision, projection_dim=32)))
-
-
-def small_siglip(tokenizer):
-    """A random SigLIP of CLIP's tokenizer for images of 48 x 48."""
-    torch.manual_seed(0)
-    text = SiglipTextConfig(**SMALL, **_special(tokenizer), max_position_embeddings=32, projection_size=32)
-    vision = {**SMALL, "image_size": 48, "patch_size": 16}
-    return _vivid(SiglipModel(SiglipConfig(text_config=text.to_dict(), vision_config=vision)))
-
-
-def small_siglip2(tokenizer):
-    """A random SigLIP 2 of CLIP's tokenizer for images of any shape in at most nine patches."""
-    torch.manual_seed(0)
-    text = Siglip2TextConfig(**SMALL, **_special(tokenizer), max_position_embeddings=32, projection_size=32)
-    vision = {**SMALL, "num_patches": 9, "patch_size": 16}
-    return _vivid(Siglip2Model(Siglip2Config(text_config=text.to_dict(), vision_config=vision)))
-
-
-def processor_for(make, processor):
-    """CLIP's processor, or SigLIP 2's, which cuts images into patches by itself."""
-    if make is not small_siglip2:
-        return processor
-    return Siglip2Processor(Siglip2ImageProcessorPil(patch_size=16, max_num_patches=9), processor.tokenizer)

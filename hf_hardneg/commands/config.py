@@ -9,9 +9,7 @@ ACCELERATE_CONFIGS = Path(__file__).parents[1] / "training" / "accelerate_config
 
 
 HELP = "print where a shipped config of accelerate lies"
-DESCRIPTION = (
-    'accelerate launch --config_file "$(hf-hardneg config multi_gpu)" -m hf_hardneg.train RECIPE'
-)
+DESCRIPTION = 'accelerate launch --config_file "$(hf-hardneg config multi_gpu)" -m hf_hardneg.train RECIPE'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,24 +1,32 @@
 """From arguments to rows: load the sources, leave out what cannot be used, add negatives."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from datasets import Dataset
+from tqdm.auto import tqdm
+
+from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_SOURCES, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
+from ..data.captioned_images import load_captioned_images
+from ..data.challenge import ids_of_pairs, read_challenge_ids
+from ..data.coco_format import is_coco_folder, load_coco
+from ..data.files import open_dataset, require_columns
+from ..data.inpainted_pairs import drop_broken_pairs
+from ..data.splits import drop_long_captions, split_by_image
+from ..lexicon.concepts import load_lexicon
+from ..negatives.add_negatives import AddHardNegatives, fit_slot_model
+from ..negatives.slot_model import SlotModel
+from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
 from .recipe import DataArguments
 
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-
-    from ..negatives.slot_model import SlotModel
-from .run import logger
-
+logger = logging.getLogger(__name__)
 
 BATCH = 1000  # captions that are looked at together
-
-
 LONGER = 4  # tokens that the longest replacement adds at most
 
 
@@ -26,50 +34,44 @@ LONGER = 4  # tokens that the longest replacement adds at most
 class TrainingData:
     """What a run trains and is judged on, with what was left out and why; `concepts` are those of the negatives."""
 
-    rows: "Dataset"
-    held_out: "Dataset"
-    pairs: "Dataset | None"
+    rows: Dataset
+    held_out: Dataset
+    pairs: Dataset | None
     concepts: tuple[str, ...]
     skipped: Counter[str]
     negatives: Counter[str]
     rejections: Counter[str]
 
 
-def load_sources(args: DataArguments) -> tuple["Dataset", "Dataset", "Dataset | None", Counter[str]]:
+def load_sources(args: DataArguments) -> tuple[Dataset, Dataset, Dataset | None, Counter[str]]:
     """Training rows, held-out rows, inpainted pairs (or None) and what was skipped, from wherever `args` says."""
-    from ..columns import PAIR_FEATURES
-    from ..data import coco_format as data
-    from ..scenes import world as scenes
-
     if args.dataset == "scenes":
-        rates = dict(zip(scenes.MENTION_RATES, args.scene_mention_rates, strict=True))
-        rows = scenes.scene_rows("train", args.num_rows or 12000, rates)
-        held_out = scenes.scene_rows(args.held_out_scenes, args.held_out_images)
-        return rows, held_out, scenes.scene_pairs(args.held_out_scenes, args.pairs_per_concept), Counter()
+        rates = dict(zip(MENTION_RATES, args.scene_mention_rates, strict=True))
+        rows = scene_rows("train", args.num_rows or 12000, rates)
+        held_out = scene_rows(args.held_out_scenes, args.held_out_images)
+        return rows, held_out, scene_pairs(args.held_out_scenes, args.pairs_per_concept), Counter()
     num_proc = args.num_proc or os.cpu_count()
     pairs = None
     if args.pairs:
-        pairs = data.open_dataset(args.pairs, "test")
-        data.require_columns(pairs.column_names, list(PAIR_FEATURES), args.pairs)
+        pairs = open_dataset(args.pairs, "test")
+        require_columns(pairs.column_names, list(PAIR_FEATURES), args.pairs)
     challenge = _challenge_ids(args, pairs)
-    if data.is_coco_folder(args.dataset):
-        rows, skipped = data.load_coco(args.dataset, args.dataset_split, num_proc, challenge)
+    if is_coco_folder(args.dataset):
+        rows, skipped = load_coco(args.dataset, args.dataset_split, num_proc, challenge)
     else:
         split = args.dataset_split or "train"
         columns = (args.image_column, args.caption_column)
-        rows, skipped = data.load_captioned_images(args.dataset, split, *columns, num_proc, challenge)
-    rows, held_out = data.split_by_image(rows, args.held_out_images)
+        rows, skipped = load_captioned_images(args.dataset, split, *columns, num_proc, challenge)
+    rows, held_out = split_by_image(rows, args.held_out_images)
     rows = rows.select(range(min(args.num_rows or len(rows), len(rows))))
     if pairs is not None:
-        pairs, broken = data.drop_broken_pairs(pairs)
+        pairs, broken = drop_broken_pairs(pairs)
         skipped += broken
     return rows, held_out, pairs, skipped
 
 
-def _challenge_ids(args: DataArguments, pairs: "Dataset | None") -> set[int] | None:
+def _challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] | None:
     """COCO ids of the photos that are not trained on; None if all may be, which is said."""
-    from ..data.challenge import ids_of_pairs, read_challenge_ids
-
     if args.allow_challenge_images:
         logger.warning("Photos of challenge sets and of COCO val2017 may be trained on: allow_challenge_images.")
         return None
@@ -82,25 +84,15 @@ def _challenge_ids(args: DataArguments, pairs: "Dataset | None") -> set[int] | N
     return ids
 
 
-def fit_model(parts: Sequence["Dataset"], concepts: tuple[str, ...]) -> "SlotModel":
+def fit_model(parts: Sequence[Dataset], concepts: tuple[str, ...]) -> SlotModel:
     """The first pass over all captions that get negatives: how likely each word is where it stands."""
-    from tqdm.auto import tqdm
-
-    from ..columns import NEGATIVE_SOURCES
-    from ..negatives.add_negatives import fit_slot_model
-
     batches = (batch for rows in parts for batch in rows.select_columns(NEGATIVE_SOURCES).iter(BATCH))
     number = sum(-(-len(rows) // BATCH) for rows in parts)
     return fit_slot_model(tqdm(batches, total=number, desc="Counting words", disable=None), concepts)
 
 
-def add_negatives(
-    rows: "Dataset", args: DataArguments, num_negatives: int, seed: int, model: "SlotModel"
-) -> "Dataset":
+def add_negatives(rows: Dataset, args: DataArguments, num_negatives: int, seed: int, model: SlotModel) -> Dataset:
     """Add the columns of up to `num_negatives` hard negatives; `model` was fitted on the captions of `rows`."""
-    from ..columns import with_negatives
-    from ..negatives.add_negatives import AddHardNegatives
-
     add = AddHardNegatives(
         num_negatives=num_negatives,
         seed=seed,
@@ -128,10 +120,6 @@ def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negat
     Raises:
         ValueError: If no caption is left, or none has a negative although some are asked for.
     """
-    from ..columns import NEGATIVE_CONCEPTS, NEGATIVES, REJECTIONS
-    from ..data.splits import drop_long_captions
-    from ..lexicon.concepts import load_lexicon
-
     rows, held_out, pairs, skipped = load_sources(args)
     # A replacement may have more tokens than the word it replaces.
     rows, too_long = drop_long_captions(rows, tokenizer, max_tokens - LONGER)

@@ -1,41 +1,39 @@
-"""`accelerate launch -m hf_hardneg.train [recipe.yaml] [--flags]`: from data to an evaluated checkpoint."""
+"""One training run: prepare the data, train (with a control), evaluate, save."""
 
 import logging
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..hub.release import prepare_release, pushes_checkpoints, release
-from .arguments import HardNegCLIPTrainingArguments
-from .recipe import Arguments, ModelArguments, parse_arguments
+from transformers.trainer_utils import get_last_checkpoint
 
-
-if TYPE_CHECKING:
-    pass
+from ..columns import IMAGE
+from ..evaluation.results import collect_outcomes, summarize_run
 from ..folders import check_writable
+from ..hub.release import prepare_release, pushes_checkpoints
+from ..model.adapters import add_lora, freeze_towers
+from ..model.dual_encoder import find_text_format
+from ..model.encoding import text_limit
+from ..model.image_cache import add_image_embeddings
 from ..model.loading import load_model
+from .arguments import HardNegCLIPTrainingArguments
+from .artifacts import save_outputs
+from .collator import HardNegCollator
 from .prepare import TrainingData, prepare_data
+from .recipe import Arguments, ModelArguments
+from .trainer import HardNegCLIPTrainer
 
 
 logger = logging.getLogger(__name__)
 
-
 START_MODEL = Path(__file__).parents[1] / "start_model"
-
-
 START, CONTROL = "start", "control"
-
-
 RESUME_WORDS = ("true", "false", "none")  # any other value of resume_from_checkpoint names a folder
 
 
 def find_checkpoint(args: HardNegCLIPTrainingArguments) -> str | None:
     """The checkpoint to resume from: the named one, the last in the output folder for "true", or None to start."""
-    from transformers.trainer_utils import get_last_checkpoint
-
     wish = str(args.resume_from_checkpoint or "false").lower()
     if wish not in RESUME_WORDS:
         return args.resume_from_checkpoint
@@ -46,8 +44,6 @@ def find_checkpoint(args: HardNegCLIPTrainingArguments) -> str | None:
 
 def choose_weights(model: Any, args: ModelArguments) -> Any:
     """Freeze what is not to be trained, or put LoRA on what is."""
-    from ..model.adapters import add_lora, freeze_towers
-
     if args.frozen_towers:
         freeze_towers(model, args.frozen_towers)
     if not args.lora_towers:
@@ -59,10 +55,6 @@ def train_model(
     start: str, name: str, model_args: ModelArguments, args: HardNegCLIPTrainingArguments, data: TrainingData
 ) -> tuple[Any, Any]:
     """Continue the model in `start`; return the trainer (its model trained) and the processor."""
-    from ..model.dual_encoder import find_text_format
-    from .collator import HardNegCollator
-    from .trainer import HardNegCLIPTrainer
-
     logger.warning(f"Training {name}: K = {args.num_negatives}, {len(data.rows)} captions")
     model, processor = load_model(start)
     text_format = find_text_format(model, processor.tokenizer, args.text_layout)
@@ -99,12 +91,6 @@ def run(arguments: Arguments) -> dict[str, Any]:
     Raises:
         ValueError: On data or arguments that cannot be used; the message says what to do.
     """
-    from ..columns import IMAGE
-    from ..evaluation.results import collect_outcomes, summarize_run
-    from ..model.encoding import text_limit
-    from ..model.image_cache import add_image_embeddings
-    from .artifacts import save_outputs
-
     model_args, data_args, args = arguments
     folder = Path(args.output_dir or "")
     check_writable(folder)
@@ -139,25 +125,3 @@ def run(arguments: Arguments) -> dict[str, Any]:
         trainer.save_state()  # its log, for the curves of `hf-hardneg report`
     results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
     return save_outputs(trainer, arguments, data, results, seconds)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Command line; a mistake of the user's ends it with one sentence instead of a traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
-        if arguments[2].process_index:
-            logging.getLogger("hf_hardneg").setLevel(logging.ERROR)  # what there is to say, the first process says
-        metrics = run(arguments)
-        released = release(arguments[2]) if arguments[2].push_to_hub and arguments[2].process_index == 0 else None
-    except (ValueError, OSError) as error:
-        logger.debug("", exc_info=True)
-        sys.exit(f"error: {error}")
-    if arguments[2].process_index == 0:
-        sys.stdout.write(f"\n{metrics['table']}\n\nSaved in {arguments[2].output_dir}\n")
-    if released:
-        sys.stdout.write(f"{released}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+from helpers.captions import CAPTIONS, OTHER_CAPTIONS
+
+from hf_hardneg.columns import NEGATIVE_SOURCES
+from hf_hardneg.data.captions import read_captions
+from hf_hardneg.data.reasons import EMPTY
+
+
+ROWS = [{"image_id": 7, "captions": CAPTIONS[:2]}, {"image_id": 9, "captions": [*OTHER_CAPTIONS[:1], " ", None]}]
+
+
+def as_rows(dataset):
+    return {row["caption"]: (row["image_id"], sorted(row["other_captions"])) for row in dataset}
+
+
+EXPECTED = {
+    CAPTIONS[0]: (7, [CAPTIONS[1]]),
+    CAPTIONS[1]: (7, [CAPTIONS[0]]),
+    OTHER_CAPTIONS[0]: (9, []),
+}
+
+
+def flat():
+    return [
+        {"image_id": row["image_id"], "text": text}
+        for row in ROWS
+        for text in row["captions"]
+        if text and text.strip()
+    ]
+
+
+def write(folder, name):
+    file = folder / name
+    if name == "lists.jsonl":
+        file.write_text("\n".join(json.dumps(row) for row in ROWS))
+    elif name == "rows.json":
+        file.write_text(json.dumps(flat()))
+    elif name == "rows.csv":
+        file.write_text("image_id,text\n" + "\n".join(f"{row['image_id']},{row['text']}" for row in flat()))
+    elif name == "captions_x.json":
+        annotations = [{"image_id": row["image_id"], "caption": row["text"]} for row in flat()]
+        file.write_text(json.dumps({"images": [], "annotations": annotations}))
+    else:
+        import pandas as pd
+
+        pd.DataFrame(flat()).to_parquet(file)
+    return str(file)
+
+
+@pytest.mark.parametrize("name", ["lists.jsonl", "rows.json", "rows.csv", "rows.parquet", "captions_x.json"])
+def test_every_format_gives_the_same_rows(tmp_path, name):
+    rows, skipped = read_captions(write(tmp_path, name))
+    assert as_rows(rows) == EXPECTED and rows.column_names == NEGATIVE_SOURCES
+    assert skipped == ({EMPTY: 2} if name == "lists.jsonl" else {})
+
+
+def test_the_annotated_categories_beside_coco_captions_are_used(tmp_path):
+    file = write(tmp_path, "captions_x.json")
+    instances = {"categories": [{"id": 1, "name": "bus"}], "annotations": [{"image_id": 7, "category_id": 1}]}
+    (tmp_path / "instances_x.json").write_text(json.dumps(instances))
+    rows, _ = read_captions(file)
+    assert {row["image_id"]: row["categories"] for row in rows} == {7: ["bus"], 9: []}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        ("a.jsonl", '{"x": 1}', {}, "caption_column"),
+        ("a.jsonl", '{"caption": 1}', {}, "not strings"),
+        ("a.jsonl", '{"caption": "a cat"}', {"caption_column": "captoin"}, "'caption'"),
+        ("a.jsonl", '{"caption": " "}', {}, "no caption"),
+        ("a.jsonl", '{"caption": "a cat", "image_id": "x"}', {}, "integers"),
+        ("a.json", "{", {}, "not valid JSON"),
+        ("a.json", '{"x": 1}', {}, "COCO"),
+        ("a.txt", "a cat", {}, "known are"),
+        ("a.csv", "", {}, "is empty"),
+        ("a.jsonl", "", {}, "is empty"),
+        ("a.jsonl", '{"caption": "a cat"}\n[[', {}, "no valid .jsonl"),
+        ("a.csv", "\n", {}, "no valid .csv"),
+        ("a.parquet", "PARQ", {}, "no valid .parquet"),
+    ],
+)
+def test_a_source_that_cannot_be_used_says_why(tmp_path, name, content, options, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read_captions(str(tmp_path / name), **options)
+
+
+def test_a_file_that_is_not_there_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no"):
+        read_captions(str(tmp_path / "no.jsonl"))

@@ -1,0 +1,92 @@
+import copy
+
+import pytest
+import torch
+from helpers.captions import CAPTIONS
+from helpers.models import SMALL, gray, small_metaclip, small_siglip
+from transformers import CLIPModel, CLIPTextModel
+
+from hf_hardneg.model.dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
+from hf_hardneg.training.collator import HardNegCollator
+
+
+def test_clip_and_metaclip_pack_texts_and_siglip_pads_them_as_it_was_trained(model, processor):
+    tokenizer = processor.tokenizer
+    assert find_text_format(model, tokenizer).tree
+    assert find_text_format(small_metaclip(tokenizer), tokenizer).tree
+    siglip = find_text_format(small_siglip(tokenizer), tokenizer)
+    assert (siglip.tree, siglip.padding, siglip.max_length) == (False, "max_length", 32)
+
+
+def test_a_tree_that_a_bidirectional_tower_cannot_take_is_refused(processor):
+    with pytest.raises(ValueError, match="'tree' gives SiglipModel other embeddings"):
+        find_text_format(small_siglip(processor.tokenizer), processor.tokenizer, "tree")
+
+
+@pytest.mark.parametrize("make", [small_metaclip, small_siglip])
+def test_embeddings_are_those_of_the_models_own_forward(processor, make):
+    model = make(processor.tokenizer).eval()
+    plain = copy.deepcopy(model)
+    form = find_text_format(model, processor.tokenizer)
+    take_collated_batches(model)
+    tokens = processor.tokenizer(CAPTIONS, padding="max_length", max_length=32, return_tensors="pt")
+    pixels = torch.randn(5, 3, 48, 48)
+    with torch.no_grad():
+        output = plain(pixel_values=pixels, input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
+        ours = model(pixel_values=pixels, image_id=torch.arange(5), **form.tokenize(processor.tokenizer, CAPTIONS))
+    torch.testing.assert_close(ours["text_embeds"], output.text_embeds, atol=1e-5, rtol=0)
+    torch.testing.assert_close(ours["image_embeds"], output.image_embeds, atol=1e-5, rtol=0)
+
+
+def test_reading_one_patch_of_the_last_layer_changes_neither_images_nor_gradients(model):
+    plain = copy.deepcopy(model)
+    take_collated_batches(model)
+    assert model.reads_first_patch
+    pixels = torch.randn(5, 3, 48, 48)
+    weights = torch.randn(5, model.config.projection_dim)
+    for one in (model, plain):
+        (embed_images(one, {"pixel_values": pixels}) * weights).sum().backward()
+    torch.testing.assert_close(
+        embed_images(model, {"pixel_values": pixels}), embed_images(plain, {"pixel_values": pixels})
+    )
+    for (name, ours), expected in zip(model.named_parameters(), plain.parameters(), strict=True):
+        if expected.grad is not None:
+            torch.testing.assert_close(ours.grad, expected.grad, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_a_siglip_that_pools_by_attention_keeps_all_its_patches(processor):
+    model = small_siglip(processor.tokenizer)
+    take_collated_batches(model)
+    assert not model.reads_first_patch
+
+
+def test_other_calls_of_a_prepared_model_go_to_its_own_forward_and_it_is_saved_as_ever(model, processor, tmp_path):
+    plain = copy.deepcopy(model)
+    take_collated_batches(model)
+    form = find_text_format(model, processor.tokenizer)
+    assert form.tree
+    inputs = processor(text=CAPTIONS, images=[gray()] * 5, return_tensors="pt", padding=True)
+    torch.testing.assert_close(model(**inputs).logits_per_image, plain(**inputs).logits_per_image)
+    model.save_pretrained(tmp_path)
+    assert "hf_hardneg" not in (tmp_path / "config.json").read_text()
+    again = CLIPModel.from_pretrained(tmp_path)
+    torch.testing.assert_close(again(**inputs).logits_per_image, plain(**inputs).logits_per_image)
+    assert CLIPTextModel.from_pretrained(tmp_path).config.hidden_size == model.config.text_config.hidden_size
+    assert SMALL["num_hidden_layers"] == 2
+
+
+def test_a_tree_batch_for_a_model_that_was_not_prepared_is_an_error_not_another_result(model, processor):
+    ready = copy.deepcopy(model)
+    form = find_text_format(ready, processor.tokenizer)
+    rows = [{"image": gray(), "image_id": i, "caption": text} for i, text in enumerate(CAPTIONS * 3)]
+    batch = HardNegCollator(processor, 0, text_format=form)(
+        [{**r, "caption": f"{r['caption']} {i}"} for i, r in enumerate(rows)]
+    )
+    text = {
+        k: v
+        for k, v in batch.items()
+        if k in ("input_ids", "position_ids", "path_index", "tree_mask", "read_index", "text_index")
+    }
+    assert batch["path_index"].shape[1]
+    with pytest.raises(RuntimeError):
+        embed_texts(model, text)

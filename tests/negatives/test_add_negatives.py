@@ -1,0 +1,202 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from datasets import Dataset, Features, IterableDataset
+from datasets.fingerprint import Hasher
+from helpers.captions import CAPTIONS, outputs_under_two_hash_seeds, scene_captions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hf_hardneg.audit.readers import audit
+from hf_hardneg.columns import NEGATIVE_FEATURES, ROW_FEATURES, with_negatives
+from hf_hardneg.data.reasons import EMPTY
+from hf_hardneg.lexicon.index import load_index
+from hf_hardneg.negatives.add_negatives import GUESSABLE, NO_CONCEPT, AddHardNegatives, fit_slot_model
+from hf_hardneg.negatives.filters import DISAGREES, IN_CAPTION, IN_OTHER_CAPTION
+
+
+def rows(captions, others=None):
+    return {
+        "caption": list(captions),
+        "image_id": list(range(len(captions))),
+        "other_captions": others or [[] for _ in captions],
+        "categories": [[] for _ in captions],
+    }
+
+
+def dataset(captions):
+    features = Features({name: feature for name, feature in ROW_FEATURES.items() if name != "image"})
+    return Dataset.from_dict(rows(captions), features=features)
+
+
+def test_each_negative_differs_in_a_known_concept():
+    batch = AddHardNegatives(num_negatives=2)(rows(CAPTIONS[:4]))
+    for caption, negatives, concepts in zip(CAPTIONS, batch["negatives"], batch["negative_concepts"], strict=False):
+        assert 1 <= len(set(negatives)) == len(concepts) <= 2
+        assert caption not in negatives
+
+
+def test_captions_without_a_candidate_are_masked_and_say_why():
+    batch = AddHardNegatives()(rows(["", "   ", None, "It is raining."]))
+    assert batch["negatives"] == [[]] * 4
+    assert batch["rejections"] == [[EMPTY], [EMPTY], [EMPTY], [NO_CONCEPT]]
+
+
+def test_k_beyond_the_candidates_gives_all_there_are():
+    batch = AddHardNegatives(num_negatives=50)(rows(["something fat"]))
+    assert batch["negatives"] == [["something skinny"]]
+
+
+def test_words_that_the_captions_never_use_are_never_put_in():
+    captions = ["a red car", "a red truck", "a blue car", "a truck", "a car"] * 3
+    batch = AddHardNegatives(num_negatives=9, model=fit_slot_model([rows(captions)]))(rows(captions))
+    assert Counter(word for negatives in batch["negatives"] for text in negatives for word in text.split()).keys() == {
+        "a", "red", "blue", "car", "truck"
+    }  # fmt: skip
+
+
+def test_reasons_name_what_speaks_against_a_replacement():
+    add = AddHardNegatives(concepts=("size",))
+    batch = add(rows(["a fat cat", "a fat cat", "a fat or skinny cat"], [[], ["a skinny cat"], []]))
+    assert batch["rejections"] == [[], [IN_OTHER_CAPTION], [IN_CAPTION]]
+    assert batch["negatives"] == [["a skinny cat"], [], []]
+
+
+def test_a_person_agrees_with_the_pronouns_of_the_caption():
+    captions = ["A man takes his hat.", "A lady takes her hat.", "A man takes a hat."]
+    batch = AddHardNegatives(concepts=("object",), num_negatives=90)(rows(captions))
+    persons = [{new.split()[-1] for new in news} for news in batch["negative_news"]]
+    assert "child" in persons[0] and not persons[0] & {"woman", "lady", "girl"}
+    assert "baby" in persons[1] and not persons[1] & {"man", "gentleman", "boy", "guy"}
+    assert {"woman", "lady", "girl"} <= persons[2]
+    assert [DISAGREES in reasons for reasons in batch["rejections"]] == [True, True, False]
+
+
+def test_a_row_whose_replacements_all_give_themselves_away_says_so():
+    model = fit_slot_model([rows(["a fat cat"] * 9 + ["one skinny dog"])], ("size",))
+    batch = AddHardNegatives(concepts=("size",), model=model)(rows(["a fat cat"] * 9))
+    left_out = [
+        reasons for negatives, reasons in zip(batch["negatives"], batch["rejections"], strict=True) if not negatives
+    ]
+    assert left_out and all(reasons == [GUESSABLE] for reasons in left_out)
+
+
+def test_modifiers_of_two_things_are_exchanged():
+    batch = AddHardNegatives(concepts=("color", "object"), num_negatives=20)(rows(["A blue car and an orange bus."]))
+    at = batch["negative_operators"][0].index("exchange")
+    assert batch["negatives"][0][at] == "An orange car and a blue bus."
+    assert (batch["negative_olds"][0][at], batch["negative_spans"][0][at]) == ("A blue car and an orange", [0, 24])
+
+
+def test_negatives_of_scenes_cannot_be_told_by_reading():
+    captions = scene_captions(1500, "balance")
+    batch = AddHardNegatives(model=fit_slot_model([rows(captions)]))(rows(captions))
+    result = audit(captions, batch["negatives"])
+    assert result.learned < 53 and result.rules < 50.5 and result.length < 51.5 and result.coverage > 85
+    assert result.identical == result.permuted_lists == result.artifacts == result.broken_articles == 0
+
+
+def test_weights_choose_the_concept():
+    weights = (0.0, 1.0, 0.0, 0.0)
+    batch = AddHardNegatives(concept_weights=weights)(rows(["a small red car on the left"]))
+    assert set(batch["negative_concepts"][0]) == {"color"}
+
+
+def test_one_concept_needs_no_weights():
+    concepts = AddHardNegatives(concepts=("size",))(rows(["a small red car"]))["negative_concepts"]
+    assert set(concepts[0]) == {"size"}
+
+
+def test_output_does_not_depend_on_processes_batches_or_order():
+    data = dataset(scene_captions(300))
+    add = AddHardNegatives(seed=3, model=fit_slot_model(data.iter(100)))
+    kwargs = {"batched": True, "features": with_negatives(data.features)}
+    one = data.map(add, num_proc=1, **kwargs)
+    two = data.map(add, batch_size=7, num_proc=2, **kwargs)
+    shuffled = data.shuffle(seed=1).map(add, **kwargs).sort("image_id")
+    assert one[:] == two[:] == shuffled[:]
+    assert one["negatives"][:] != data.map(AddHardNegatives(seed=4, model=add.model), **kwargs)["negatives"][:]
+
+
+def test_a_model_does_not_depend_on_batches_or_order():
+    data = dataset(scene_captions(100))
+    one, two = fit_slot_model(data.iter(100)), fit_slot_model(data.shuffle(seed=1).iter(1))
+    assert all((a == b).all() for a, b in zip(one.counts, two.counts, strict=True))
+    assert all((a == b).all() for a, b in zip(one.passed, two.passed, strict=True))
+
+
+def test_a_stream_gets_the_same_negatives():
+    data = dataset(scene_captions(50))
+    add = AddHardNegatives(model=fit_slot_model(data.iter(10)))
+    stream: IterableDataset = data.to_iterable_dataset().map(add, batched=True, batch_size=8)
+    assert [row["negatives"] for row in stream] == data.map(add, batched=True)["negatives"][:]
+
+
+def test_output_does_not_depend_on_the_hash_seed():
+    code = (
+        "from hf_hardneg.negatives import AddHardNegatives as A, fit_slot_model as f\n"
+        f"t = {CAPTIONS * 4!r}\nb = [[]] * 20\n"
+        "r = {'caption': t, 'image_id': range(20), 'other_captions': b, 'categories': b}\n"
+        "print(A(model=f([r]))(r))"
+    )
+    outputs = outputs_under_two_hash_seeds(code)
+    assert outputs[0] == outputs[1] != b""
+
+
+@pytest.mark.parametrize("arguments", [{"num_negatives": 0}, {"concept_weights": (1.0,)}, {"temperature": 0.0}])
+def test_impossible_settings_are_refused(arguments):
+    with pytest.raises(ValueError, match="must"):
+        AddHardNegatives(**arguments)
+
+
+WORDS = st.sampled_from(
+    ["a", "red", "Orange", "dogs", "the left", "\u202bשלום", "🚗", ",", "A", "SMALL", "behind", "\n"]
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=60), st.integers(1, 9))
+def test_any_text_gives_real_negatives_with_where_they_come_from_or_a_reason(caption, num_negatives):
+    batch = AddHardNegatives(num_negatives=num_negatives)(rows([caption]))
+    assert batch.keys() == NEGATIVE_FEATURES.keys()
+    *parallel, reasons = (values[0] for values in batch.values())
+    negatives, _, _, olds, news, spans, ratios = parallel
+    assert len({len(values) for values in parallel}) == 1 and len(negatives) == len(set(negatives)) <= num_negatives
+    for negative, old, new, (start, end), ratio in zip(negatives, olds, news, spans, ratios, strict=True):
+        assert caption[start:end] == old
+        assert caption[:start] + new + caption[end:] == negative != caption
+        assert negative.strip() and ratio > 0
+    assert negatives or reasons
+
+
+def test_a_caption_of_five_thousand_words_is_no_problem():
+    assert len(AddHardNegatives()(rows(["a red dog " * 1700]))["negatives"][0]) == 3
+
+
+def test_other_rules_or_words_are_another_cache_key():
+    assert Hasher.hash(AddHardNegatives()) == Hasher.hash(AddHardNegatives())
+    assert Hasher.hash(AddHardNegatives()) != Hasher.hash(AddHardNegatives(sources="edited"))
+
+
+def test_a_vocabulary_of_the_users_makes_negatives_and_its_content_is_the_cache_key(tmp_path):
+    file = tmp_path / "material.yaml"
+    file.write_text("{concept: material, tags: [JJ, NN], modifier: true, kinds: {material: [wooden, metal]}}")
+    add = AddHardNegatives(concepts=("color", str(file)), concept_weights=(0, 1))
+    batch = add(rows(["A red wooden bench."]))
+    assert batch["negatives"] == [["A red metal bench."]] and batch["negative_concepts"] == [["material"]]
+    assert len(load_index(add.concepts).classes) == 2
+    file.write_text(file.read_text().replace("metal", "plastic"))
+    assert Hasher.hash(add) != Hasher.hash(AddHardNegatives(concepts=add.concepts, concept_weights=(0, 1)))
+
+
+def test_other_counts_are_another_cache_key():
+    models = [fit_slot_model([rows([caption])]) for caption in ("a red car", "a blue car", "a red car")]
+    keys = [Hasher.hash(AddHardNegatives(model=model)) for model in models]
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_rates_of_a_row_never_exceed_k():
+    captions = scene_captions(200, "many")
+    batch = AddHardNegatives(num_negatives=2, model=fit_slot_model([rows(captions)]), temperature=3)(rows(captions))
+    assert np.max([len(negatives) for negatives in batch["negatives"]]) == 2

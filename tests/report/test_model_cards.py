@@ -1,0 +1,95 @@
+"""The cards of released checkpoints, as published, and those that commands write: metadata, figures and code."""
+
+import json
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+from hf_hardneg.report.model_card import build_model_card
+from hf_hardneg.report.table import format_table
+
+
+ROOT = Path(__file__).parents[2]
+CARDS = sorted((ROOT / "model_cards").glob("*.md"))
+MINIATURE = json.loads((ROOT / "benchmarks" / "miniature" / "results.json").read_text())
+FACTS = {
+    "title": "hardneg-clip",
+    "base": "openai/clip-vit-base-patch32",
+    "location": "org/hardneg-clip",
+    "rows": 10,
+    "version": "0.1.0",
+    "num_negatives": 3,
+    "concepts": "object, color",
+    "has_control": True,
+    "steps": 5,
+    "batch_size": 8,
+    "learning_rate": 1e-05,
+    "weight_decay": 0.1,
+    "seed": 0,
+    "data": "org/data",
+    "skipped": "none",
+    "negatives": "color 3",
+    "rejections": "none",
+    "limits": "Small.",
+    "temperature": 1.35,
+    "language_model": None,
+    "minutes": "0.1",
+    "hardware": "1 core",
+    "audit": None,
+    "lora_towers": "",
+    "license": None,
+    "base_model": "openai/clip-vit-base-patch32",
+    "dataset_id": "org/data",
+}
+
+
+def check_metadata(card):
+    """What the Hub's own validation asks for and can be known without it."""
+    data = card.data
+    assert data.pipeline_tag == "zero-shot-image-classification" and data.library_name == "transformers"
+    assert data.model_name and data.license == (data.license or "").lower() or data.base_model
+    assert data.eval_results and all(0 <= result.metric_value <= 100 for result in data.eval_results)
+    index = data.to_dict()["model-index"]
+    assert [set(entry) >= {"name", "results"} for entry in index] == [True]
+    assert ModelCard(str(card)).data.to_dict() == data.to_dict()
+
+
+@pytest.mark.parametrize("file", CARDS, ids=lambda file: file.stem)
+def test_every_card_loads_and_has_valid_metadata(file):
+    card = ModelCard.load(file)
+    check_metadata(card)
+    for part in ("## Use", "## Results", "## Training", "## Limits", "## License", "## Citation"):
+        assert part in card.text
+
+
+def test_the_start_models_card_tells_its_measured_figures_and_its_code_runs(monkeypatch):
+    card = ModelCard.load(ROOT / "model_cards" / "start-model.md")
+    start = MINIATURE["results"]["start"]
+    assert format_table({"start": start}) in card.text
+    in_card = {(result.dataset_config, result.metric_type): result.metric_value for result in card.data.eval_results}
+    assert in_card == {(key, name): round(start[key][name]["value"], 2) for key in start for name in start[key]}
+    monkeypatch.chdir(ROOT)
+    names = {}
+    exec(card.text.split("```python\n")[1].split("```")[0], names)
+    assert names["model"].num_parameters() < 2e6
+
+
+def test_a_card_names_base_data_audit_and_the_weakest_concept():
+    results = {name: MINIATURE["results"][name] for name in ("start", "control (K = 0)", "K = 3")}
+    audit = {
+        "captions": 9,
+        "pairs": 20,
+        "learned": 52.04,
+        "learned_low": 50.0,
+        "learned_high": 54.0,
+        "rules": 50,
+        "length": 50,
+    }
+    card = ModelCard(build_model_card(results, "K = 3", "scenes", {**FACTS, "audit": audit}))
+    check_metadata(card)
+    assert card.data.base_model == "openai/clip-vit-base-patch32" and card.data.datasets == ["org/data"]
+    assert card.data.license is None and "whose license holds for them, too" in card.text
+    assert "52.0 % [50.0, 54.0]" in card.text and "weakest concept here: location" in card.text
+    assert "not audited" in build_model_card(results, "K = 3", "scenes", FACTS)
+    assert "hard negatives\n\nspaCy" not in build_model_card(results, "K = 3", "scenes", {**FACTS, "num_negatives": 0})
