@@ -28,8 +28,8 @@ from hf_hardneg.inpainting.propose.proposals import Proposal
 
 WIDTH, HEIGHT, EDITS_OF_A_PHOTO = 640, 480, 10
 STEPS = {
-    "export": "from hf_hardneg.inpainting.export import export_pairs; export_pairs({journal!r}, {out!r})",
-    "validate": "from hf_hardneg.inpainting.validation_report import validate_set; validate_set({out!r})",
+    "export": "from hf_hardneg.inpainting.publish.export import export_pairs; export_pairs({journal!r}, {out!r})",
+    "validate": "from hf_hardneg.inpainting.check.validation_report import validate_set; validate_set({out!r})",
     "save clean rows": "from hf_hardneg.cli import main; main(['inpaint', 'validate', {out!r}, '--out', {clean!r}])",
 }
 
@@ -101,7 +101,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[250, 1000])
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
-    result: dict[str, object] = {"imports": run_measured("import hf_hardneg.inpainting.export, datasets, matplotlib")}
+    imports = "import hf_hardneg.inpainting.publish.export, datasets, matplotlib"
+    result: dict[str, object] = {"imports": run_measured(imports)}
     for number in args.sizes:
         with tempfile.TemporaryDirectory() as folder:
             os.environ["HF_DATASETS_CACHE"] = f"{folder}/cache"

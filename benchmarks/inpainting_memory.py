@@ -19,7 +19,7 @@ from PIL import Image, ImageEnhance
 from tqdm.auto import tqdm
 
 from hf_hardneg.data.coco_photos import read_coco_photos
-from hf_hardneg.inpainting.build import build
+from hf_hardneg.inpainting.build import build_pairs
 from hf_hardneg.inpainting.check.gates import GATES, Candidate
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 
@@ -75,7 +75,7 @@ def main() -> None:
         copy_folder(args.coco, Path(folder) / "coco", args.copies)
         photos = len(read_coco_photos(Path(folder) / "coco")[0])
         start = time.perf_counter()
-        summary = build(Path(folder) / "coco", Path(folder) / "out", ClassicalEditor, gates=(watch, *GATES))
+        summary = build_pairs(Path(folder) / "coco", Path(folder) / "out", ClassicalEditor, gates=(watch, *GATES))
         seconds = time.perf_counter() - start
     result = {
         "photos": photos,

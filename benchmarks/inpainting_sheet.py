@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from hf_hardneg.data.coco_photos import read_coco_photos
-from hf_hardneg.inpainting.build import build
+from hf_hardneg.inpainting.build import build_pairs
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import load_image, read_journal
@@ -54,7 +54,7 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     before, start = peak_memory(), time.perf_counter()
-    summary = build(args.coco, args.out, ClassicalEditor, seed=args.seed)
+    summary = build_pairs(args.coco, args.out, ClassicalEditor, seed=args.seed)
     seconds = time.perf_counter() - start
     items = read_items(read_journal(args.out)).values()
     photos = len(read_coco_photos(args.coco)[0])

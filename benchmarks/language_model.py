@@ -27,7 +27,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from hf_hardneg.audit.readers import audit
+from hf_hardneg.audit.readers import audit_negatives
 from hf_hardneg.columns import with_negatives
 from hf_hardneg.data.captions import read_captions
 from hf_hardneg.negatives.add_negatives import BATCH, AddHardNegatives, fit_slot_model
@@ -84,7 +84,7 @@ def measure(rows: Dataset, slot_model: SlotModel | None, language_model: str) ->
     thinned = made.map(thin, batched=True, batch_size=BATCH, features=made.features)
     result = {}
     for name, kept in (("as_drawn", made), ("thinned", thinned)):
-        found = audit(kept["caption"][:], kept["negatives"][:])
+        found = audit_negatives(kept["caption"][:], kept["negatives"][:])
         keys = ("learned", "learned_low", "learned_high", "rules", "coverage")
         result[name] = {key: round(getattr(found, key), 2) for key in keys}
     return result

@@ -24,11 +24,11 @@ import matplotlib.pyplot as plt
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from hf_hardneg.audit.readers import audit
+from hf_hardneg.audit.readers import audit_negatives
 from hf_hardneg.columns import with_negatives
 from hf_hardneg.data.captions import read_captions
 from hf_hardneg.negatives.add_negatives import BATCH, TEMPERATURE, AddHardNegatives, fit_slot_model
-from hf_hardneg.negatives.make_negatives import summarize
+from hf_hardneg.negatives.dataset_folder import summarize
 
 
 TEMPERATURES = (0.8, 1.0, 1.2, TEMPERATURE, 1.5, 1.7, 2.0)
@@ -47,7 +47,7 @@ def measure(rows: Dataset, **settings: Any) -> dict[str, Any]:
 def uniform(rows: Dataset) -> dict[str, float]:
     """The same vocabulary and truth filter without a model of the captions: what balancing is worth."""
     made = AddHardNegatives()(rows[:])
-    found = audit(rows["caption"][:], made["negatives"])
+    found = audit_negatives(rows["caption"][:], made["negatives"])
     return {"learned": round(found.learned, 2), "coverage": round(found.coverage, 2)}
 
 

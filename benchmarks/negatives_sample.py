@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hf_hardneg.data.captions import read_captions
 from hf_hardneg.negatives.add_negatives import BATCH, AddHardNegatives, fit_slot_model
+from hf_hardneg.negatives.dataset_folder import SAMPLED
 from hf_hardneg.negatives.judge_page import build_sample_page, sample_negatives
-from hf_hardneg.negatives.make_negatives import SAMPLED
 
 
 def main() -> None:

@@ -1,11 +1,6 @@
 """Versions of the packages that decide a result."""
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
-
-
-if TYPE_CHECKING:
-    pass
 
 
 PACKAGES = (

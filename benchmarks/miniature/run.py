@@ -40,9 +40,9 @@ def train_one(k: int, seed: int) -> None:
     """Train with K and seed and save the outcome of every held-out item; K = -1 judges the start model."""
     from hf_hardneg.evaluation.results import collect_outcomes
     from hf_hardneg.model.encoding import text_limit
-    from hf_hardneg.model.loading import load_model
+    from hf_hardneg.model.loading import START_MODEL, load_model
     from hf_hardneg.training.prepare import prepare_data
-    from hf_hardneg.training.run import START_MODEL, train_model
+    from hf_hardneg.training.run import train_model
 
     model_args, data_args, args = arguments(seed)
     model, processor = load_model(str(START_MODEL))

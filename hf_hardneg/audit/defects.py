@@ -7,14 +7,8 @@ from ..lexicon.articles import article_for
 
 # A space before punctuation, a doubled space inside, "do n't": what joining tokens leaves behind.
 _SPACE = re.compile(r"\w\s+[.,!?;:)]|\s{2,}\S|\w\s+(?:n't|'s)\b")
-
-
 _MARK = re.compile(r"###|<mask>|\[MASK\]|<unk>")
-
-
 _ARTICLE = re.compile(r"\b(an?)\s+([a-z]\w*)", re.IGNORECASE)
-
-
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
 
@@ -39,6 +33,7 @@ def count_artifacts(text: str) -> int:
 
 
 def split_words_of(text: str) -> list[str]:
+    """Lower-case words and punctuation marks."""
     return _WORD.findall(text.lower())
 
 

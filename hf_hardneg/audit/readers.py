@@ -16,14 +16,12 @@ from .defects import count_artifacts, exchanges_list, split_words_of, wrong_arti
 
 
 FOLDS = 5
-
-
 MAX_PAIRS = 200_000  # a reader that has seen so many pairs gains nothing from more; keeps memory bounded
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What `audit` found; accuracies and shares in percent.
+    """What `audit_negatives` found; accuracies and shares in percent.
 
     Attributes:
         captions: Captions read.
@@ -100,7 +98,7 @@ def _learn(
     return picked, [(str(names[i]), round(float(weights[i]), 3)) for i in top]
 
 
-def audit(captions: Sequence[str], negatives: Sequence[Sequence[str]]) -> Audit:
+def audit_negatives(captions: Sequence[str], negatives: Sequence[Sequence[str]]) -> Audit:
     """Read captions and their negatives without any image.
 
     Args:

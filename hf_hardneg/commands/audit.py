@@ -28,16 +28,16 @@ def run(args: argparse.Namespace) -> None:
     from tqdm.auto import tqdm
 
     from ..audit.display import draw_audits, format_audits
-    from ..audit.readers import audit
-    from ..data.caption_negatives import read_pairs
+    from ..audit.readers import audit_negatives
+    from ..data.caption_negatives import read_caption_negatives
 
     audits = {}
     stems = [Path(file).stem for file in args.files]
     for file in tqdm(args.files, desc="Auditing", disable=None):
-        captions, negatives, skipped = read_pairs(file, args.caption_column, args.negatives_column)
+        captions, negatives, skipped = read_caption_negatives(file, args.caption_column, args.negatives_column)
         stem = Path(file).stem
         try:
-            audits[stem if stems.count(stem) == 1 else file] = audit(captions, negatives)
+            audits[stem if stems.count(stem) == 1 else file] = audit_negatives(captions, negatives)
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from error
         if skipped:

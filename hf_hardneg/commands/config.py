@@ -6,8 +6,6 @@ from pathlib import Path
 
 
 ACCELERATE_CONFIGS = Path(__file__).parents[1] / "training" / "accelerate_configs"
-
-
 HELP = "print where a shipped config of accelerate lies"
 DESCRIPTION = 'accelerate launch --config_file "$(hf-hardneg config multi_gpu)" -m hf_hardneg.train RECIPE'
 

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         )
         sys.stdout.write(f"{counts['negatives']:,} negatives for {counts['captions']:,} captions in {args.out}\n")
         return
-    from ..negatives.make_negatives import format_summary, make_negatives
+    from ..negatives.dataset_folder import format_summary, make_negatives
 
     summary = make_negatives(
         args.captions,

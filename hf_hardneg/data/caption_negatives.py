@@ -74,7 +74,7 @@ def _as_texts(value: Any) -> list[str]:
     return [str(text) for text in value]
 
 
-def read_pairs(
+def read_caption_negatives(
     file: str | Path, caption_column: str | None = None, negatives_column: str | None = None
 ) -> tuple[list[str], list[list[str]], Counter[str]]:
     """Read captions and the negatives of each.

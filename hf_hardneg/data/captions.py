@@ -9,7 +9,7 @@ from datasets import Dataset, Features, List, Value, load_dataset
 from datasets.exceptions import DatasetGenerationError
 
 from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
-from .coco_format import coco_categories
+from .coco import coco_categories
 from .files import open_dataset, read_json, require_columns
 from .reasons import EMPTY
 

@@ -78,7 +78,7 @@ def image_ids(dataset: Dataset) -> Sequence[int | None]:
     return [image_id_of(row) for row in dataset.select_columns(names)] if names else [None] * len(dataset)
 
 
-def read_pairs(source: str, split: str = "test") -> Dataset:
+def read_inpainted_pairs(source: str, split: str = "test") -> Dataset:
     """Pairs with `columns.PAIR_FEATURES` and `image_id`; what the set does not have is null.
 
     Sub-fields of `coco_details` other than the id are not looked at, so that it does not matter which there are.

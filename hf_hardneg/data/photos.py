@@ -84,6 +84,7 @@ def rows_from_photos(photos: Dataset, skipped: Counter[str], num_proc: int | Non
 
 
 def clean_captions(captions: Sequence[str | None], skipped: Counter[str]) -> list[str]:
+    """Strip captions; leave out empty ones and count them in `skipped`."""
     kept = [caption.strip() for caption in captions if caption and caption.strip()]
     skipped[EMPTY] += len(captions) - len(kept)
     return kept

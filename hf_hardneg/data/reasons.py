@@ -1,24 +1,10 @@
 """Why a row, a photo or a caption is left out: one sentence for each reason, counted by those who skip."""
 
 MIN_SIDE = 8  # pixels; below this a photo shows nothing, and 1 x 1 images are taken for channel-first arrays
-
-
 MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs
-
-
 MISSING, UNREADABLE = "the image is missing", "the image cannot be read"
-
-
 TOO_SMALL, TOO_LARGE = f"the image is under {MIN_SIDE} pixels a side", "the image is over 89 million pixels"
-
-
 TOO_DEEP = "the image has more than 8 bits a channel"
-
-
 NO_IMAGE = "the annotation has no image"
-
-
 TOO_LONG = "the caption is longer than the model's position table"
-
-
 EMPTY = "the caption is empty"

@@ -1,1 +1,6 @@
-"""Scores to numbers: what a model knows, concept by concept, with intervals."""
+"""Score models on benchmarks, concept by concept, with intervals."""
+
+import lazy_loader
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

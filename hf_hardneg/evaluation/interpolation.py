@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from ..model.encoding import Encoder
 from ..versions import package_versions
 from .classification import ClassificationTask
-from .evaluate_models import load_tasks
+from .evaluate import load_tasks
 from .results import mean_scores
 from .retrieval import RetrievalTask
 from .tasks import Task

@@ -1,1 +1,6 @@
-"""Photos in which one thing changed: propose, mask, edit, gate and journal, each a callable that can be replaced."""
+"""Make inpainted pairs from photos: propose, mask, edit, check, review, publish."""
+
+import lazy_loader
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -225,7 +225,7 @@ def _begin(journal: Journal, settings: Mapping[str, Any]) -> None:
         )
 
 
-def build(
+def build_pairs(
     coco: str | Path,
     out: str | Path,
     make_editor: MakeEditor,

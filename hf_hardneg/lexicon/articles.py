@@ -5,8 +5,6 @@ import re
 
 # Spelled with a vowel but spoken with a consonant, and the reverse: the usual exceptions to the a/an rule.
 _CONSONANT_SOUND = re.compile(r"(uni([^nm]|$)|use|usu|eu|one([^a-z]|$)|once|ukulele)", re.IGNORECASE)
-
-
 _VOWEL_SOUND = re.compile(r"(hour|honest|honor|heir)", re.IGNORECASE)
 
 

@@ -1,10 +1,10 @@
 """Load a dual encoder and its processor."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 
-if TYPE_CHECKING:
-    pass
+START_MODEL = Path(__file__).parents[1] / "start_model"  # the small CLIP that is shipped with this package
 
 
 def load_model(name_or_path: str) -> tuple[Any, Any]:

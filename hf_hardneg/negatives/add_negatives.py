@@ -30,17 +30,9 @@ from .slots import Analysis, analyze, find_mentions
 
 
 BATCH = 4000  # captions that are looked at together; larger batches are a little faster
-
-
 TEMPERATURE = 1.375  # where coverage and guessability of COCO's captions balance; README.md shows the curve
-
-
 NO_CONCEPT = "the caption has no concept word with a replacement"
-
-
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
-
-
 SOURCES = (
     "lexicon/*",
     "negatives/add_negatives.py",

@@ -1,0 +1,6 @@
+"""Rendered scenes: captioned images and inpainted pairs that need no download."""
+
+import lazy_loader
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

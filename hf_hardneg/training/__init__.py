@@ -1,0 +1,6 @@
+"""Train a dual encoder with hard negatives: losses, collator, trainer."""
+
+import lazy_loader
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

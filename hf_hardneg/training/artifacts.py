@@ -13,7 +13,7 @@ import torch
 import yaml
 from datasets import Dataset
 
-from ..audit.readers import audit
+from ..audit.readers import audit_negatives
 from ..columns import CAPTION, NEGATIVES
 from ..evaluation.results import Results
 from ..report.model_card import build_model_card
@@ -29,14 +29,10 @@ from ..versions import package_versions
 
 
 AUDITED = 2000  # captions; a second or two
-
-
 LIMITS_OF_SCENES = (
     "A miniature for trying things out: trained and judged on rendered scenes of 48 x 48 pixels, whose captions know "
     "a few hundred words. It says nothing about photos."
 )
-
-
 LIMITS_OF_PHOTOS = (
     "Retrieval is judged on held-out images of the training data. Training on hard negatives can cost zero-shot "
     "classification and make a model sensitive to harmless rewrites; neither was measured here."
@@ -88,7 +84,7 @@ def _audit(rows: Dataset) -> dict[str, float] | None:
         return None
     rows = rows.select_columns([CAPTION, NEGATIVES]).select(range(min(AUDITED, len(rows))))
     try:
-        found = audit(rows[CAPTION][:], rows[NEGATIVES][:])
+        found = audit_negatives(rows[CAPTION][:], rows[NEGATIVES][:])
     except ValueError:
         return None
     names = ("captions", "pairs", "coverage", "learned", "learned_low", "learned_high", "rules", "length")

@@ -1,4 +1,6 @@
-"""`python -m hf_hardneg.training.make_start_model DIR`: make the shipped start model, a small CLIP that knows objects only.
+"""Make the start model of the demo: a small CLIP that knows objects only.
+
+Run it with `python -m hf_hardneg.training.make_start_model DIR`.
 
 A CLIP of a million parameters is trained from nothing on scenes whose captions rarely mention an attribute, until it
 is a bag of objects: the paper's starting point in miniature.

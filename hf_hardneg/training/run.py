@@ -16,7 +16,7 @@ from ..model.adapters import add_lora, freeze_towers
 from ..model.dual_encoder import find_text_format
 from ..model.encoding import text_limit
 from ..model.image_cache import add_image_embeddings
-from ..model.loading import load_model
+from ..model.loading import START_MODEL, load_model
 from .arguments import HardNegCLIPTrainingArguments
 from .artifacts import save_outputs
 from .collator import HardNegCollator
@@ -27,7 +27,6 @@ from .trainer import HardNegCLIPTrainer
 
 logger = logging.getLogger(__name__)
 
-START_MODEL = Path(__file__).parents[1] / "start_model"
 START, CONTROL = "start", "control"
 RESUME_WORDS = ("true", "false", "none")  # any other value of resume_from_checkpoint names a folder
 

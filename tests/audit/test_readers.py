@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_hardneg.audit.defects import count_artifacts, exchanges_list, wrong_articles
-from hf_hardneg.audit.readers import audit
+from hf_hardneg.audit.readers import audit_negatives
 
 
 COLORS = ("red", "blue", "green", "brown", "black")
@@ -28,7 +28,7 @@ def test_an_exchangeable_swap_is_told_no_better_than_by_chance():
     captions = [caption.replace("on", f"number {i} on") for i, caption in enumerate(color_captions(3000))]
     rng = random.Random(1)
     negatives = [[swap_color(c, rng.choice([x for x in COLORS if x not in c]))] for c in captions]
-    result = audit(captions, negatives)
+    result = audit_negatives(captions, negatives)
     assert 46 < result.learned < 54 and result.learned_low < 50 < result.learned_high
     assert result.rules == result.length == 50
     assert result.artifacts == result.broken_articles == result.identical == 0
@@ -36,7 +36,7 @@ def test_an_exchangeable_swap_is_told_no_better_than_by_chance():
 
 def test_a_word_that_only_negatives_use_gives_all_away_and_is_named():
     captions = color_captions(200)
-    result = audit(captions, [[swap_color(caption, "mauve")] for caption in captions])
+    result = audit_negatives(captions, [[swap_color(caption, "mauve")] for caption in captions])
     assert result.learned == 100
     assert any("mauve" in ngram and weight < 0 for ngram, weight in result.giveaways)
 
@@ -46,7 +46,7 @@ def test_the_reader_is_never_tested_on_a_caption_it_was_taught_on():
     words = iter(f"w{i}" for i in range(10_000))
     captions = [" ".join(next(words) for _ in range(4)) for _ in range(100)] * 2
     negatives = [[" ".join(f"{word}x" for word in caption.split())] * 2 for caption in captions]
-    assert audit(captions, negatives).learned == 50
+    assert audit_negatives(captions, negatives).learned == 50
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_reader_is_never_tested_on_a_caption_it_was_taught_on():
 def test_each_defect_is_counted(caption, negative, defect):
     captions = [caption, *color_captions(19)]
     fine = [[text.replace(".", ", twice.")] for text in captions[1:]]
-    assert getattr(audit(captions, [[negative], *fine]), defect) == pytest.approx(5)
+    assert getattr(audit_negatives(captions, [[negative], *fine]), defect) == pytest.approx(5)
 
 
 def test_rules_and_length_count_ties_half():
@@ -73,20 +73,23 @@ def test_rules_and_length_count_ties_half():
     negatives = [[c.lower() + " again"] for c in captions[:half]] + [
         [c.replace("A ", "The ")] for c in captions[half:]
     ]
-    result = audit(captions, negatives)
+    result = audit_negatives(captions, negatives)
     assert result.rules == result.length == 75
 
 
 def test_coverage_counts_captions_without_negatives():
     captions = color_captions(40)
-    assert audit(captions, [[swap_color(c, "odd")] if i % 4 else [] for i, c in enumerate(captions)]).coverage == 75
+    assert (
+        audit_negatives(captions, [[swap_color(c, "odd")] if i % 4 else [] for i, c in enumerate(captions)]).coverage
+        == 75
+    )
 
 
 def test_too_little_to_audit_is_said():
     with pytest.raises(ValueError, match="at least 5"):
-        audit(["a dog"], [["a cat"]])
+        audit_negatives(["a dog"], [["a cat"]])
     with pytest.raises(ValueError, match="1 captions but 2"):
-        audit(["a dog"], [[], []])
+        audit_negatives(["a dog"], [[], []])
 
 
 def test_articles_follow_the_sound():

@@ -5,7 +5,7 @@ import pytest
 from datasets import Dataset
 
 from hf_hardneg.cli import main
-from hf_hardneg.data.caption_negatives import read_pairs
+from hf_hardneg.data.caption_negatives import read_caption_negatives
 from hf_hardneg.data.reasons import EMPTY
 
 
@@ -35,7 +35,7 @@ def save(folder, kind):
 
 @pytest.mark.parametrize("kind", ["tsv", "csv", "json", "jsonl", "parquet", "folder"])
 def test_every_format_gives_the_same_pairs(tmp_path, kind):
-    captions, negatives, skipped = read_pairs(save(tmp_path, kind))
+    captions, negatives, skipped = read_caption_negatives(save(tmp_path, kind))
     assert (captions, negatives, dict(skipped)) == (CAPTIONS, NEGATIVES, {})
 
 
@@ -43,7 +43,7 @@ def test_sugarcrepe_is_read_as_published(tmp_path):
     file = tmp_path / "swap_att.json"
     row = {"filename": "1.jpg", "caption": "A red car.", "negative_caption": "A car red."}
     file.write_text(json.dumps({"0": row, "1": {**row, "caption": " "}}))
-    captions, negatives, skipped = read_pairs(file)
+    captions, negatives, skipped = read_caption_negatives(file)
     assert (captions, negatives, dict(skipped)) == (["A red car."], [["A car red."]], {EMPTY: 1})
 
 
@@ -61,12 +61,12 @@ def test_files_that_cannot_be_used_say_why(tmp_path, name, content, message):
     file = tmp_path / name
     file.write_text(content)
     with pytest.raises(ValueError, match=message):
-        read_pairs(file)
+        read_caption_negatives(file)
 
 
 def test_a_wrong_column_names_the_nearest(tmp_path):
     with pytest.raises(ValueError, match="Did you mean 'negatives'"):
-        read_pairs(save(tmp_path, "csv"), negatives_column="negative")
+        read_caption_negatives(save(tmp_path, "csv"), negatives_column="negative")
 
 
 def test_the_command_prints_a_table_and_writes_json_and_figure(tmp_path, capsys):

@@ -29,7 +29,7 @@ from helpers.inpainting_folder import accepted_pairs, make_folder
 from packaging.requirements import Requirement
 
 from hf_hardneg import cli
-from hf_hardneg.commands.inpaint import describe_run
+from hf_hardneg.commands.inpaint.build import describe_run
 from hf_hardneg.evaluation.benchmarks import benchmark_names
 from hf_hardneg.inpainting.journal import JOURNAL
 from hf_hardneg.lexicon.concepts import load_lexicon

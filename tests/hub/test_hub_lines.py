@@ -15,7 +15,7 @@ from helpers.inpainting_folder import make_folder
 from safetensors.numpy import load
 
 from hf_hardneg.cli import main as cli
-from hf_hardneg.inpainting.build import build
+from hf_hardneg.inpainting.build import build_pairs
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.metrics import metric_folder
 
@@ -145,7 +145,7 @@ def scenes(tmp_path):
 
 def test_a_pushed_inpaintcoco_loads_pixel_for_pixel(hub, fresh, tmp_path):
     wanted = {"color": 1, "object": 1, "size": 1}
-    build(make_folder(tmp_path / "coco"), tmp_path / "pairs", ClassicalEditor, wanted=wanted)
+    build_pairs(make_folder(tmp_path / "coco"), tmp_path / "pairs", ClassicalEditor, wanted=wanted)
     out = tmp_path / "inpaintcoco"
     line = [str(SCRIPT), str(tmp_path / "pairs"), "--unreviewed", "--out", str(out)]
     done = fresh(*line, "--push_to_hub", "org/inpaintcoco")

@@ -20,8 +20,8 @@ from hf_hardneg.hub.local_folder import MANIFEST
 from hf_hardneg.hub.push import open_repo, publish_folder, sign_in
 from hf_hardneg.hub.release import prepare_release, release
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
+from hf_hardneg.training.command import main as train
 from hf_hardneg.training.recipe import parse_arguments
-from hf_hardneg.training.run import main as train
 
 
 TOKEN = "hf_0SecretOfAnn0SecretOfAnn0Secret"
@@ -267,7 +267,7 @@ def test_missing_gated_and_offline_are_told_apart(hub, folder, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(PushError, match="HF_HUB_OFFLINE is set. Unset it"):
         push(hub, folder)
-    monkeypatch.setattr("hf_hardneg.hub.get_token", lambda: None)
+    monkeypatch.setattr("hf_hardneg.hub.push.get_token", lambda: None)
     with pytest.raises(PushError, match="There is no token to push with: log in with `hf auth login`"):
         push(hub, folder)
 

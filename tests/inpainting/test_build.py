@@ -14,7 +14,7 @@ from PIL import Image
 from hf_hardneg.cli import main
 from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.data.reasons import MISSING, UNREADABLE
-from hf_hardneg.inpainting.build import DUPLICATE, Builder, build
+from hf_hardneg.inpainting.build import DUPLICATE, Builder, build_pairs
 from hf_hardneg.inpainting.edit.classical import NOT_A_WORD, ClassicalEditor
 from hf_hardneg.inpainting.edit.task import Edit
 from hf_hardneg.inpainting.items import format_summary, read_items, summarize
@@ -39,7 +39,7 @@ def coco(tmp_path_factory):
 def built(coco, tmp_path_factory):
     """An undisturbed run's folder and summary."""
     out = tmp_path_factory.mktemp("built")
-    return out, build(coco, out, ClassicalEditor, made_with=CLASSICAL)
+    return out, build_pairs(coco, out, ClassicalEditor, made_with=CLASSICAL)
 
 
 def content(folder):
@@ -85,7 +85,7 @@ def test_started_again_nothing_is_done_twice(coco, built, tmp_path):
     def make_never(photos):
         return never
 
-    assert build(coco, out, make_never, made_with=CLASSICAL) == summary
+    assert build_pairs(coco, out, make_never, made_with=CLASSICAL) == summary
     assert content(out) == before
 
 
@@ -97,7 +97,7 @@ def test_cut_anywhere_it_goes_on_to_the_same_bytes(coco, built, tmp_path):
         for file in (built[0] / "images").iterdir():  # images are there before the lines that name them
             (out / "images" / file.name).write_bytes(file.read_bytes())
         (out / JOURNAL).write_bytes(whole[:cut])
-        build(coco, out, ClassicalEditor, made_with=CLASSICAL)
+        build_pairs(coco, out, ClassicalEditor, made_with=CLASSICAL)
         assert content(out) == content(built[0])
 
 
@@ -122,7 +122,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(coco, built, tmp_p
 
 def test_other_settings_are_not_mixed_into_a_folder(coco, built):
     with pytest.raises(ValueError, match=r"was begun with .*'seed': 0.*another folder"):
-        build(coco, built[0], ClassicalEditor, seed=1, made_with=CLASSICAL)
+        build_pairs(coco, built[0], ClassicalEditor, seed=1, made_with=CLASSICAL)
 
 
 def test_bad_photos_and_masks_are_counted(tmp_path):
@@ -133,14 +133,14 @@ def test_bad_photos_and_masks_are_counted(tmp_path):
     Image.open(photos[2]).resize((300, 240)).save(photos[2])
     change(coco, "instances", lambda data: data["annotations"][3].update(segmentation=[["x"]]))
     out = tmp_path / "out"
-    summary = build(coco, out, ClassicalEditor)
+    summary = build_pairs(coco, out, ClassicalEditor)
     assert summary.skipped[MISSING] == summary.skipped[UNREADABLE] == 1
     assert summary.rejected[WRONG_SIZE] >= 1 and summary.rejected["the instance's mask cannot be read"] >= 1
     assert {item.proposal.image_id for item, _ in accepted_pairs(out)} == {6}
 
 
 def test_without_a_pair_there_is_no_sheet(coco, tmp_path):
-    assert not build(coco, tmp_path / "out", ClassicalEditor, gates=(lambda made: "never",)).accepted
+    assert not build_pairs(coco, tmp_path / "out", ClassicalEditor, gates=(lambda made: "never",)).accepted
     assert write_contact_sheet(tmp_path / "out", tmp_path / "sheet.png") == 0 and not (tmp_path / "sheet.png").exists()
 
 
@@ -156,7 +156,7 @@ def test_gray_cmyk_and_turned_photos_are_edited_upright(tmp_path, turn):
         image = image if turn == "EXIF" else image.convert(turn)
         image.save(file, "JPEG", exif=exif, quality=95)
     out = tmp_path / "out"
-    summary = build(coco, out, ClassicalEditor, wanted={"color": 1, "object": 1, "size": 1})
+    summary = build_pairs(coco, out, ClassicalEditor, wanted={"color": 1, "object": 1, "size": 1})
     assert summary.accepted["size"] and bool(summary.accepted["color"]) == (turn != "L")
     for _, made in accepted_pairs(out):
         assert load_image(out, made.image).shape == (240, 320, 3)
@@ -166,7 +166,7 @@ def test_every_part_can_be_replaced(coco, tmp_path):
     def make_inverter(photos):
         return lambda task: [Edit(255 - task.photo, task.mask, {"mine": True})]
 
-    summary = build(
+    summary = build_pairs(
         coco, tmp_path, make_inverter, gates=(lambda made: "never" if made.proposal.new == "blue" else None,)
     )
     assert summary.rejected["never"] == 3 and summary.accepted.total() >= 3
@@ -177,7 +177,7 @@ def test_the_same_edit_is_taken_once(coco, tmp_path):
     def make_blackener(photos):
         return lambda task: [Edit(np.zeros_like(task.photo), task.mask, {})]
 
-    summary = build(coco, tmp_path, make_blackener)
+    summary = build_pairs(coco, tmp_path, make_blackener)
     assert summary.rejected[DUPLICATE] > 0
     assert len({made.image for _, made in accepted_pairs(tmp_path)}) == summary.accepted.total()
 
@@ -206,7 +206,7 @@ def test_mistakes_end_with_one_sentence(coco, tmp_path, monkeypatch):
 
 
 def test_a_person_can_ask_again_with_another_word(coco, tmp_path):
-    build(coco, tmp_path, ClassicalEditor, wanted={"color": 1, "object": 1, "size": 1})
+    build_pairs(coco, tmp_path, ClassicalEditor, wanted={"color": 1, "object": 1, "size": 1})
     photos = {photo.image_id: photo for photo in read_coco_photos(coco)[0]}
     index = load_index()
     names = names_of_categories({"cup", "vase", "car", "bus"}, index.lexicon)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from hf_hardneg.cli import main
 from hf_hardneg.data.coco_photos import read_coco_photos
-from hf_hardneg.inpainting.build import Builder, build
+from hf_hardneg.inpainting.build import Builder, build_pairs
 from hf_hardneg.inpainting.components import find_parts
 from hf_hardneg.inpainting.edit import diffusers_editor
 from hf_hardneg.inpainting.edit.classical import GRAY_PHOTO
@@ -99,13 +99,13 @@ def test_cut_anywhere_it_goes_on_to_the_same_bytes(coco, built, made_with, tmp_p
         (out / JOURNAL).write_bytes(whole[:cut])
         for file in (built / "images").iterdir():  # images are there before the lines that name them
             (out / "images" / file.name).write_bytes(file.read_bytes())
-        build(coco, out, find_parts(made_with).make_editor, made_with=made_with)
+        build_pairs(coco, out, find_parts(made_with).make_editor, made_with=made_with)
         assert content(out) == content(built)
 
 
 def test_a_person_asks_again_in_free_words(coco, built, made_with, tmp_path):
     photos = {photo.image_id: photo for photo in read_coco_photos(coco)[0]}
-    build(
+    build_pairs(
         coco,
         tmp_path,
         find_parts(made_with).make_editor,
@@ -311,7 +311,7 @@ def test_arguments_that_make_no_sense_are_errors(pipeline, coco, tmp_path):
 def test_without_diffusers_the_install_command_is_said(coco, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
     monkeypatch.delitem(sys.modules, diffusers_editor.__name__)
-    monkeypatch.delattr("hf_hardneg.inpainting.diffusers_editor")
+    monkeypatch.delattr("hf_hardneg.inpainting.edit.diffusers_editor")
     with pytest.raises(SystemExit, match=r"error: .*pip install 'hf-hardneg\[diffusers\]'"):
         main(["inpaint", "build", "--coco", str(coco), "--out", str(tmp_path / "out"), "--editor", "diffusers"])
 
@@ -324,7 +324,7 @@ def test_photos_turned_by_exif_are_edited_upright_and_gray_ones_get_no_color(mad
     Image.open(turned).transpose(Image.Transpose.ROTATE_90).save(turned, exif=exif)
     Image.open(gray).convert("L").save(gray)
     out = tmp_path / "out"
-    summary = build(coco, out, find_parts(made_with).make_editor, wanted={"object": 1, "color": 1, "size": 1})
+    summary = build_pairs(coco, out, find_parts(made_with).make_editor, wanted={"object": 1, "color": 1, "size": 1})
     assert summary.rejected[GRAY_PHOTO] > 0
     first = [made for item, made in accepted_pairs(out) if item.proposal.image_id == 1]
     assert first and all(load_image(out, made.image).shape == (240, 320, 3) for made in first)

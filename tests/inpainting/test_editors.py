@@ -165,7 +165,7 @@ def test_gray_photos_get_no_color(photos):
 def test_without_opencv_the_error_names_the_extra():
     code = (
         "import sys; sys.modules['cv2'] = None\n"
-        "import hf_hardneg.inpainting.build\nimport hf_hardneg.inpainting.classical"
+        "import hf_hardneg.inpainting.build\nimport hf_hardneg.inpainting.edit.classical"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "pip install 'hf-hardneg[inpaint]'" in done.stderr.splitlines()[-1]

@@ -19,9 +19,9 @@ from sklearn.metrics import cohen_kappa_score
 
 from hf_hardneg.cli import main
 from hf_hardneg.columns import CHALLENGE_FEATURES, PAIR_FEATURES
-from hf_hardneg.data.inpainted_pairs import read_pairs
+from hf_hardneg.data.inpainted_pairs import read_inpainted_pairs
 from hf_hardneg.folders import new_folder
-from hf_hardneg.inpainting.build import build
+from hf_hardneg.inpainting.build import build_pairs
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import JOURNAL, read_journal
@@ -65,7 +65,7 @@ def built(tmp_path_factory):
     coco = make_folder(tmp_path_factory.mktemp("export") / "coco")
     change(coco, "captions", add_sources)
     out = tmp_path_factory.mktemp("built")
-    build(coco, out, ClassicalEditor, made_with=CLASSICAL, wanted={"color": 2, "object": 2, "size": 1})
+    build_pairs(coco, out, ClassicalEditor, made_with=CLASSICAL, wanted={"color": 2, "object": 2, "size": 1})
     return out
 
 
@@ -282,14 +282,14 @@ def test_the_same_journal_gives_the_same_bytes_and_seconds_change_only_the_durat
 def test_a_build_that_was_killed_and_went_on_gives_the_same_export(tmp_path):
     coco = make_folder(tmp_path / "coco")
     settings = {"made_with": CLASSICAL, "wanted": {"color": 2, "object": 2, "size": 1}}
-    build(coco, tmp_path / "whole", ClassicalEditor, **settings)
+    build_pairs(coco, tmp_path / "whole", ClassicalEditor, **settings)
     whole = (tmp_path / "whole" / JOURNAL).read_bytes()
     cut = tmp_path / "cut"
     shutil.copytree(tmp_path / "whole" / "images", cut / "images")  # they are there before the lines that name them
     (cut / JOURNAL).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="was stopped before its end; run its command again"):
         export_pairs(cut, tmp_path / "out", unreviewed=True)
-    build(coco, cut, ClassicalEditor, **settings)
+    build_pairs(coco, cut, ClassicalEditor, **settings)
     for folder in ("whole", "cut"):
         export_pairs(tmp_path / folder, tmp_path / folder / "set", unreviewed=True)
     files = [tmp_path / folder / "set" / DATA_FILE for folder in ("whole", "cut")]
@@ -302,7 +302,7 @@ def test_a_killed_export_leaves_what_was_there(folder, tmp_path):
     export_pairs(folder, out)
     before = (out / DATA_FILE).read_bytes()
     code = (
-        "import sys, time\nfrom hf_hardneg.inpainting import export\nreal = export.pair_row\n"
+        "import sys, time\nfrom hf_hardneg.inpainting.publish import export\nreal = export.pair_row\n"
         "def slow(*args):\n    sys.stdout.write('.'); sys.stdout.flush(); time.sleep(30)\n    return real(*args)\n"
         "export.pair_row = slow\nexport.export_pairs(sys.argv[1], sys.argv[2])"
     )
@@ -486,13 +486,15 @@ def write_set(folder, columns, features):
 def test_the_reader_takes_an_export_and_what_lacks_columns_and_fields(folder, tmp_path):
     accept_all(folder)
     export_pairs(folder, tmp_path / "set")
-    rows = read_pairs(str(tmp_path / "set"))
+    rows = read_inpainted_pairs(str(tmp_path / "set"))
     assert list(rows.features) == [*PAIR_FEATURES, "image_id"] and rows[0]["image_id"] == 1
     names = ("coco_caption", "inpaint_caption", "coco_image", "inpaint_image")
     columns = {name: ["a b"] * 2 if "caption" in name else [png()] * 2 for name in names}
     features = {name: PAIR_FEATURES[name] for name in names}
     few = write_set(tmp_path / "few", columns, features)
-    assert read_pairs(few)[1] | {"coco_image": 0, "inpaint_image": 0} == dict.fromkeys(rows.features, None) | {
+    assert read_inpainted_pairs(few)[1] | {"coco_image": 0, "inpaint_image": 0} == dict.fromkeys(
+        rows.features, None
+    ) | {
         "coco_caption": "a b",
         "inpaint_caption": "a b",
         "coco_image": 0,
@@ -504,11 +506,11 @@ def test_the_reader_takes_an_export_and_what_lacks_columns_and_fields(folder, tm
         columns | {"coco_details": details, "worker": ["x", "y"]},
         features | {"coco_details": {"id": Value("int64"), "strange": Value("float64")}, "worker": Value("string")},
     )
-    assert read_pairs(other)["image_id"][:] == [7, None]
+    assert read_inpainted_pairs(other)["image_id"][:] == [7, None]
     load_dataset(other).save_to_disk(tmp_path / "saved")
-    assert read_pairs(str(tmp_path / "saved"))[:1] == read_pairs(other)[:1]
+    assert read_inpainted_pairs(str(tmp_path / "saved"))[:1] == read_inpainted_pairs(other)[:1]
     with pytest.raises(ValueError, match=r"the splits \['test'\], not 'train'"):
-        read_pairs(other, "train")
+        read_inpainted_pairs(other, "train")
     del columns["inpaint_image"], features["inpaint_image"]
     with pytest.raises(ValueError, match="has no column 'inpaint_image', only .*coco_image"):
-        read_pairs(write_set(tmp_path / "less", columns, features))
+        read_inpainted_pairs(write_set(tmp_path / "less", columns, features))

@@ -14,7 +14,7 @@ from hf_hardneg.inpainting.components import find_parts
 from hf_hardneg.inpainting.journal import Journal, read_journal
 
 
-review_app = pytest.importorskip("hf_hardneg.inpainting.review_app", exc_type=ImportError)
+review_app = pytest.importorskip("hf_hardneg.inpainting.review.app", exc_type=ImportError)
 KILLS = int(os.environ.get("HF_HARDNEG_TEST_KILLS", 3))
 
 
@@ -68,7 +68,7 @@ def test_a_full_disk_is_said_and_the_decision_can_be_sent_again(desk, tmp_path, 
 
 def test_without_gradio_one_sentence_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "gradio", None)
-    monkeypatch.delitem(sys.modules, "hf_hardneg.inpainting.review_app", raising=False)
+    monkeypatch.delitem(sys.modules, "hf_hardneg.inpainting.review.app", raising=False)
     with pytest.raises(SystemExit, match=r"error: The review page needs Gradio: pip install 'hf-hardneg\[review\]'"):
         main(["inpaint", "review", str(tmp_path)])
 

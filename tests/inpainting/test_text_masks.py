@@ -5,7 +5,7 @@ from helpers.inpainting_models import save_clipseg, save_grounding_dino, save_sa
 
 from hf_hardneg.cli import main
 from hf_hardneg.data.coco_photos import Instance, read_coco_photos
-from hf_hardneg.inpainting.build import COVERED, Builder, build
+from hf_hardneg.inpainting.build import COVERED, Builder, build_pairs
 from hf_hardneg.inpainting.components import find_parts
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.journal import Journal, load_image, read_journal
@@ -172,7 +172,7 @@ def planted_masks(photo, pixels, orientation, instance):
 
 
 def test_with_good_masks_a_captions_only_folder_gives_colors_and_sizes(captions_only, tmp_path):
-    summary = build(captions_only, tmp_path, ClassicalEditor, read=read_named_photos, draw=planted_masks)
+    summary = build_pairs(captions_only, tmp_path, ClassicalEditor, read=read_named_photos, draw=planted_masks)
     assert summary.accepted["color"] > 5 and summary.accepted["size"] > 0
     assert summary.rejected[COVERED] > 0  # the planted masks of car and man are the same
     for item, made in accepted_pairs(tmp_path):

@@ -77,7 +77,7 @@ def test_users_bring_concepts_of_their_own(tmp_path, kind):
 
 
 def test_a_shipped_concept_need_not_be_among_the_default_ones(monkeypatch):
-    monkeypatch.setattr("hf_hardneg.lexicon.CONCEPTS", ("object",))
+    monkeypatch.setattr("hf_hardneg.lexicon.concepts.CONCEPTS", ("object",))
     assert vocabularies_digest(("object", "color")) == vocabularies_digest(())  # their files are source
     assert list(load_lexicon(("object", "color")).concepts) == ["object", "color"]
 

@@ -167,7 +167,7 @@ def test_output_does_not_depend_on_processes_batches_or_order():
 
 def test_output_does_not_depend_on_the_hash_seed():
     code = (
-        "from hf_hardneg.positives import AddHardPositives as A\n"
+        "from hf_hardneg.negatives import AddHardPositives as A\n"
         f"print(A(2)({{'caption': {CAPTIONS!r}, 'image_id': range(5)}}))"
     )
     outputs = outputs_under_two_hash_seeds(code)

@@ -15,7 +15,7 @@ from transformers import CLIPConfig, CLIPModel
 from hf_hardneg.folders import check_writable
 from hf_hardneg.lexicon.concepts import CONCEPTS
 from hf_hardneg.scenes.world import scene_pairs
-from hf_hardneg.training.run import main
+from hf_hardneg.training.command import main
 
 
 STRANGER = """

@@ -1,8 +1,8 @@
 import torch
 from helpers.captions import scene_captions
 
+from hf_hardneg.model.loading import START_MODEL
 from hf_hardneg.scenes.world import COLORS, KINDS
-from hf_hardneg.training.run import START_MODEL
 from hf_hardneg.training.make_start_model import build_model
 
 

@@ -106,14 +106,14 @@ def _resolve(name_or_path: str) -> str:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from ...inpainting.build import build
+    from ...inpainting.build import build_pairs
     from ...inpainting.components import find_parts
     from ...inpainting.items import format_summary
     from ...inpainting.review.contact_sheet import write_contact_sheet
 
     made_with = describe_run(args)
     parts = find_parts(made_with)
-    summary = build(
+    summary = build_pairs(
         args.coco,
         args.out,
         parts.make_editor,

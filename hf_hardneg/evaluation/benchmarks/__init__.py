@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
-from ..suggestions import did_you_mean
-from .tasks import Task
+from ...suggestions import did_you_mean
+from ..tasks import Task
 
 
 BUILT_IN = "scenes"  # is rendered, and needs no files

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ...columns import CAPTION, IMAGE
-from ...data.coco_format import is_coco_folder, load_coco
+from ...data.coco import is_coco_folder, load_coco
 from ...data.files import read_json
 from ...data.lazy_images import find_image, row_images
 from ..retrieval import RetrievalTask, rows_task

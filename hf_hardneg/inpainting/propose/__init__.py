@@ -1,0 +1,6 @@
+"""Propose which word of a caption to change."""
+
+import lazy_loader
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

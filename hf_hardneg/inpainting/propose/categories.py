@@ -65,8 +65,6 @@ BUNCHES = frozenset(("banana", "book", "broccoli", "carrot"))
 # What is behind shows through them: they cannot be cut out.
 TRANSPARENT = frozenset(("wine glass",))
 SIZE_RATIO = 2.6  # how much larger or smaller than what it replaces a thing may truly be
-
-
 # Colors that things of a category come in; all others are painted things.
 _FUR = ("black", "white", "brown", "gray")
 COLORS: dict[str, tuple[str, ...]] = {

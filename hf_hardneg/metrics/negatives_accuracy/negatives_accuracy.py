@@ -6,7 +6,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from ...evaluation.negatives_accuracy import negatives_accuracy
+from hf_hardneg.evaluation.negatives_accuracy import negatives_accuracy
 
 
 _DESCRIPTION = (

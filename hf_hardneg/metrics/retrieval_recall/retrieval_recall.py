@@ -7,7 +7,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from ...evaluation.retrieval import KS, retrieval_outcomes
+from hf_hardneg.evaluation.retrieval import KS, retrieval_outcomes
 
 
 _DESCRIPTION = (

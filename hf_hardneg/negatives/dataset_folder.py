@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from .. import __version__
 from ..audit.display import format_audits
-from ..audit.readers import Audit, audit
+from ..audit.readers import Audit, audit_negatives
 from ..columns import (
     CAPTION,
     NEGATIVE_CONCEPTS,
@@ -117,7 +117,7 @@ def summarize(made: Dataset, skipped: Counter[str], with_audit: bool = True) -> 
     }
     if with_audit:
         try:
-            result["audit"] = asdict(audit(made[CAPTION][:], negatives))
+            result["audit"] = asdict(audit_negatives(made[CAPTION][:], negatives))
         except ValueError as error:
             result["audit"] = str(error)
     return result

@@ -8,7 +8,7 @@ from helpers.models import gray
 from PIL import Image as PillowImage
 
 from hf_hardneg.columns import ROW_FEATURES
-from hf_hardneg.data import coco_format as data
+from hf_hardneg.data import coco as data
 from hf_hardneg.data.challenge import IN_CHALLENGE_SET, IN_VAL2017, ids_of_pairs, read_challenge_ids
 
 

@@ -1,0 +1,2 @@
+from .proposals import Proposal as Proposal
+from .proposals import ProposeSwaps as ProposeSwaps

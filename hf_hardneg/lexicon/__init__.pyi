@@ -1,0 +1,10 @@
+from .articles import article_for as article_for
+from .concepts import CONCEPTS as CONCEPTS
+from .concepts import Concept as Concept
+from .concepts import Entry as Entry
+from .concepts import Lexicon as Lexicon
+from .concepts import load_lexicon as load_lexicon
+from .index import LexiconIndex as LexiconIndex
+from .index import load_index as load_index
+from .vocabulary import write_open_vocabulary as write_open_vocabulary
+from .words import split_words as split_words

@@ -1,0 +1,10 @@
+from .arguments import HardNegCLIPTrainingArguments as HardNegCLIPTrainingArguments
+from .collator import HardNegCollator as HardNegCollator
+from .gather import gather_embeddings as gather_embeddings
+from .grad_cache import backward_in_chunks as backward_in_chunks
+from .losses import batch_negatives_loss as batch_negatives_loss
+from .losses import distillation_loss as distillation_loss
+from .losses import margin_loss as margin_loss
+from .losses import own_negatives_loss as own_negatives_loss
+from .losses import sigmoid_loss as sigmoid_loss
+from .trainer import HardNegCLIPTrainer as HardNegCLIPTrainer
