@@ -8,12 +8,18 @@ from helpers.models import gray
 from PIL import Image as PillowImage
 
 from hf_hardneg.columns import ROW_FEATURES
-from hf_hardneg.data import coco as data
+from hf_hardneg.data import reasons
+from hf_hardneg.data.captioned_images import load_captioned_images
 from hf_hardneg.data.challenge import IN_CHALLENGE_SET, IN_VAL2017, ids_of_pairs, read_challenge_ids
+from hf_hardneg.data.coco import load_coco
+from hf_hardneg.data.files import open_dataset
+from hf_hardneg.data.inpainted_pairs import drop_broken_pairs
+from hf_hardneg.data.photos import image_problem
+from hf_hardneg.data.splits import drop_long_captions, split_by_image
 
 
 def test_coco_folder_gives_a_row_per_caption(coco):
-    rows, skipped = data.load_coco(coco)
+    rows, skipped = load_coco(coco)
     assert rows.features == ROW_FEATURES
     assert len(rows) == 60 and not skipped
     first = rows[0]
@@ -25,7 +31,7 @@ def test_coco_folder_gives_a_row_per_caption(coco):
 
 def test_instances_are_optional(coco):
     (coco / "annotations" / "instances_val2017.json").unlink()
-    assert data.load_coco(coco)[0][0]["categories"] == []
+    assert load_coco(coco)[0][0]["categories"] == []
 
 
 def break_truncated(file):
@@ -48,16 +54,16 @@ def break_huge(file):
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda file: file.unlink(), data.MISSING),
-        (break_truncated, data.UNREADABLE),
-        (break_not_an_image, data.UNREADABLE),
-        (break_tiny, data.TOO_SMALL),
-        (break_huge, data.TOO_LARGE),
+        (lambda file: file.unlink(), reasons.MISSING),
+        (break_truncated, reasons.UNREADABLE),
+        (break_not_an_image, reasons.UNREADABLE),
+        (break_tiny, reasons.TOO_SMALL),
+        (break_huge, reasons.TOO_LARGE),
     ],
 )
 def test_photos_that_cannot_be_trained_on_are_skipped_and_counted(coco, spoil, reason):
     spoil(coco / "val2017" / "000000000101.jpg")
-    rows, skipped = data.load_coco(coco)
+    rows, skipped = load_coco(coco)
     assert skipped == {reason: 1}
     assert 101 not in rows["image_id"] and len(rows) == 55
 
@@ -66,7 +72,7 @@ def test_photos_that_cannot_be_trained_on_are_skipped_and_counted(coco, spoil, r
 def test_gray_and_cmyk_photos_are_kept(coco, mode, processor):
     file = coco / "val2017" / "000000000101.jpg"
     gray().convert(mode).save(file)
-    rows, skipped = data.load_coco(coco)
+    rows, skipped = load_coco(coco)
     assert len(rows) == 60 and not skipped
     pixels = processor.image_processor([rows[5]["image"].convert("RGB")], return_tensors="pt")["pixel_values"]
     assert pixels.shape == (1, 3, 48, 48)
@@ -78,21 +84,21 @@ def test_annotations_without_image_and_empty_captions_are_counted(coco):
         content["annotations"][5]["image_id"] = 999
 
     edit_captions(coco, spoil)
-    rows, skipped = data.load_coco(coco)
-    assert skipped == {data.EMPTY: 1, data.NO_IMAGE: 1}
+    rows, skipped = load_coco(coco)
+    assert skipped == {reasons.EMPTY: 1, reasons.NO_IMAGE: 1}
     assert len(rows) == 58
 
 
 def test_coco_errors_say_what_is_there(coco):
     with pytest.raises(FileNotFoundError, match="val2017.*train2017"):
-        data.load_coco(coco, "train2017")
+        load_coco(coco, "train2017")
     file = coco / "annotations" / "captions_val2017.json"
     file.write_text("{")
     with pytest.raises(ValueError, match="not valid JSON"):
-        data.load_coco(coco)
+        load_coco(coco)
     file.write_text(json.dumps({"photos": []}))
     with pytest.raises(ValueError, match="photos.*images and annotations"):
-        data.load_coco(coco)
+        load_coco(coco)
 
 
 def parquet_folder(folder, **columns):
@@ -106,13 +112,13 @@ def parquet_folder(folder, **columns):
 def test_parquet_with_one_or_many_captions_gives_the_same_columns(tmp_path):
     one = parquet_folder(tmp_path / "one", text=["a", "b", "c"])
     many = parquet_folder(tmp_path / "many", text=[["a", "b"], [], ["c", ""]], image_id=[7, 8, 9])
-    rows, skipped = data.load_captioned_images(one, "train", "photo", "text")
+    rows, skipped = load_captioned_images(one, "train", "photo", "text")
     assert rows.features == ROW_FEATURES and not skipped
     assert (rows["caption"][:], rows["image_id"][:]) == (["a", "b", "c"], [0, 1, 2])
-    rows, skipped = data.load_captioned_images(many, "train", "photo", "text")
+    rows, skipped = load_captioned_images(many, "train", "photo", "text")
     assert (rows["caption"][:], rows["image_id"][:]) == (["a", "b", "c"], [7, 7, 9])
     assert rows["other_captions"][:] == [["b"], ["a"], []]
-    assert skipped == {data.EMPTY: 1}
+    assert skipped == {reasons.EMPTY: 1}
 
 
 def test_image_folder_with_captions(tmp_path):
@@ -120,20 +126,20 @@ def test_image_folder_with_captions(tmp_path):
         gray().save(tmp_path / f"{name}.png")
     lines = [json.dumps({"file_name": f"{name}.png", "caption": f"a {name}"}) for name in ("x", "y")]
     (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
-    rows, _ = data.load_captioned_images(str(tmp_path), "train")
+    rows, _ = load_captioned_images(str(tmp_path), "train")
     assert sorted(rows["caption"]) == ["a x", "a y"]
 
 
 def test_a_missing_column_or_split_names_the_ones_there_are(tmp_path):
     folder = parquet_folder(tmp_path / "p", captions=["a", "b", "c"])
     with pytest.raises(ValueError, match="no column 'caption'.*Did you mean 'captions'"):
-        data.load_captioned_images(folder, "train", "photo", "caption")
+        load_captioned_images(folder, "train", "photo", "caption")
     saved = str(tmp_path / "saved")
     from datasets import DatasetDict, load_dataset
 
     DatasetDict({"test": load_dataset(folder, split="train")}).save_to_disk(saved)
     with pytest.raises(ValueError, match="splits.*test.*not 'train'"):
-        data.open_dataset(saved, "train")
+        open_dataset(saved, "train")
 
 
 def test_captions_longer_than_the_model_are_left_out_and_counted(coco, processor):
@@ -141,16 +147,16 @@ def test_captions_longer_than_the_model_are_left_out_and_counted(coco, processor
         content["annotations"][0]["caption"] = "a red dog " * 100
 
     edit_captions(coco, spoil)
-    rows, _ = data.load_coco(coco)
-    kept, skipped = data.drop_long_captions(rows, processor.tokenizer, 32)
-    assert skipped == {data.TOO_LONG: 1} and len(kept) == 59
+    rows, _ = load_coco(coco)
+    kept, skipped = drop_long_captions(rows, processor.tokenizer, 32)
+    assert skipped == {reasons.TOO_LONG: 1} and len(kept) == 59
     with pytest.raises(ValueError, match="All 60 captions have more than 1 tokens"):
-        data.drop_long_captions(rows, processor.tokenizer, 1)
+        drop_long_captions(rows, processor.tokenizer, 1)
 
 
 def test_held_out_images_are_in_no_training_row(coco):
-    rows, _ = data.load_coco(coco)
-    train, held_out = data.split_by_image(rows, held_out=500)
+    rows, _ = load_coco(coco)
+    train, held_out = split_by_image(rows, held_out=500)
     assert len(set(held_out["image_id"])) == 1
     assert not set(held_out["image_id"]) & set(train["image_id"])
     assert len(train) + len(held_out) == 60
@@ -160,25 +166,25 @@ def test_a_parquet_folder_keeps_its_splits_apart(tmp_path):
     for split, text in (("train", "a"), ("test", "b")):
         rows = Dataset.from_dict({"image": [gray()], "caption": [text]}).cast_column("image", Image())
         rows.to_parquet(tmp_path / f"{split}.parquet")
-    assert data.load_captioned_images(str(tmp_path), "train")[0]["caption"][:] == ["a"]
-    assert data.load_captioned_images(str(tmp_path), "test")[0]["caption"][:] == ["b"]
+    assert load_captioned_images(str(tmp_path), "train")[0]["caption"][:] == ["a"]
+    assert load_captioned_images(str(tmp_path), "test")[0]["caption"][:] == ["b"]
     with pytest.raises(ValueError, match="not 'trian'"):
-        data.load_captioned_images(str(tmp_path), "trian")
+        load_captioned_images(str(tmp_path), "trian")
 
 
 def test_rows_of_one_image_are_joined_whatever_its_id_looks_like(tmp_path):
     folder = parquet_folder(tmp_path / "p", text=["a", "b", "c"], image_id=["u", "u", "v"])
-    rows, _ = data.load_captioned_images(folder, "train", "photo", "text")
+    rows, _ = load_captioned_images(folder, "train", "photo", "text")
     assert (rows["image_id"][:], rows["other_captions"][:]) == ([0, 0, 1], [["b"], ["a"], []])
     folder = parquet_folder(tmp_path / "q", text=["a", "b", "c"], image_id=[1, None, 2])
     with pytest.raises(ValueError, match="'image_id'.*empty in 1 rows"):
-        data.load_captioned_images(folder, "train", "photo", "text")
+        load_captioned_images(folder, "train", "photo", "text")
 
 
 def test_a_column_without_images_is_named(tmp_path):
     folder = parquet_folder(tmp_path / "p", text=["a", "b", "c"])
     with pytest.raises(ValueError, match="'text'.*not images; set image_column"):
-        data.load_captioned_images(folder, "train", "text", "text")
+        load_captioned_images(folder, "train", "text", "text")
 
 
 def test_broken_pairs_are_left_out_and_counted():
@@ -189,25 +195,25 @@ def test_broken_pairs_are_left_out_and_counted():
     rows = [dict(row) for row in good.cast_column("coco_image", Image(decode=False))]
     rows[0]["coco_image"] = {"bytes": b"no image", "path": None}
     rows[1]["inpaint_caption"] = " "
-    pairs, skipped = data.drop_broken_pairs(Dataset.from_list(rows, features=PAIR_FEATURES))
+    pairs, skipped = drop_broken_pairs(Dataset.from_list(rows, features=PAIR_FEATURES))
     assert pairs["concept"][:] == ["size", "location"]
-    assert skipped == {f"pairs: {data.UNREADABLE}": 1, f"pairs: {data.EMPTY}": 1}
+    assert skipped == {f"pairs: {reasons.UNREADABLE}": 1, f"pairs: {reasons.EMPTY}": 1}
 
 
 @pytest.mark.parametrize("image", [None, {"bytes": None, "path": None}, {"bytes": b"", "path": None}])
 def test_no_image_at_all_is_missing(image):
-    assert data.image_problem(image) == data.MISSING
+    assert image_problem(image) == reasons.MISSING
 
 
 def test_more_than_8_bits_a_channel_is_refused_instead_of_turned_white(tmp_path):
     PillowImage.new("I;16", (32, 32), 30000).save(tmp_path / "deep.png")
-    assert data.image_problem({"bytes": None, "path": str(tmp_path / "deep.png")}) == data.TOO_DEEP
+    assert image_problem({"bytes": None, "path": str(tmp_path / "deep.png")}) == reasons.TOO_DEEP
 
 
 def test_one_image_is_too_few(coco):
-    rows, _ = data.load_coco(coco)
+    rows, _ = load_coco(coco)
     with pytest.raises(ValueError, match="at least 2"):
-        data.split_by_image(rows.select(range(5)), 10)
+        split_by_image(rows.select(range(5)), 10)
 
 
 def test_an_unknown_category_is_named(coco):
@@ -216,7 +222,7 @@ def test_an_unknown_category_is_named(coco):
     content["annotations"][0]["category_id"] = 77
     file.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="category 77"):
-        data.load_coco(coco)
+        load_coco(coco)
 
 
 # --- photos of challenge sets are not trained on ---
@@ -233,9 +239,9 @@ def rename_split(coco, split):
 
 def test_val2017_is_refused_for_training_only_and_train2017_is_not(coco):
     with pytest.raises(ValueError, match=r"val2017 of .* is not trained on.*--dataset_split.*allow_challenge_images"):
-        data.load_coco(coco, challenge=set())
-    assert len(data.load_coco(coco)[0]) == 60  # to look at, to evaluate on
-    rows, skipped = data.load_coco(rename_split(coco, "train2017"), challenge=set())
+        load_coco(coco, challenge=set())
+    assert len(load_coco(coco)[0]) == 60  # to look at, to evaluate on
+    rows, skipped = load_coco(rename_split(coco, "train2017"), challenge=set())
     assert len(rows) == 60 and not skipped
 
 
@@ -246,18 +252,18 @@ def test_val2017_under_another_name_is_told_by_coco_url(coco):
             image["coco_url"] = f"http://images.cocodataset.org/{split}/{image['file_name']}"
 
     edit_captions(coco, move)
-    rows, skipped = data.load_coco(rename_split(coco, "train"), challenge=set())
+    rows, skipped = load_coco(rename_split(coco, "train"), challenge=set())
     assert skipped == {IN_VAL2017: 3} and min(rows["image_id"]) == 103
-    assert len(data.load_coco(coco)[0]) == 60
+    assert len(load_coco(coco)[0]) == 60
 
 
 def test_photos_of_challenge_sets_are_left_out_by_id_and_counted(coco, tmp_path):
     """COCO 2014's restval overlaps val2017, and only ids tell."""
     rename_split(coco, "restval")
-    rows, skipped = data.load_coco(coco, challenge={100, 111, 999})
+    rows, skipped = load_coco(coco, challenge={100, 111, 999})
     assert skipped == {IN_CHALLENGE_SET: 2} and not {100, 111} & set(rows["image_id"]) and len(rows) == 50
     with pytest.raises(ValueError, match="All 12 photos of .* are refused: .*Take others"):
-        data.load_coco(coco, challenge=set(range(200)))
+        load_coco(coco, challenge=set(range(200)))
 
 
 @pytest.mark.parametrize(
@@ -272,14 +278,14 @@ def test_photos_of_challenge_sets_are_left_out_by_id_and_counted(coco, tmp_path)
 )
 def test_other_data_sets_are_searched_by_what_says_the_photo(tmp_path, columns, reason):
     folder = parquet_folder(tmp_path / "p", text=["a", "b", "c"], **columns)
-    rows, skipped = data.load_captioned_images(folder, "train", "photo", "text", challenge={7, 100})
+    rows, skipped = load_captioned_images(folder, "train", "photo", "text", challenge={7, 100})
     assert skipped == {reason: 1} and rows["caption"][:] == ["b", "c"]
-    assert len(data.load_captioned_images(folder, "train", "photo", "text")[0]) == 3
+    assert len(load_captioned_images(folder, "train", "photo", "text")[0]) == 3
 
 
 def test_row_numbers_are_not_taken_for_ids_and_what_cannot_be_told_is_said(tmp_path, caplog):
     folder = parquet_folder(tmp_path / "p", text=["a", "b", "c"])
-    rows, skipped = data.load_captioned_images(folder, "train", "photo", "text", challenge={0, 1})
+    rows, skipped = load_captioned_images(folder, "train", "photo", "text", challenge={0, 1})
     assert len(rows) == 3 and not skipped
     assert "none of the columns coco_details, coco_url, cocoid, coco_id, image_id" in caplog.text
 
