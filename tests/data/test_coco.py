@@ -306,8 +306,8 @@ def test_ids_of_a_challenge_set_include_those_of_cut_outs(tmp_path):
 
 
 def test_a_run_refuses_counts_and_says_so(coco, tmp_path, caplog):
+    from hf_hardneg.training.arguments import DataArguments
     from hf_hardneg.training.prepare import load_sources
-    from hf_hardneg.training.recipe import DataArguments
 
     rename_split(coco, "train2017")
     for name, number in (("sets", 100), ("pairs", 101)):
@@ -319,10 +319,11 @@ def test_a_run_refuses_counts_and_says_so(coco, tmp_path, caplog):
             dataset = dataset.cast_column(column, Image())
         dataset.to_parquet(tmp_path / name / "test.parquet")
     named = {"challenge_sets": [str(tmp_path / "sets")], "pairs": str(tmp_path / "pairs")}
-    rows, held_out, _, skipped = load_sources(DataArguments(dataset=str(coco), num_proc=1, **named))
-    assert skipped == {IN_CHALLENGE_SET: 2} and not {100, 101} & {*rows["image_id"], *held_out["image_id"]}
+    data = load_sources(DataArguments(dataset=str(coco), num_proc=1, **named))
+    assert data.skipped == {IN_CHALLENGE_SET: 2}
+    assert not {100, 101} & {*data.rows["image_id"], *data.held_out["image_id"]}
     assert "Not trained on: 2 photos of challenge sets" in caplog.text
     allowed = DataArguments(dataset=str(coco), num_proc=1, allow_challenge_images=True, **named)
-    rows, held_out, _, skipped = load_sources(allowed)
-    assert not skipped and {100, 101} <= {*rows["image_id"], *held_out["image_id"]}
+    data = load_sources(allowed)
+    assert not data.skipped and {100, 101} <= {*data.rows["image_id"], *data.held_out["image_id"]}
     assert "may be trained on: allow_challenge_images" in caplog.text
