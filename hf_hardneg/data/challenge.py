@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..suggestions import did_you_mean
+from .files import open_dataset
 
 
 VAL2017 = "val2017"
@@ -54,8 +55,6 @@ def read_challenge_ids(source: str, split: str = "test") -> set[int]:
     Raises:
         ValueError: If it has neither `coco_details.id` nor `image_id`, so that nothing could be refused.
     """
-    from .files import open_dataset
-
     dataset = open_dataset(source, split)
     names = [name for name in ("coco_details", "inpaint_details", "image_id") if name in dataset.column_names]
     ids = ids_of_pairs(dataset.select_columns(names)) if names else set()

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm.auto import tqdm
 
 from ..model.encoding import Encoder
+from ..model.loading import load_model
 from .benchmarks import load_benchmark
 from .results import ALL, MACRO, Outcomes, Results, compare, join_seeds, summarize
 from .tasks import Outcome, Skipped, Task
@@ -105,10 +107,6 @@ def load_encoder(path: str) -> Encoder:
     Raises:
         ValueError: If it is no dual encoder or has no processor.
     """
-    import torch
-
-    from ..model.loading import load_model
-
     model, processor = load_model(path)
     return Encoder(model.to("cuda" if torch.cuda.is_available() else "cpu"), processor, layout="auto")
 

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from ..folders import check_writable
 from ..model.encoding import Encoder
+from ..model.loading import load_model
 from ..versions import package_versions
 from .classification import ClassificationTask
 from .evaluate import load_tasks
@@ -154,9 +156,6 @@ def interpolate(start: str, tuned: str, out: str | Path, benchmarks: Sequence[st
     Raises:
         ValueError: If the models do not match or the benchmarks measure only one side.
     """
-    from ..folders import check_writable
-    from ..model.loading import load_model
-
     folder = Path(out)
     check_writable(folder)
     tasks = list(load_tasks(benchmarks)[0].values())

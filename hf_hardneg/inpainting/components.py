@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..data.coco_photos import read_coco_photos
-from .build import DrawMask, MakeEditor, ReadPhotos
+from .build import DrawMask, MakeEditor, ReadPhotos, mask_from_instances
+from .check.clip_gate import ClipGate
 from .check.gates import GATES, Gate
-
-
-EDITOR_FLAGS = ("editor_model", "candidates", "steps", "guidance", "strength")  # of the diffusers editor
+from .edit.classical import ClassicalEditor
+from .masks.text_masks import ClipSegMasks, GroundedSamMasks
+from .pretrained import EDITOR_FLAGS
+from .propose.named_things import read_named_photos
 
 
 class Parts(NamedTuple):
@@ -38,8 +40,6 @@ def _editor_maker(made_with: Mapping[str, Any]) -> MakeEditor:
         ValueError: If the editor's model cannot be loaded.
     """
     if made_with["editor"] == "classical":
-        from .edit.classical import ClassicalEditor
-
         return ClassicalEditor
     from .edit.diffusers_editor import DiffusersEditor
 
@@ -50,8 +50,6 @@ def _editor_maker(made_with: Mapping[str, Any]) -> MakeEditor:
 
 def _reader(made_with: Mapping[str, Any]) -> ReadPhotos:
     """What reads the folder of a run: with masks by text, captions are all that it needs."""
-    from .propose.named_things import read_named_photos
-
     return read_named_photos if "masks" in made_with else read_coco_photos
 
 
@@ -62,11 +60,7 @@ def _drawer(made_with: Mapping[str, Any]) -> DrawMask:
         ValueError: If a mask model cannot be loaded.
     """
     if "masks" not in made_with:
-        from .build import mask_from_instances
-
         return mask_from_instances
-    from .masks.text_masks import ClipSegMasks, GroundedSamMasks
-
     draw: Callable[..., DrawMask] = ClipSegMasks if made_with["masks"] == "clipseg" else GroundedSamMasks
     threshold = {"threshold": made_with["mask_threshold"]} if "mask_threshold" in made_with else {}
     return draw(*made_with["mask_model"], **threshold)
@@ -80,6 +74,4 @@ def _gates(made_with: Mapping[str, Any]) -> Sequence[Gate]:
     """
     if "clip" not in made_with:
         return GATES
-    from .check.clip_gate import ClipGate
-
     return (*GATES, ClipGate(made_with["clip"], prefers_new=made_with["clip_prefers_new"]))

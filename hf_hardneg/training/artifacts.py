@@ -139,7 +139,7 @@ def _remove_leftovers(folder: Path, has_lora: bool) -> None:
         # A pickle. recipe.yaml holds the same as text, and this package publishes weights as safetensors only.
         (folder / name / "training_args.bin").unlink(missing_ok=True)
     if has_lora:
-        # Trainer leaves an unfinished adapter when it pushes checkpoints. It would be loaded before the merged weights.
+        # Trainer leaves an unfinished adapter when it pushes checkpoints, which loading would prefer to the weights.
         for name in ("adapter_config.json", "adapter_model.safetensors"):
             (folder / name).unlink(missing_ok=True)
 

@@ -25,17 +25,17 @@ from hf_hardneg.inpainting.build import build_pairs
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import JOURNAL, read_journal
-from hf_hardneg.inpainting.publish.export import (
+from hf_hardneg.inpainting.publish.export import export_pairs
+from hf_hardneg.inpainting.publish.export_card import DATA_FILE, RECORD, build_card
+from hf_hardneg.inpainting.publish.record import (
     DISPUTED,
     NO_CAPTION,
     NOT_REVIEWED,
     REJECTED,
     SAME_CAPTION,
-    export_pairs,
     read_record,
     select_pairs,
 )
-from hf_hardneg.inpainting.publish.export_card import DATA_FILE, RECORD, build_card
 from hf_hardneg.inpainting.review.contact_sheet import mark_change
 from hf_hardneg.inpainting.review.verdicts import (
     Review,

@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ...inpainting.components import EDITOR_FLAGS
-from ...inpainting.pretrained import CLIP, CLIPSEG, GROUNDING_DINO, INPAINTING, SAM
+from ...inpainting.pretrained import CLIP, CLIPSEG, EDITOR_FLAGS, GROUNDING_DINO, INPAINTING, SAM
 
 
 MASK_MODELS = {"clipseg": [CLIPSEG], "grounded_sam": [GROUNDING_DINO, SAM]}

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from ...model.encoding import encode_images, encode_texts
+from ...model.loading import load_model
 from ..pretrained import CLIP, load_pretrained, memory_told, pick_device
 from .gates import Candidate
 
@@ -52,8 +53,6 @@ class ClipGate:
     """
 
     def __init__(self, name_or_path: str = CLIP, *, prefers_new: bool = False) -> None:
-        from ...model.loading import load_model
-
         self.name_or_path, self.prefers_new = name_or_path, prefers_new
         self.model, self.processor = load_pretrained(
             name_or_path, "a dual encoder of images and texts", CLIP, lambda: load_model(name_or_path)

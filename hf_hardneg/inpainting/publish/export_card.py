@@ -4,17 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from ... import __version__
 from ..items import summarize
 from ..review.verdicts import ACCEPT, Review, krippendorff_alpha, observed_agreement
+from .record import Pair, Record
 
-
-if TYPE_CHECKING:
-    from .export import Pair, Record
 
 TEMPLATE = Path(__file__).parent / "templates" / "inpaintcoco_card.md"
 CARD, RECORD, SHEET, DATA_FILE = "README.md", "export.json", "contact_sheet.png", "data/test-00000-of-00001.parquet"
@@ -33,7 +31,7 @@ HOW_EDITED = {
 }
 
 
-def _licenses_of(record: "Record", pair: "Pair") -> tuple[str, str | None]:
+def _licenses_of(record: Record, pair: Pair) -> tuple[str, str | None]:
     """License of the pair's photo, and of the one that its cut-out is from, if there is one."""
     details = pair.made.details
     own = record.photos.get(pair.made.proposal.image_id, {}).get("source", {}).get("image_license")
@@ -41,7 +39,7 @@ def _licenses_of(record: "Record", pair: "Pair") -> tuple[str, str | None]:
     return own or NOT_STATED, lent
 
 
-def count_licenses(record: "Record", pairs: Sequence["Pair"]) -> dict[str, dict[str, int]]:
+def count_licenses(record: Record, pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
     """By license: photos, pairs of these, and photos from which a cut-out is taken; a photo may be both."""
     photos: dict[str, set[int]] = {}
     sources: dict[str, set[int]] = {}
@@ -62,7 +60,7 @@ def count_licenses(record: "Record", pairs: Sequence["Pair"]) -> dict[str, dict[
     }
 
 
-def summarize_reviews(record: "Record", pairs: Sequence["Pair"]) -> dict[str, Any]:
+def summarize_reviews(record: Record, pairs: Sequence[Pair]) -> dict[str, Any]:
     """How many reviews of how many people, their verdicts, agreement, qualities, and captions they rewrote."""
     verdicts = [[review.verdict for review in reviews] for reviews in record.reviews.values()]
     counts = Counter(chain.from_iterable(verdicts))
@@ -97,7 +95,7 @@ def _by_count(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def summarize_export(
-    record: "Record", pairs: Sequence["Pair"], left_out: Mapping[str, int], reviewed: bool
+    record: Record, pairs: Sequence[Pair], left_out: Mapping[str, int], reviewed: bool
 ) -> dict[str, Any]:
     """What export.json and the card say of a set, for JSON; nothing in it depends on time or place.
 
