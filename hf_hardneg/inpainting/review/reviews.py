@@ -89,6 +89,9 @@ class Reviews:
         if line["kind"] == "review":
             self.standing[key][worker] = dict(line)
             self._decided[worker].append(key)
+        elif "time" in line:
+            # One line takes the decision back and gives the item again: a crash cannot come between the two.
+            self._given[worker][key] = line["time"]
 
     def next_item(self, worker: str, now: float) -> tuple[str | None, list[Line]]:
         """The key of what the worker sees next, or None, and lines to add.
@@ -133,7 +136,7 @@ class Reviews:
         """
         if key != self.last(worker):
             return []
-        return [{"kind": "undo", "key": key, "worker": worker}, _given(key, worker, now)]
+        return [{"kind": "undo", "key": key, "worker": worker, "time": now}]
 
     def last(self, worker: str) -> str | None:
         """The key that the worker decided last, and could take back."""
