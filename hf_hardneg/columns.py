@@ -126,7 +126,7 @@ CHALLENGE_FEATURES = Features(
 def with_negatives(features: Features) -> Features:
     """Features of rows after `AddHardNegatives`: pass them to `map`, which cannot tell the type of empty lists.
 
-    Example:
+    Examples:
         >>> list(with_negatives(Features({"caption": Value("string")})))  # doctest: +NORMALIZE_WHITESPACE
         ['caption', 'negatives', 'negative_concepts', 'negative_operators', 'negative_olds', 'negative_news',
         'negative_spans', 'negative_ratios', 'rejections']
@@ -137,7 +137,7 @@ def with_negatives(features: Features) -> Features:
 def with_positives(features: Features) -> Features:
     """Features of rows after `AddHardPositives`: pass them to `map`, which cannot tell the type of empty lists.
 
-    Example:
+    Examples:
         >>> list(with_positives(Features({"caption": Value("string")})))  # doctest: +NORMALIZE_WHITESPACE
         ['caption', 'positives', 'positive_concepts', 'positive_operators', 'positive_olds', 'positive_news',
         'positive_spans']

@@ -15,7 +15,7 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 def wrong_articles(text: str) -> int:
     """Count the a/an in `text` that do not fit the word after them.
 
-    Example:
+    Examples:
         >>> wrong_articles("An car and a umbrella near a dog")
         2
     """
@@ -25,7 +25,7 @@ def wrong_articles(text: str) -> int:
 def count_artifacts(text: str) -> int:
     """Count spaces before punctuation, doubled spaces and mask marks: traces of joined tokens.
 
-    Example:
+    Examples:
         >>> count_artifacts("a cat , a dog .")
         2
     """
@@ -40,7 +40,7 @@ def split_words_of(text: str) -> list[str]:
 def exchanges_list(caption: str, negative: str) -> bool:
     """Whether `negative` is the caption with the sides of one "and" or "or" exchanged, which keeps the meaning.
 
-    Example:
+    Examples:
         >>> exchanges_list("a cat and dog sleep", "a dog and cat sleep")
         True
     """

@@ -21,7 +21,7 @@ ALLOW = "or allow it with --allow_challenge_images true"
 def coco_id(value: Any) -> int | None:
     """COCO's image id from what data sets call an image: the number itself, or a name that ends in it.
 
-    Example:
+    Examples:
         >>> coco_id(139), coco_id("COCO_val2014_000000391895.jpg"), coco_id("a dog")
         (139, 391895, None)
     """
@@ -82,7 +82,7 @@ def why_refused(row: Mapping[str, Any], challenge: Collection[int]) -> str | Non
         row: Any of `SOURCE_COLUMNS`, as a data set has them.
         challenge: COCO ids that are refused.
 
-    Example:
+    Examples:
         >>> why_refused({"image_id": 139}, {139})
         'the photo is in a challenge set'
     """

@@ -63,7 +63,7 @@ def p_value(differences: np.ndarray) -> float:
     Twice the smaller share of samples at or beyond 0, one sample added so that it is never 0 (Davison and Hinkley,
     Bootstrap Methods and Their Application, 1997, section 4.2).
 
-    Example:
+    Examples:
         >>> p_value(np.array([0.2] * 99))
         0.02
     """

@@ -70,7 +70,7 @@ def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
     Raises:
         ValueError: If two models have the same name.
 
-    Example:
+    Examples:
         >>> parse_models(["outputs/k1", "ours=run/0,run/1"])
         {'outputs/k1': ['outputs/k1'], 'ours': ['run/0', 'run/1']}
     """

@@ -68,7 +68,7 @@ def main_score(task: Task, encoder: Encoder) -> float:
 def choose_alpha(alphas: Sequence[float], gain: Sequence[float], retention: Sequence[float], max_loss: float) -> float:
     """The alpha of the greatest gain among those that lose at most `max_loss` points of the retention at `alphas[0]`.
 
-    Example:
+    Examples:
         >>> choose_alpha([0, 0.5, 1], gain=[50, 70, 75], retention=[60, 59.5, 40], max_loss=1.0)
         0.5
     """

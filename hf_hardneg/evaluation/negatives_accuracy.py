@@ -16,7 +16,7 @@ def negatives_accuracy(scores: np.ndarray, concept_ids: np.ndarray, concepts: Se
     Returns:
         "accuracy" over all negatives and "accuracy_<concept>" for each concept that occurs; empty without negatives.
 
-    Example:
+    Examples:
         >>> negatives_accuracy(np.array([[0.5, 0.4, 0.5]]), np.array([[0, 1]]), ["object", "color"])
         {'accuracy': 50.0, 'accuracy_object': 100.0, 'accuracy_color': 0.0}
     """

@@ -112,7 +112,8 @@ def format_evaluation(metrics: Mapping[str, Any]) -> str:
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> str:
-    """Write metrics.json, items.parquet and table.md to `folder`; return the table."""
+    """Write metrics.json, items.parquet and table.md to `folder`, which is made if need be; return the table."""
+    folder.mkdir(parents=True, exist_ok=True)
     metrics = collect_evaluation(evaluation)
     table = format_evaluation(metrics)
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")

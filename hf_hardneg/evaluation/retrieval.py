@@ -54,7 +54,7 @@ def retrieval_outcomes(scores: np.ndarray, owner: np.ndarray, ks: Sequence[int] 
     Raises:
         ValueError: If the shapes disagree or an owner is no image.
 
-    Example:
+    Examples:
         >>> retrieval_outcomes(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]), ks=(1,))
         {'image_to_text_R@1': array([1., 0.]), 'text_to_image_R@1': array([1., 1.])}
     """

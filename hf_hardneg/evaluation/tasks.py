@@ -88,7 +88,7 @@ def digest(parts: Iterable[Any]) -> str:
 def number(keys: Iterable[Any]) -> np.ndarray:
     """Equal numbers for equal keys, from 0 in the order in which they come.
 
-    Example:
+    Examples:
         >>> number("aba").tolist()
         [0, 1, 0]
     """

@@ -103,7 +103,7 @@ def address_card(card: str, folder: str, repo_id: str) -> str:
         folder: Name of the folder; a path or id that ends in it is replaced.
         repo_id: Where the folder goes.
 
-    Example:
+    Examples:
         >>> address_card('load_dataset("outputs/negatives", split="train")', "negatives", "org/coco-negatives")
         'load_dataset("org/coco-negatives", split="train")'
     """

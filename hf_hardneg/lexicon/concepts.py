@@ -186,7 +186,7 @@ def vocabularies_digest(names: tuple[str, ...]) -> str:
 def load_lexicon(names: tuple[str, ...] = CONCEPTS) -> Lexicon:
     """Read concepts, each named by one of this package's vocabulary files or by a YAML or JSON file of the user's.
 
-    Example:
+    Examples:
         >>> [entry.name for entry in load_lexicon(("size",)).concepts["size"].entries][:2]
         ['large', 'big']
 

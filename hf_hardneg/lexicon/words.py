@@ -10,7 +10,7 @@ _WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
 def split_words(text: str) -> list[str]:
     """Words and punctuation marks in order, in lower case; "t-shirt" and "dog's" are one word each.
 
-    Example:
+    Examples:
         >>> split_words("A t-shirt, RED.")
         ['a', 't-shirt', ',', 'red', '.']
     """

@@ -7,11 +7,20 @@ from typing import Any
 START_MODEL = Path(__file__).parents[1] / "start_model"  # the small CLIP that is shipped with this package
 
 
-def load_model(name_or_path: str) -> tuple[Any, Any]:
-    """A dual encoder of transformers and its processor.
+def load_model(name_or_path: str | Path) -> tuple[Any, Any]:
+    """Load a dual encoder of transformers and its processor.
+
+    Args:
+        name_or_path: A Hub id or a folder.
 
     Raises:
-        ValueError: If it is another kind of model.
+        OSError: If there is no such model.
+        ValueError: If it is another kind of model, or its processor cannot be loaded.
+
+    Examples:
+        >>> model, processor = load_model(START_MODEL)
+        >>> model.config.model_type
+        'clip'
     """
     from transformers import AutoModel, AutoProcessor
 

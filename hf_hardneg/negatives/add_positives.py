@@ -241,7 +241,7 @@ def _lower_acronyms(caption: str, replacements: Sequence[Replacement]) -> str:
 def apply_rewrite(caption: str, rewrite: Rewrite) -> Change:
     """The caption as rewritten, with what changed.
 
-    Example:
+    Examples:
         >>> apply_rewrite("a TV", Rewrite("object", "synonym", [Replacement(2, 4, "television")]))
         Change(text='a television', start=2, end=4, old='TV', new='television')
     """

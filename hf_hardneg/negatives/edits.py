@@ -61,7 +61,7 @@ def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) ->
         caption: Any text.
         replacements: One or more, as in `Replacement`, in order and not overlapping.
 
-    Example:
+    Examples:
         >>> replace_words("A red car", [Replacement(2, 5, "orange")])
         Change(text='An orange car', start=0, end=5, old='A red', new='An orange')
 

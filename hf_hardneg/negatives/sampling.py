@@ -164,7 +164,7 @@ def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -
     Returns:
         Which candidates are drawn; of each row the sum of its rates, rounded up or down.
 
-    Example:
+    Examples:
         >>> draw_systematically(np.array([0, 0, 0]), np.array([ONE, ONE // 2, ONE // 2]), np.array([ONE // 4]))
         array([0, 1])
     """

@@ -100,7 +100,7 @@ def _choose_slots(
 def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
     """Find the slots and mentions of captions; the tagger sees only what their words leave open, all in one pass.
 
-    Example:
+    Examples:
         >>> from hf_hardneg.lexicon.index import load_index
         >>> [found] = analyze(["An orange cat eats an orange."], load_index())
         >>> [(slot.reading.entry.concept, slot.reading.entry.name) for slot in found.slots]

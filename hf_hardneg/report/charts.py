@@ -85,7 +85,7 @@ def draw_scale() -> Markup:
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round numbers from `low` to `high`, at most `most`.
 
-    Example:
+    Examples:
         >>> ticks(0.3, 9.8)
         [2.0, 4.0, 6.0, 8.0]
     """
@@ -98,7 +98,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 def thin(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> list[tuple[float, float]]:
     """Evenly chosen points, the first and the last among them.
 
-    Example:
+    Examples:
         >>> thin([(i, i) for i in range(100)], most=3)
         [(0, 0), (50, 50), (99, 99)]
     """

@@ -45,7 +45,7 @@ class Choices:
 def are_wrong(name: str, values: np.ndarray) -> np.ndarray:
     """Which values of a score are not the best there is; half right is wrong.
 
-    Example:
+    Examples:
         >>> are_wrong("image_to_text", np.array([1.0, 0.5])).tolist(), are_wrong("brittleness", np.zeros(1)).tolist()
         ([False, True], [False])
     """
@@ -110,7 +110,7 @@ def count_mistakes(choices: Choices, control: str | None) -> dict[str, dict[str,
 def take_turns(queues: Sequence[Sequence[T]]) -> list[T]:
     """One of each queue in turn until all are empty.
 
-    Example:
+    Examples:
         >>> take_turns(["abc", "d"])
         ['a', 'd', 'b', 'c']
     """
@@ -144,7 +144,7 @@ def sample_mistakes(tasks: Mapping[str, Choices], size: int = SAMPLE_SIZE, seed:
 def mark_changes(text: str, other: str) -> list[tuple[str, bool]]:
     """Cut `text` into parts, and say of each whether it differs from `other`.
 
-    Example:
+    Examples:
         >>> mark_changes("a red car", "a blue car")
         [('a ', False), ('red', True), (' car', False)]
     """

@@ -63,7 +63,7 @@ def model_numbers(metrics: Mapping[str, Any]) -> dict[str, int]:
 def label_score(name: str) -> str:
     """A score's name for people.
 
-    Example:
+    Examples:
         >>> label_score("image_to_text_R@1"), label_score("brittleness")
         ('image → text R@1', 'brittleness ↓')
     """

@@ -25,7 +25,7 @@ Thumbnails = dict[tuple[str, str], bytes]
 def make_thumbnail(image: Image.Image, side: int = SIDE) -> bytes:
     """WebP of at most `MAX_BYTES`, of lower quality and then smaller where that is needed.
 
-    Example:
+    Examples:
         >>> len(make_thumbnail(Image.effect_noise((500, 400), 200).convert("RGB"))) <= MAX_BYTES
         True
     """

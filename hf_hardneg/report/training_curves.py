@@ -51,7 +51,7 @@ def read_log(file: Path) -> Log:
 def log_series(log: Log) -> dict[str, list[tuple[float, float]]]:
     """(step, value) of each finite number that was logged, by its name.
 
-    Example:
+    Examples:
         >>> log_series([{"step": 1, "epoch": 0.1, "loss": 2.5}, {"step": 2, "loss": float("nan")}])
         {'loss': [(1, 2.5)]}
     """

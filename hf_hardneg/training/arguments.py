@@ -181,7 +181,7 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
     Raises:
         ValueError: If a value is out of its range; the message names the value and the range.
 
-    Example:
+    Examples:
         >>> args = HardNegCLIPTrainingArguments(output_dir="out", num_negatives=2, report_to="none")
         >>> args.num_negatives, args.own_negatives_weight
         (2, 1.0)

@@ -81,7 +81,7 @@ def batch_negatives_loss(
     Reference:
         NegCLIP, Yuksekgonul et al. 2023, https://huggingface.co/papers/2210.01936
 
-    Example:
+    Examples:
         >>> x, mask = torch.zeros(2, 8), torch.ones(2, 1, dtype=torch.bool)
         >>> batch = Embeddings(x, x, x[:, None], mask, torch.arange(2))
         >>> batch_negatives_loss(batch, logit_scale=torch.tensor(1.0))  # (log 4 + log 2) / 2
@@ -119,7 +119,7 @@ def own_negatives_loss(
     Reference:
         The `neg_only` term of TSVLC, Doveh et al. 2023, https://huggingface.co/papers/2211.11733
 
-    Example:
+    Examples:
         >>> x, mask = torch.zeros(2, 8), torch.tensor([[True, True, True], [False, False, False]])
         >>> batch = Embeddings(x, x, torch.zeros(2, 3, 8), mask, torch.arange(2))
         >>> own_negatives_loss(batch, logit_scale=torch.tensor(1.0))  # log 4
@@ -150,7 +150,7 @@ def margin_loss(batch: Embeddings, *, margin: float) -> Tensor:
     Reference:
         VSE++, Faghri et al. 2018, https://huggingface.co/papers/1707.05612
 
-    Example:
+    Examples:
         >>> x = torch.zeros(2, 8)
         >>> batch = Embeddings(x, x, x[:, None], torch.ones(2, 1, dtype=torch.bool), torch.arange(2))
         >>> margin_loss(batch, margin=0.2)
@@ -183,7 +183,7 @@ def sigmoid_loss(batch: Embeddings, *, logit_scale: Tensor, logit_bias: Tensor) 
     Reference:
         Zhai et al. 2023, https://huggingface.co/papers/2303.15343
 
-    Example:
+    Examples:
         >>> x, mask = torch.zeros(2, 8), torch.ones(2, 1, dtype=torch.bool)
         >>> batch = Embeddings(x, x, x[:, None], mask, torch.arange(2))
         >>> sigmoid_loss(batch, logit_scale=torch.tensor(1.0), logit_bias=torch.tensor(0.0))  # 4 log 2
@@ -225,7 +225,7 @@ def distillation_loss(
     Reference:
         Learning without Forgetting, Li and Hoiem 2016, https://huggingface.co/papers/1606.09282, on CLIP's logits
 
-    Example:
+    Examples:
         >>> x = F.normalize(torch.eye(3), dim=-1)
         >>> batch = Embeddings(x, x, x[:, None, :][:, :0], torch.ones(3, 0, dtype=torch.bool), torch.arange(3))
         >>> one = torch.tensor(1.0)

@@ -16,7 +16,7 @@ def count_steps(args: HardNegCLIPTrainingArguments, num_rows: int) -> int:
         args: With `max_steps` above 0 that is the answer, else `num_train_epochs` decides.
         num_rows: The training rows of all processes, at least 1.
 
-    Example:
+    Examples:
         >>> args = HardNegCLIPTrainingArguments(
         ...     output_dir="out", per_device_train_batch_size=8, num_train_epochs=2, report_to="none"
         ... )

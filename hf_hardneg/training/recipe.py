@@ -31,7 +31,7 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         ValueError: If a recipe, key or flag is unknown, or a value is out of its range. The message names the nearest
             known name.
 
-    Example:
+    Examples:
         >>> arguments = parse_arguments(["demo.yaml", "--num_negatives", "2"])
         >>> arguments.training.num_negatives, arguments.data.dataset
         (2, 'scenes')

@@ -18,7 +18,7 @@ FIRST_STEP, LAST_STEP = 11, 30  # the steps that are timed, counted from the sta
 def format_seconds(seconds: float) -> str:
     """Round a duration for a reader.
 
-    Example:
+    Examples:
         >>> format_seconds(42.4), format_seconds(200), format_seconds(9000)
         ('42 s', '3 min', '2.5 h')
     """

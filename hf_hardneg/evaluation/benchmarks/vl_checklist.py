@@ -21,7 +21,7 @@ EMPTY_FILE = "the authors' file is empty"
 def _corpus(name: str) -> str:
     """Which photos a file is about: VAW's are those of Visual Genome.
 
-    Example:
+    Examples:
         >>> _corpus("Attribute/vaw/color"), _corpus("Object/Size/hake_size/hake_obj_small")
         ('vg', 'hake')
     """

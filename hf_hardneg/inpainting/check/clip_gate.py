@@ -25,7 +25,7 @@ def judge_scores(scores: Sequence[Sequence[float]], prefers_new: bool = False) -
         scores: (2, 2), how well the photo (first row) and the edited photo fit the old and the new caption.
         prefers_new: Whether the edited photo must also fit the new caption better than the old one.
 
-    Example:
+    Examples:
         >>> judge_scores([[0.30, 0.25], [0.28, 0.27]])  # the new caption gains 0.02, the old one loses 0.02
         >>> judge_scores([[0.30, 0.25], [0.28, 0.27]], prefers_new=True)
         'the edited photo still fits the old caption better'

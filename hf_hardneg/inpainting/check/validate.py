@@ -89,7 +89,7 @@ def measure(photo: np.ndarray, edit: np.ndarray, mask: np.ndarray) -> Difference
 def count_spans(one: str, other: str) -> int:
     """In how many places two captions differ, word by word.
 
-    Example:
+    Examples:
         >>> count_spans("A red bus on a road", "An orange bus on a road"), count_spans("A red bus", "One red car")
         (1, 2)
     """

@@ -64,7 +64,7 @@ def draw_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray | str:
     Returns:
         (H, W) of bool, or why there is no mask.
 
-    Example:
+    Examples:
         >>> draw_mask([[1, 1, 3, 1, 3, 3, 1, 3]], (4, 4)).sum()
         np.int64(9)
     """

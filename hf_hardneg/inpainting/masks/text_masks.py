@@ -145,7 +145,7 @@ def pick_box(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray | str:
         boxes: (N, 4) of left, top, right, bottom; several of one thing count once, by the best score.
         scores: (N,).
 
-    Example:
+    Examples:
         >>> pick_box(np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 23, 3]]), np.array([0.5, 0.6, 0.4]))
         array([ 0,  0, 10,  9])
     """

@@ -34,7 +34,7 @@ class Thing(NamedTuple):
 def clearly_largest(areas: Sequence[float]) -> int | None:
     """The place of the only area or the clearly largest one, or None.
 
-    Example:
+    Examples:
         >>> clearly_largest([2.0, 5.0, 1.0]), clearly_largest([2.0, 4.0]), clearly_largest([])
         (1, None, None)
     """

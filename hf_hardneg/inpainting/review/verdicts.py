@@ -67,7 +67,7 @@ def observed_agreement(units: Iterable[Sequence[str]]) -> float | None:
     Args:
         units: Verdicts on each item, one for each person who gave one.
 
-    Example:
+    Examples:
         >>> observed_agreement([["accept", "accept"], ["accept", "reject"], ["reject"]])
         0.5
     """
@@ -89,7 +89,7 @@ def krippendorff_alpha(units: Iterable[Sequence[str]]) -> float | None:
     Reference:
         Krippendorff 2011, Computing Krippendorff's Alpha-Reliability, https://repository.upenn.edu/asc_papers/43
 
-    Example:
+    Examples:
         >>> round(krippendorff_alpha([["accept", "accept"], ["accept", "reject"], ["reject", "reject"]]), 3)
         0.444
     """
