@@ -38,14 +38,14 @@ def choose_words(
 
     Args:
         counts: From `count_tagged`.
-        index: Its words, hypernyms and idioms are left to it.
-        min_count: The fewest uses.
+        index: A compiled lexicon; its words, hypernyms and idioms are left out.
+        min_count: The fewest uses of a word.
     """
     kinds: dict[str, list[str]] = {kind: [] for kind in KINDS.values()}
     for word, tags in sorted(counts.items(), key=lambda item: (-item[1].total(), item[0])):
-        [(tag, often)] = tags.most_common(1)
-        is_known = bool(index.phrases.get(word, {"": []})[""])
-        if tag in KINDS and often >= max(min_count, MIN_SHARE * tags.total()):
+        [(tag, uses)] = tags.most_common(1)
+        is_known = word in index.phrases and bool(index.phrases[word].single)
+        if tag in KINDS and uses >= max(min_count, MIN_SHARE * tags.total()):
             if word.isalpha() and len(word) > 2 and not is_known and word not in TOO_VAGUE:
                 kinds[KINDS[tag]].append(word)
     return kinds

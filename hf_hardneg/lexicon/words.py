@@ -1,4 +1,4 @@
-"""Words of a caption with their offsets: fast, reversible, and the same for every room of this package. Pure."""
+"""The one tokenizer of this package: the words of a text with their offsets. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def split_words(text: str) -> list[str]:
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Where the characters of each of `split_words(text)` begin and end."""
+    """The (start, end) characters of each of `split_words(text)`."""
     return [match.span() for match in _WORD.finditer(text)]
 
 
@@ -37,7 +37,7 @@ def locate_words(text: str, words: Sequence[str], start: int, end: int) -> tuple
     lower = text.lower()
     first, last = words[start], words[end - 1]
     begin, finish = lower.find(first), lower.find(last)
-    # What a text holds once needs no counting of words.
+    # A word that occurs once needs no counting: a search finds it.
     is_once = lower.find(first, begin + 1) < 0 and (end == start + 1 or lower.find(last, finish + 1) < 0)
     if is_once and len(lower) == len(text):
         return begin, finish + len(last)

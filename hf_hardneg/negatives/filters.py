@@ -1,4 +1,4 @@
-"""Is a changed caption false of its image? Pure; every rejection has a reason, which is counted and reported."""
+"""What makes a candidate usable: a new word must be false of the image. Each rejection has a reason. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,17 +12,17 @@ DISAGREES = "the new word does not agree with a pronoun of the caption"
 IN_CAPTION = "the new word is in the caption"
 IN_OTHER_CAPTION = "the new word is in another caption of the image"
 IN_CATEGORIES = "the new word is an annotated category of the image"
-# In the order in which they are looked for.
+# In the order of the checks: a form is rejected for the first that applies.
 REASONS = (DISAGREES, IN_CAPTION, IN_OTHER_CAPTION, IN_CATEGORIES)
 
 
 class Verdicts(NamedTuple):
-    """What can be put into N slots of one class of V forms.
+    """What may be put into N slots of one class of V forms.
 
     Attributes:
-        slots: (N,) which slots of the batch these are.
-        open: (N, V) bool: forms that replace the one that stands there, and that nothing speaks for.
-        struck: (N, 1 + R) bool: whether any form is open, then whether any was turned down for each of `REASONS`.
+        slots: (N,) indices of the slots in the batch.
+        open: (N, V) bool, the forms that may be put in: opposed to the present one and not known to be true.
+        struck: (N, 1 + R) bool, whether any form is open, then for each of the R `REASONS` whether it rejected any.
     """
 
     slots: np.ndarray
@@ -31,24 +31,22 @@ class Verdicts(NamedTuple):
 
 
 def unpack_risks(risks: Sequence[int], size: int) -> np.ndarray:
-    """Bit sets such as those of `LexiconIndex.risks`, as B rows of `size` bytes."""
+    """Unpack B bit sets, such as those of `LexiconIndex.risks`, to (B, size) uint8."""
     joined = b"".join([risk.to_bytes(size, "little") for risk in risks])
     return np.frombuffer(joined, np.uint8).reshape(len(risks), size)
 
 
-def find_rejections(
-    of_class: SwapClass, slots: np.ndarray, place: np.ndarray, risks: Sequence[np.ndarray]
-) -> Verdicts:
-    """Which forms of a class may be put into each of N slots, and why others may not.
+def find_rejections(of_class: SwapClass, slots: np.ndarray, form: np.ndarray, risks: Sequence[np.ndarray]) -> Verdicts:
+    """Find the forms that may be put into each slot of a class, and the reasons against the others.
 
     Args:
-        of_class: V forms.
-        slots: (N,) handed on.
-        place: (N,) the form that stands there.
-        risks: For each of `REASONS`, (N, ceil(V / 8)) the bits of the forms that it speaks for.
+        of_class: The class, V forms.
+        slots: (N,) indices of the slots in the batch.
+        form: (N,) the present form of each slot.
+        risks: For each of `REASONS`, (N, ceil(V / 8)) uint8: bits of the forms that it rejects.
     """
-    left = of_class.opposed_bits[place]
-    struck = np.empty((len(place), 1 + len(REASONS)), dtype=bool)
+    left = of_class.opposed_bits[form]
+    struck = np.empty((len(form), 1 + len(REASONS)), dtype=bool)
     for reason, of_reason in enumerate(risks, 1):
         struck[:, reason] = (left & of_reason).any(-1)
         left &= ~of_reason
