@@ -1,15 +1,15 @@
-"""Plain defects of a negative that its caption has not: articles, spaces, exchanged lists. Pure."""
+"""Defects of a negative that its caption does not have: wrong articles, spaces, exchanged lists. Pure."""
 
 import re
 
 from ..lexicon.articles import article_for
+from ..lexicon.words import split_words
 
 
 # A space before punctuation, a doubled space inside, "do n't": what joining tokens leaves behind.
 _SPACE = re.compile(r"\w\s+[.,!?;:)]|\s{2,}\S|\w\s+(?:n't|'s)\b")
 _MARK = re.compile(r"###|<mask>|\[MASK\]|<unk>")
 _ARTICLE = re.compile(r"\b(an?)\s+([a-z]\w*)", re.IGNORECASE)
-_WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
 
 def wrong_articles(text: str) -> int:
@@ -32,11 +32,6 @@ def count_artifacts(text: str) -> int:
     return len(_SPACE.findall(text.strip())) + len(_MARK.findall(text))
 
 
-def split_words_of(text: str) -> list[str]:
-    """Lower-case words and punctuation marks."""
-    return _WORD.findall(text.lower())
-
-
 def exchanges_list(caption: str, negative: str) -> bool:
     """Whether `negative` is the caption with the sides of one "and" or "or" exchanged, which keeps the meaning.
 
@@ -44,7 +39,7 @@ def exchanges_list(caption: str, negative: str) -> bool:
         >>> exchanges_list("a cat and dog sleep", "a dog and cat sleep")
         True
     """
-    old, new = split_words_of(caption), split_words_of(negative)
+    old, new = split_words(caption), split_words(negative)
     if len(old) != len(new) or sorted(old) != sorted(new):
         return False
     changed = [i for i in range(len(old)) if old[i] != new[i]]

@@ -1,8 +1,8 @@
-"""How much of a set of hard negatives can be told from the captions by reading alone? Pure: texts in, numbers out.
+"""How many hard negatives can be told from their captions without the image? Pure: texts in, numbers out.
 
-Whatever a reader finds without the image, a model can learn instead of looking. The audit is the same for anybody's
-negatives: a learned reader (logistic regression on word n-grams of each pair, cross-validated by caption), three rules
-of hand, the length, and counts of plain defects.
+A model can learn what a reader finds without the image, instead of looking. The readers are a logistic regression on
+word n-grams of each pair, cross-validated by caption, three rules, and the length. Defects are counted, too. A low
+score does not mean that a stronger reader is fooled: see docs/audit.md.
 """
 
 from collections import Counter
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..evaluation.bootstrap import grouped_interval
-from .defects import count_artifacts, exchanges_list, split_words_of, wrong_articles
+from ..lexicon.words import split_words
+from .defects import count_artifacts, exchanges_list, wrong_articles
 
 
 FOLDS = 5
-MAX_PAIRS = 200_000  # a reader that has seen so many pairs gains nothing from more; keeps memory bounded
+MAX_PAIRS = 200_000  # more pairs do not improve the reader; keeps memory bounded
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Audit:
         captions: Captions read.
         pairs: (caption, negative) pairs read.
         coverage: Share of captions with at least one negative.
-        learned: Held-out share of pairs in which the learned reader picks the caption; 50 is what guessing gives.
+        learned: Share of held-out pairs in which the learned reader picks the caption; guessing gives 50.
         learned_low: Lower end of the 95 % bootstrap interval over captions.
         learned_high: Its upper end.
         rules: Share in which three rules pick the caption; a tie counts half.
@@ -37,7 +38,7 @@ class Audit:
         identical: Share of negatives equal to their caption but for case and spaces.
         permuted_lists: Share of negatives that only exchange the two sides of an "and" or "or".
         fragments: Share of negatives that are empty or have less than half of the caption's words.
-        giveaways: The n-grams that the learned reader trusts most, with their weight: above 0 for a caption's.
+        giveaways: N-grams of greatest weight for the learned reader; a weight above 0 speaks for a caption.
     """
 
     captions: int
@@ -57,13 +58,13 @@ class Audit:
 
 
 def _plainness(text: str) -> tuple[int, bool, int]:
-    """What the three rules look at: the fewer, the more a caption as people write it."""
+    """Count what the three rules hold against a text: marks of joined tokens, a lower-case start, a wrong article."""
     stripped = text.strip()
     return count_artifacts(text), not stripped[:1].isupper(), wrong_articles(text)
 
 
 def _rule_score(caption: tuple[int, bool, int], negative: tuple[int, bool, int]) -> float:
-    """From both plainnesses: 1 if the three rules together choose the caption, 0 the negative, 1/2 neither."""
+    """1 if the rules choose the caption, 0 if they choose the negative, 1/2 on a tie."""
     signs = [np.sign(int(n) - int(c)) for c, n in zip(caption, negative, strict=True)]
     return (1 + np.sign(sum(signs))) / 2
 
@@ -71,17 +72,20 @@ def _rule_score(caption: tuple[int, bool, int], negative: tuple[int, bool, int])
 def _learn(
     captions: Sequence[str], negatives: Sequence[str], groups: Sequence[int]
 ) -> tuple[np.ndarray, list[tuple[str, float]]]:
-    """For each pair whether the held-out reader picks the caption (a tie is 1/2), and its most trusted n-grams."""
+    """For each pair, whether a reader trained on other captions picks the caption; a tie is 1/2.
+
+    The second value is the n-grams of greatest weight.
+    """
     from scipy.sparse import vstack
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
 
     vectorizer = CountVectorizer(
-        analyzer="word", ngram_range=(1, 3), tokenizer=split_words_of, token_pattern=None, min_df=2
+        analyzer="word", ngram_range=(1, 3), tokenizer=split_words, token_pattern=None, min_df=2
     )
     counts = vectorizer.fit_transform([*captions, *negatives])
-    # What the caption has and the negative has not, and the other way round: all else says nothing of which is which.
+    # Only n-grams in which caption and negative differ can tell them apart.
     difference = (counts[: len(captions)] - counts[len(captions) :]).astype(np.float64)
     reader = LogisticRegression(C=1.0, fit_intercept=False, max_iter=300)
 
@@ -99,14 +103,14 @@ def _learn(
 
 
 def audit_negatives(captions: Sequence[str], negatives: Sequence[Sequence[str]]) -> Audit:
-    """Read captions and their negatives without any image.
+    """Audit negatives: measure how many can be told from their captions without the image.
 
     Args:
         captions: N captions.
-        negatives: For each caption its negatives, none to many.
+        negatives: N lists of negatives; a list may be empty.
 
     Returns:
-        The audit; see `Audit`. Of more than 200,000 pairs, those of evenly spread captions are read.
+        The audit. Of more than 200,000 pairs, only those of evenly spread captions are read.
 
     Raises:
         ValueError: If the lengths differ, or fewer captions than folds have a negative.
@@ -123,7 +127,7 @@ def audit_negatives(captions: Sequence[str], negatives: Sequence[Sequence[str]])
     step = -(-pairs // MAX_PAIRS)
     rows = [(captions[i], negative) for i in covered[::step] for negative in negatives[i]]
     olds, news = [old for old, _ in rows], [new for _, new in rows]
-    # Equal captions are one group: no reader may be tested on a caption that it was taught on.
+    # Equal captions are one group, so that no reader is tested on a caption that it was trained on.
     ids: dict[str, int] = {}
     groups = np.array([ids.setdefault(old, len(ids)) for old in olds])
     picked, giveaways = _learn(olds, news, groups.tolist())
@@ -132,7 +136,7 @@ def audit_negatives(captions: Sequence[str], negatives: Sequence[Sequence[str]])
     rules, longer = np.zeros(len(rows)), np.zeros(len(rows))
     for i, (old, new) in enumerate(rows):
         old_plainness, new_plainness = _plainness(old), _plainness(new)
-        old_words, new_words = split_words_of(old), split_words_of(new)
+        old_words, new_words = split_words(old), split_words(new)
         rules[i] = _rule_score(old_plainness, new_plainness)
         longer[i] = np.sign(len(new_words) - len(old_words))
         counts["artifacts"] += new_plainness[0] > old_plainness[0]

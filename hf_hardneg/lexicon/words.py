@@ -8,7 +8,7 @@ _WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
 
 
 def split_words(text: str) -> list[str]:
-    """Words and punctuation marks in order, in lower case; "t-shirt" and "dog's" are one word each.
+    """Split a text into lower-case words and punctuation marks; "t-shirt" and "dog's" are one word each.
 
     Examples:
         >>> split_words("A t-shirt, RED.")
@@ -16,9 +16,9 @@ def split_words(text: str) -> list[str]:
     """
     lower = text.lower()
     if len(lower) != len(text):
-        return [word.lower() for word in _WORD.findall(text)]  # a letter such as the Turkish I with a dot grows
+        return [word.lower() for word in _WORD.findall(text)]  # the Turkish dotted I grows
     words: list[str] = []
-    # No word goes past a space, and what stands between spaces mostly is one: faster than the expression.
+    # Most parts between spaces are one word; to see that is faster than the expression.
     for part in lower.split():
         if part.isalnum():
             words.append(part)
@@ -33,7 +33,7 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def locate_words(text: str, words: Sequence[str], start: int, end: int) -> tuple[int, int]:
-    """Where the characters of `words[start:end]` begin and end; `words` are `split_words(text)`."""
+    """The (start, end) characters of `words[start:end]`, where `words` is `split_words(text)`."""
     lower = text.lower()
     first, last = words[start], words[end - 1]
     begin, finish = lower.find(first), lower.find(last)
