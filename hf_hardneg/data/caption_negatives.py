@@ -3,18 +3,11 @@
 import ast
 import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..columns import CAPTION, NEGATIVES
-from .files import open_dataset, require_columns
+from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
 from .reasons import EMPTY
-
-
-# What published files call their columns: this project, NegCLIP (title, neg_caption), SugarCrepe (negative_caption).
-CAPTION_COLUMNS = (CAPTION, "title", "captions", "text", "positive_caption", "true_caption")
-NEGATIVES_COLUMNS = (NEGATIVES, "neg_caption", "negative_caption", "negative", "negative_captions", "false_caption")
 
 
 def _read_json(file: Path) -> list[dict[str, Any]]:
@@ -45,18 +38,6 @@ def _read_rows(file: Path) -> dict[str, list[Any]]:
     else:
         raise ValueError(f"{file} ends in {ending!r}; known are .tsv, .csv, .json, .jsonl, .parquet and folders.")
     return {str(name): table[name].tolist() for name in table.columns}
-
-
-def _find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str], what: str, file: Path) -> str:
-    if wish is None:
-        found = next((name for name in usual if name in columns), None)
-        if found is None:
-            raise ValueError(
-                f"{file} has the columns {list(columns)}; say which holds the {what}: --{what}_column NAME"
-            )
-        return found
-    require_columns(columns, [wish], file)
-    return wish
 
 
 def _as_texts(value: Any) -> list[str]:
@@ -100,8 +81,8 @@ def read_caption_negatives(
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{file} cannot be read ({error}).") from error
     columns = list(table)
-    caption_name = _find_column(caption_column, CAPTION_COLUMNS, columns, "caption", file)
-    negatives_name = _find_column(negatives_column, NEGATIVES_COLUMNS, columns, "negatives", file)
+    caption_name = find_column(caption_column, CAPTION_COLUMNS, columns, file, "--caption_column")
+    negatives_name = find_column(negatives_column, NEGATIVES_COLUMNS, columns, file, "--negatives_column")
     captions, negatives, skipped = [], [], Counter[str]()
     for caption, texts in zip(table[caption_name], table[negatives_name], strict=True):
         if not isinstance(caption, str) or not caption.strip():

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from ...columns import CAPTION, IMAGE
+from ...columns import IMAGE
 from ...data.coco import is_coco_folder, load_coco
-from ...data.files import read_json
+from ...data.files import CAPTION_COLUMNS, read_json
 from ...data.lazy_images import find_image, row_images
 from ..retrieval import RetrievalTask, rows_task
 from ._files import open_table
@@ -13,7 +13,6 @@ from ._files import open_table
 
 CAPTIONS = 5  # an image; a few have six or seven, and the usual 25,000 of COCO are the first five
 IMAGE_FOLDERS = ("flickr30k-images", "flickr30k_images", "images", "")
-CAPTION_COLUMNS = (CAPTION, "captions", "sentences", "text")
 
 
 def load_retrieval(name: str, source: str, folds: int = 1) -> RetrievalTask:
