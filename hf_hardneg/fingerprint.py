@@ -1,4 +1,4 @@
-"""Digests of files: `datasets` caches by a function's name, so an edit must change an argument instead."""
+"""Digests of files, for the cache keys of `datasets`: it caches by a function's name, so an edit must show elsewhere."""
 
 import hashlib
 from collections.abc import Iterable
@@ -16,6 +16,16 @@ def files_digest(files: Iterable[Path]) -> str:
 
 @lru_cache
 def source_digest(*patterns: str) -> str:
-    """`files_digest` of the files of this package that match one of the glob patterns."""
+    """`files_digest` of the files of this package that match one of the glob patterns.
+
+    Raises:
+        ValueError: If a pattern matches no file. A digest of nothing would keep stale data in the cache.
+    """
     package = Path(__file__).parent
-    return files_digest(sorted({file for pattern in patterns for file in package.glob(pattern) if file.is_file()}))
+    files = set()
+    for pattern in patterns:
+        matches = [file for file in package.glob(pattern) if file.is_file()]
+        if not matches:
+            raise ValueError(f"No file of the package matches {pattern!r}; name the files that decide the result.")
+        files.update(matches)
+    return files_digest(sorted(files))
