@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hf_hardneg
-from hf_hardneg.fingerprint import source_digest
+from hf_hardneg.file_digests import source_digest
 
 
 PACKAGE = Path(hf_hardneg.__file__).parent

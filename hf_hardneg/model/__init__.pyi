@@ -14,5 +14,5 @@ from .encoding import encode_texts as encode_texts
 from .image_cache import add_image_embeddings as add_image_embeddings
 from .loading import START_MODEL as START_MODEL
 from .loading import load_model as load_model
-from .text_tree import TextTree as TextTree
-from .text_tree import pack_texts as pack_texts
+from .token_trie import TextTree as TextTree
+from .token_trie import pack_texts as pack_texts

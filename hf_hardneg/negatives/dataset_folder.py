@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from .. import __version__
 from ..audit.display import format_audits
-from ..audit.readers import Audit, audit_negatives
+from ..audit.text_only_readers import Audit, audit_negatives
 from ..columns import (
     CAPTION,
     NEGATIVE_CONCEPTS,

@@ -13,7 +13,7 @@ import torch
 import yaml
 from datasets import Dataset
 
-from ..audit.readers import audit_negatives
+from ..audit.text_only_readers import audit_negatives
 from ..columns import CAPTION, NEGATIVES
 from ..evaluation.results import Results
 from ..report.model_card import build_model_card

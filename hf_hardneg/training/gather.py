@@ -33,7 +33,7 @@ def gather_embeddings(local: Embeddings) -> Embeddings:
 
     Every rank then computes the same loss of the joined batch. The backward pass sums over ranks, and
     DistributedDataParallel averages over them, so that each parameter's gradient is that of one process with the
-    joined batch (tests/test_distributed.py). Without a process group the batch is returned as it is.
+    joined batch (tests/training/test_gather.py). Without a process group the batch is returned as it is.
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return local

@@ -16,10 +16,10 @@ from PIL import Image
 
 from hf_hardneg.cli import main
 from hf_hardneg.data.lazy_images import ImageFile
-from hf_hardneg.evaluation.choices import choice_outcomes
+from hf_hardneg.evaluation.choice_scores import choice_outcomes
 from hf_hardneg.evaluation.evaluate import load_encoder, load_tasks
-from hf_hardneg.evaluation.interpolation import RETENTION_TASKS, main_score
 from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, ChoiceTask
+from hf_hardneg.evaluation.weight_interpolation import RETENTION_TASKS, main_score
 from hf_hardneg.report.charts import Series, draw_interval, draw_plane
 from hf_hardneg.report.mistakes import (
     ANY,

@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 from transformers import CLIPConfig, CLIPModel
 
-from hf_hardneg.folders import check_writable
+from hf_hardneg.atomic_folder import check_writable
 from hf_hardneg.lexicon.concepts import CONCEPTS
 from hf_hardneg.scenes.world import scene_pairs
 from hf_hardneg.training.command import main

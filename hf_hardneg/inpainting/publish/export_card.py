@@ -10,8 +10,8 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 from ... import __version__
 from ...columns import size_category
-from ..items import summarize
-from ..review.verdicts import ACCEPT, Review, krippendorff_alpha, observed_agreement
+from ..journal_items import summarize
+from ..review.agreement import ACCEPT, Review, krippendorff_alpha, observed_agreement
 from .record import Pair, Record
 
 

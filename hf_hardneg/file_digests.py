@@ -1,4 +1,4 @@
-"""Digests of files, for the cache keys of `datasets`: it caches by a function's name, so an edit must show elsewhere."""
+"""Digests of files for the cache keys of `datasets`, which do not change when a function's code does."""
 
 import hashlib
 from collections.abc import Iterable
