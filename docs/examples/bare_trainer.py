@@ -11,8 +11,7 @@ from hf_hardneg.training import batch_negatives_loss
 
 class TrieTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        mask = inputs.pop("negative_concepts") >= 0
-        out = model(**inputs)
+        out, mask = model(**inputs), inputs["negative_concepts"] >= 0
         batch = split_embeddings(out["image_embeds"], out["text_embeds"], mask, inputs["image_id"])
         return batch_negatives_loss(batch, logit_scale=out["logit_scale"])
 
@@ -23,5 +22,6 @@ take_collated_batches(model)
 rows = scene_rows("example", 256)
 add = AddHardNegatives(num_negatives=2, model=fit_slot_model(rows.iter(batch_size=1000)))
 rows = rows.map(add, batched=True, features=with_negatives(rows.features))
-args = TrainingArguments("outputs/bare", max_steps=8, logging_steps=1, remove_unused_columns=False, report_to="none")
+sizes = {"per_device_train_batch_size": 64, "max_steps": 12, "learning_rate": 3e-4}
+args = TrainingArguments("outputs/bare", remove_unused_columns=False, **sizes)
 TrieTrainer(model, args, collator, train_dataset=rows).train()

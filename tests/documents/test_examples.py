@@ -1,5 +1,7 @@
 """The scripts that the documentation shows do what they say, and are short."""
 
+import ast
+import importlib
 import math
 import runpy
 import sys
@@ -30,8 +32,13 @@ def code_lines(file):
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
 def test_an_example_is_short_and_uses_public_names_only(file):
     assert len(code_lines(file)) <= MAX_LINES
-    rooms = {line.split()[1] for line in code_lines(file) if line.startswith("from hf_hardneg")}
-    assert rooms and all(room == "hf_hardneg.columns" or room.count(".") <= 1 for room in rooms)
+    imports = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)]
+    ours = {node.module: {alias.name for alias in node.names} for node in imports if "hf_hardneg" in node.module}
+    assert ours and "import hf_hardneg" not in file.read_text()
+    for room, names in ours.items():
+        module = importlib.import_module(room)
+        public = vars(module) if room == "hf_hardneg.columns" else module.__all__
+        assert names <= set(public), (room, names)
 
 
 def test_negatives_in_somebodys_own_map(monkeypatch, tmp_path):
@@ -68,7 +75,16 @@ def test_the_collator_and_the_trie_with_a_bare_trainer(monkeypatch, tmp_path):
     names = run("bare_trainer", monkeypatch, tmp_path)
     batch = names["collator"]([names["rows"][0]])
     assert "tree_mask" in batch and batch["negative_concepts"].shape == (1, 2)
-    start, _ = load_model(START_MODEL)
+    start, processor = load_model(START_MODEL)
+    names["find_text_format"](start, processor.tokenizer)
+    names["take_collated_batches"](start)
+    batch = names["collator"]([names["rows"][i] for i in range(128)])
+
+    def loss_of(model):
+        with torch.no_grad():
+            return float(names["TrieTrainer"].compute_loss(None, model.cpu().eval(), dict(batch)))
+
+    assert loss_of(names["model"]) < loss_of(start) - 0.01
     trained = dict(names["model"].named_parameters())
     assert all(weight.isfinite().all() for weight in trained.values())
     changed = [name for name, weight in start.named_parameters() if not torch.equal(weight, trained[name])]

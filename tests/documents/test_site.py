@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -10,6 +11,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+from hf_hardneg import columns
 
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +74,39 @@ def test_pages_load_nothing_from_another_host(site):
 
 def test_the_figure_of_the_site_is_that_of_the_benchmark():
     assert (ROOT / "docs/miniature.png").read_bytes() == (ROOT / "benchmarks/miniature/results.png").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on PATH: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)], ids=["desktop", "phone"])
+def test_every_page_fits_the_screen_and_asks_no_other_host(site, browser, width, height):
+    page = browser.new_page(viewport={"width": width, "height": height})
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    for file in site:
+        page.goto(file.as_uri(), wait_until="load")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, file
+        assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)"), file
+    page.close()
+    assert len(asked) > len(site) and {urlsplit(url).scheme for url in asked} <= {"file", "data", "blob"}
+
+
+def test_the_reference_names_every_column():
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    names = [name for name in vars(columns) if name.isupper()]
+    assert len(names) > 20 and [name for name in names if f"`{name}`" not in text] == []
+    values = {value for name, value in vars(columns).items() if name.isupper() and isinstance(value, str)}
+    assert [value for value in values if f"`{value}`" not in text] == []
 
 
 def public_names():
