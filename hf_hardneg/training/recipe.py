@@ -57,8 +57,8 @@ def _make_parser(classes: Any) -> GroupedArgumentParser:
         prog="python -m hf_hardneg.train",
         usage="%(prog)s [recipe.yaml] [--flag value ...]",
         description=(
-            "Train a CLIP-like model with hard-negative captions, evaluate it and save it with a model card. The first "
-            f"argument is a recipe: a YAML file, or one of {', '.join(_shipped_recipes())}. Without it, "
+            "Train a CLIP-like model with hard-negative captions, evaluate it and save it with a model card. The "
+            f"first argument is a recipe: a YAML file, or one of {', '.join(_shipped_recipes())}. Without it, "
             f"{DEFAULT_RECIPE} runs. Each flag below can also be a key of a recipe; flags override the recipe."
         ),
         allow_abbrev=False,
