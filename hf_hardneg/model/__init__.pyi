@@ -1,6 +1,6 @@
 from .adapters import add_lora as add_lora
 from .adapters import freeze_towers as freeze_towers
-from .adapters import merged as merged
+from .adapters import merge_lora as merge_lora
 from .dual_encoder import TextFormat as TextFormat
 from .dual_encoder import embed_images as embed_images
 from .dual_encoder import embed_texts as embed_texts

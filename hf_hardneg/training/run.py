@@ -9,9 +9,9 @@ from typing import Any
 from transformers import set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
-from ..atomic_folder import check_writable
 from ..columns import IMAGE
 from ..evaluation.results import Outcomes, collect_outcomes, summarize_run
+from ..folders import check_writable
 from ..model.adapters import add_lora, freeze_towers
 from ..model.dual_encoder import find_text_format
 from ..model.encoding import text_limit
@@ -100,7 +100,7 @@ def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
         data = prepare_data(arguments, processor.tokenizer, text_limit(model))
         if arguments.model.text_only:
             model = model.to(args.device)
-            # Images of training rows would be decoded for nothing. Retrieval needs the held-out ones.
+            # Training no longer needs its images, and would decode them. Retrieval needs the held-out ones.
             data.rows = add_image_embeddings(data.rows, model, processor).remove_columns(IMAGE)
             data.held_out = add_image_embeddings(data.held_out, model, processor)
     if data.skipped:
