@@ -109,7 +109,7 @@ class AddHardNegatives:
             alike.
         model: What `fit_slot_model` made of these captions, alone or with others. A caption is scored without its own
             counts, so it must be among those counted. None draws evenly from the whole vocabulary; such negatives are
-            easy to tell by reading.
+            easy to tell from the text.
         temperature: Above 0. A higher value gives more captions a negative, and readers can tell more of them.
 
     Raises:
