@@ -7,20 +7,23 @@ from dataclasses import asdict
 from pathlib import Path
 
 
-HELP = "how much of a set of negatives can be told by reading alone, without the image"
+HELP = "measure how many negatives three readers of text tell from their captions"
 DESCRIPTION = (
-    "Read captions and negatives without any image: 50 % is what guessing gives. Known formats: TSV, "
+    "Three readers choose between each caption and its negative without the image: a logistic regression on word "
+    "1- to 3-grams, three rules, and the length. Guessing gives 50 %. A stronger reader can tell more. Formats: TSV, "
     "CSV, JSON, JSONL, Parquet, dataset folders; NegCLIP's and SugarCrepe's files as they are."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="one or more files, each a column of the table")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="one or more files; each becomes a column of the table"
+    )
     parser.add_argument("--caption_column", help="default: caption, title or text, whichever is there")
     parser.add_argument("--negatives_column", help="default: negatives, neg_caption or negative_caption")
-    parser.add_argument("--json", metavar="OUT", help="also write the figures there")
-    parser.add_argument("--figure", metavar="OUT", help="also draw them there (.png, .svg, .pdf)")
+    parser.add_argument("--json", metavar="OUT", help="also write the numbers to this file")
+    parser.add_argument("--figure", metavar="OUT", help="also draw the numbers to this file (.png, .svg, .pdf)")
 
 
 def run(args: argparse.Namespace) -> None:

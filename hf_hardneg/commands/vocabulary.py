@@ -4,17 +4,20 @@ import argparse
 import sys
 
 
-HELP = "write the nouns and adjectives of captions as a vocabulary file, the open concept"
-DESCRIPTION = "Then: hf-hardneg negatives CAPTIONS --concepts object color size location FILE --out DIR"
+HELP = "write the nouns and adjectives of captions to a vocabulary file, the open concept"
+DESCRIPTION = (
+    "Write the nouns and adjectives of captions to a vocabulary file, the open concept. Then: "
+    "hf-hardneg negatives CAPTIONS --concepts object color size location FILE --out DIR"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("captions", help="as for negatives")
+    parser.add_argument("captions", help="file, folder or Hub id, as for hf-hardneg negatives")
     parser.add_argument("--out", required=True, metavar="FILE", help="the .yaml file to write")
-    parser.add_argument("--min_count", type=int, default=20, help="fewest uses of a word (default 20)")
+    parser.add_argument("--min_count", type=int, default=20, help="leave out words with fewer uses (default 20)")
     parser.add_argument("--caption_column", help="default: caption, captions or text, whichever is there")
-    parser.add_argument("--split", default="train", help="of a folder or Hub id (default train)")
+    parser.add_argument("--split", default="train", help="split of a folder or Hub id (default train)")
 
 
 def run(args: argparse.Namespace) -> None:

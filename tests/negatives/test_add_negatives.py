@@ -13,7 +13,7 @@ from hf_hardneg.columns import NEGATIVE_FEATURES, ROW_FEATURES, with_negatives
 from hf_hardneg.data.skip_reasons import EMPTY
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.add_negatives import GUESSABLE, NO_CONCEPT, AddHardNegatives, fit_slot_model
-from hf_hardneg.negatives.filters import DISAGREES, IN_CAPTION, IN_OTHER_CAPTION
+from hf_hardneg.negatives.truth_filter import DISAGREES, IN_CAPTION, IN_OTHER_CAPTION
 
 
 def rows(captions, others=None):

@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from ... import __version__
-from ...columns import size_category
+from ...card_metadata import size_category
 from ..journal_items import summarize
 from ..review.agreement import ACCEPT, Review, krippendorff_alpha, observed_agreement
 from .record import Pair, Record
