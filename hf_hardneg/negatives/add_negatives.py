@@ -1,5 +1,10 @@
 """Hard-negative captions for a whole dataset: one picklable callable for `dataset.map`.
 
+Input are captions with the other captions and the categories of their images. Output are up to K negatives of each
+caption. A batch goes through six steps, each in a file of its own: find the slots (`slots`), reject forms that may be
+true (`truth_filter`), find exchanges (`exchanges`), score candidates (`slot_model`), draw some (`sampling`), and edit
+the captions (`edits`).
+
 model = fit_slot_model(rows)
 rows.map(AddHardNegatives(model=model), batched=True, num_proc=N, features=with_negatives(rows.features))
 """
@@ -115,6 +120,11 @@ class AddHardNegatives:
     Raises:
         ValueError: If K is below 1, the temperature is not positive, or the weights do not fit the concepts.
 
+    Reference:
+        Rösch et al. 2024, Enhancing Conceptual Understanding in Multimodal Contrastive Learning through Hard Negative
+        Samples, https://arxiv.org/abs/2403.02875. The balanced draw is this package's own; see `slot_model` and
+        `sampling`.
+
     Examples:
         >>> rows = {
         ...     "caption": ["a red car by a bus", "a blue car", "a blue bus"],
@@ -152,7 +162,16 @@ class AddHardNegatives:
             )
 
     def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
-        """Take the columns caption, image_id, other_captions and categories; return `columns.NEGATIVE_FEATURES`."""
+        """Make the negatives of B rows.
+
+        Args:
+            batch: The columns caption, image_id, other_captions and categories, each of length B. No other column is
+                read, so images are not decoded.
+
+        Returns:
+            The columns `columns.NEGATIVE_FEATURES`, each a list of B lists. All but "rejections" have one value for
+            each negative of the row, 0 to K.
+        """
         with _paused_collection():
             return self._add(batch)
 

@@ -31,7 +31,6 @@ SOURCES = (
     "negatives/edits.py",
     "negatives/exchanges.py",
 )
-
 # Synonyms that may be put in but are never replaced. They have other meanings ("dirt bike", "on the left of the
 # picture"), or their synonym is a rare spelling ("skate board").
 KEPT = frozenset(
@@ -311,7 +310,14 @@ class AddHardPositives:
         object.__setattr__(self, "vocabularies", vocabularies_digest(self.concepts))
 
     def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
-        """Take columns `caption` and `image_id`; return `columns.POSITIVE_FEATURES`."""
+        """Make the positives of B rows.
+
+        Args:
+            batch: The columns caption and image_id, each of length B.
+
+        Returns:
+            The columns `columns.POSITIVE_FEATURES`, each a list of B lists with one value for each positive, 0 to K.
+        """
         captions = [caption or "" for caption in batch[CAPTION]]
         analyses = analyze(captions, load_index(self.concepts))
         columns: dict[str, list] = {name: [] for name in POSITIVE_FEATURES}

@@ -37,6 +37,18 @@ def test_each_negative_differs_in_a_known_concept():
         assert caption not in negatives
 
 
+def test_no_column_is_read_that_is_not_needed():
+    class Lazy(dict):
+        def __getitem__(self, name):
+            assert name in ("caption", "image_id", "other_captions", "categories")
+            return super().__getitem__(name)
+
+        keys = items = values = __iter__ = None  # a lazy batch of `datasets` decodes its images when it is unpacked
+
+    batch = Lazy(rows(CAPTIONS), image=[b"photo"] * len(CAPTIONS))
+    assert AddHardNegatives(model=fit_slot_model([batch]))(batch)["negatives"]
+
+
 def test_captions_without_a_candidate_are_masked_and_say_why():
     batch = AddHardNegatives()(rows(["", "   ", None, "It is raining."]))
     assert batch["negatives"] == [[]] * 4
