@@ -76,6 +76,26 @@ def test_the_figure_of_the_site_is_that_of_the_benchmark():
     assert (ROOT / "docs/miniature.png").read_bytes() == (ROOT / "benchmarks/miniature/results.png").read_bytes()
 
 
+def texts_of_the_package():
+    """What the package can say; a value that is put in while it runs is a 0, like any number."""
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "0" for part in node.values]
+                yield re.sub(r"\d+", "0", "".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.sub(r"\d+", "0", node.value)
+
+
+def test_messages_in_the_troubleshooting_are_those_of_the_package():
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    quoted = [re.sub(r"\s+", " ", words) for words in re.findall(r'"([^"]+)"', text)]
+    known = "\n".join(texts_of_the_package())
+    # A name that the user gave stands at the beginning of one message.
+    wanted = [re.sub(r"\d+", "0", words).replace("val0 of data/coco is", "0 of 0 is") for words in quoted]
+    assert len(wanted) > 15 and [words for words in wanted if words not in known] == []
+
+
 @pytest.fixture(scope="module")
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
