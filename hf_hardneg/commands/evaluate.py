@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> None:
 
 def evaluate_to_folder(specs: Sequence[str], benchmarks: Sequence[str], control: str | None, out: str | Path) -> str:
     """Evaluate, and write metrics.json, items.parquet, table.md and the report to `out`; return the table."""
+    from ..atomic_folder import check_writable
     from ..evaluation.evaluate import evaluate_models
     from ..evaluation.result_files import write_evaluation
-    from ..folders import check_writable
     from ..report.page import write_report
 
     check_writable(out)

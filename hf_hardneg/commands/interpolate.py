@@ -26,6 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from ..evaluation.interpolation import interpolate
+    from ..evaluation.weight_interpolation import interpolate
 
     sys.stdout.write(interpolate(args.start, args.tuned, args.out, args.benchmarks, args.max_loss) + "\n")

@@ -11,7 +11,7 @@ from datasets.exceptions import DatasetGenerationError
 from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
 from .coco_annotations import captions_by_image, read_categories
 from .files import CAPTION_COLUMNS, find_column, open_dataset, read_json
-from .reasons import EMPTY
+from .skip_reasons import EMPTY
 
 
 BUILDERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}

@@ -8,7 +8,6 @@ from typing import Any
 from datasets import Dataset
 
 from ..columns import CATEGORIES, IMAGE, IMAGE_ID
-from .challenge import count_refused, refuse_split
 from .coco_annotations import (
     CAPTIONS,
     INSTANCES,
@@ -18,8 +17,9 @@ from .coco_annotations import (
     read_annotations,
     read_categories,
 )
+from .leakage import count_refused, refuse_split
 from .photos import PHOTO_FEATURES, clean_captions, rows_from_photos
-from .reasons import NO_IMAGE
+from .skip_reasons import NO_IMAGE
 
 
 def is_coco_folder(folder: str | Path) -> bool:

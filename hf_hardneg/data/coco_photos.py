@@ -18,7 +18,7 @@ from .coco_annotations import (
     read_instances,
 )
 from .photos import image_problem
-from .reasons import MISSING, UNREADABLE
+from .skip_reasons import MISSING, UNREADABLE
 
 
 NO_PHOTO = "the annotation's photo is not listed"

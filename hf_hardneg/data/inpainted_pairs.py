@@ -11,7 +11,7 @@ from pyarrow.dataset import ParquetFragmentScanOptions
 from ..columns import IMAGE_ID, PAIR_FEATURES
 from .files import open_dataset, require_columns
 from .photos import image_problem
-from .reasons import EMPTY
+from .skip_reasons import EMPTY
 
 
 def drop_broken_pairs(pairs: Dataset) -> tuple[Dataset, Counter[str]]:

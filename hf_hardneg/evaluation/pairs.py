@@ -6,7 +6,7 @@ from datasets import Dataset
 
 from ..data.lazy_images import row_images
 from ..model.encoding import Encoder
-from .choices import choice_chance
+from .choice_scores import choice_chance
 from .tasks import PAIR, ChoiceTask, Outcome
 
 

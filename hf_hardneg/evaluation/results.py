@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from ..model.encoding import Encoder
 from .bootstrap import p_value, percentiles, resampled_means
-from .choices import LOWER_IS_BETTER
+from .choice_scores import LOWER_IS_BETTER
 from .pairs import pairs_task
 from .retrieval import rows_task
 from .tasks import Outcome

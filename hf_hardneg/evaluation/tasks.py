@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..data.lazy_images import LazyImage
-from ..data.reasons import EMPTY, MISSING
+from ..data.skip_reasons import EMPTY, MISSING
 from ..model.encoding import Encoder
-from .choices import choice_chance, choice_outcomes
+from .choice_scores import choice_chance, choice_outcomes
 
 
 NO_FALSE_TEXT = "the item has no false text"

@@ -27,8 +27,9 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 
 from .. import __version__
-from .errors import TOKENS, Patience, PushError, explain
+from .errors import TOKENS, PushError, explain
 from .local_folder import MANIFEST, TYPES, LocalFile, digest, plan_changes, read_folder, read_manifest, space_sdk
+from .retries import RetryPolicy
 
 
 MAIN = "main"
@@ -63,7 +64,7 @@ class Remote:
     api: HfApi
     repo_id: str
     repo_type: str
-    patience: Patience
+    retries: RetryPolicy
     user: str | None = None
     is_private: bool = False
     is_new: bool = False
@@ -75,7 +76,7 @@ class Remote:
         return f"{self.repo_type} {self.repo_id}"
 
     @property
-    def place(self) -> dict[str, Any]:
+    def address(self) -> dict[str, Any]:
         """What every call of the API takes."""
         return {"repo_id": self.repo_id, "repo_type": self.repo_type}
 
@@ -135,9 +136,9 @@ def sign_in(
         validate_repo_id(repo_id)
     except HFValidationError as error:
         raise PushError(f"{repo_id!r} is no name of a repo; take owner/name: {error}") from error
-    remote = Remote(HfApi(token=clean_token(token)), repo_id, repo_type, Patience(sleep))
+    remote = Remote(HfApi(token=clean_token(token)), repo_id, repo_type, RetryPolicy(sleep))
     with one_sentence(remote):
-        account = remote.patience.call(remote.api.whoami)
+        account = remote.retries.call(remote.api.whoami)
     remote.user = account["name"]
     if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise PushError(f"The token of {remote.user} can only read: make one that can write ({TOKENS}).")
@@ -157,20 +158,20 @@ def open_repo(remote: Remote, private: bool | None = None, sdk: str | None = Non
     Raises:
         PushError: In one sentence, if it cannot be pushed to.
     """
-    api, patience = remote.api, remote.patience
+    api, retries = remote.api, remote.retries
     with one_sentence(remote):
         try:
-            info = patience.call(lambda: api.repo_info(**remote.place))
+            info = retries.call(lambda: api.repo_info(**remote.address))
         except RepositoryNotFoundError:
             info = None
         if info is None:
             options: dict[str, Any] = {"private": None if private is None else True, "exist_ok": True}
-            patience.call(lambda: api.create_repo(**remote.place, **options, space_sdk=sdk))
-            info = patience.call(lambda: api.repo_info(**remote.place))
+            retries.call(lambda: api.create_repo(**remote.address, **options, space_sdk=sdk))
+            info = retries.call(lambda: api.repo_info(**remote.address))
             remote.is_new = True
         # Asks how a file would be uploaded, which only those who may write are told.
         probe = CommitOperationAdd("README.md", b"\n")
-        patience.call(lambda: api.preupload_lfs_files(additions=[probe], **remote.place))
+        retries.call(lambda: api.preupload_lfs_files(additions=[probe], **remote.address))
     remote.is_private = bool(info.private)
     if private and not info.private:
         raise PushError(
@@ -217,30 +218,30 @@ def publish_folder(
     files, left_out = read_folder(folder, repo_type, remote.repo_id, str(remote.api.token))
     open_repo(remote, private, sdk)
     message = message or f"Publish {remote.repo_id.split('/')[-1]} with hf_hardneg {__version__}"
-    api, call = remote.api, remote.patience.call
+    api, call = remote.api, remote.retries.call
     with one_sentence(remote):
-        tags = {ref.name: ref.target_commit for ref in call(lambda: api.list_repo_refs(**remote.place)).tags}
+        tags = {ref.name: ref.target_commit for ref in call(lambda: api.list_repo_refs(**remote.address)).tags}
         tagged = tags.get(tag or "")
         commit, created = call(lambda: _commit(remote, files, message, tag, tagged), also=(MOVED,))
         remote.commit = commit if created else None
         _compare(remote, files, commit)
         remote.is_compared = True
         if private is False and remote.is_private:
-            call(lambda: api.update_repo_settings(**remote.place, private=False))
+            call(lambda: api.update_repo_settings(**remote.address, private=False))
         if tag and not tagged:
-            call(lambda: api.create_tag(**remote.place, tag=tag, revision=commit, exist_ok=True))
+            call(lambda: api.create_tag(**remote.address, tag=tag, revision=commit, exist_ok=True))
     return Published(commit, remote.url, tuple(files), created, tuple(left_out))
 
 
 def _listing(remote: Remote, revision: str) -> tuple[str, dict[str, RepoFile]]:
     """The commit that a revision is at, and what is there by path."""
-    commit = str(remote.api.repo_info(**remote.place, revision=revision).sha)
-    entries = remote.api.list_repo_tree(**remote.place, recursive=True, revision=commit)
+    commit = str(remote.api.repo_info(**remote.address, revision=revision).sha)
+    entries = remote.api.list_repo_tree(**remote.address, recursive=True, revision=commit)
     return commit, {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
 
 
 def _fetch(remote: Remote, path: str, commit: str, folder: str) -> Path:
-    return Path(remote.api.hf_hub_download(**remote.place, filename=path, revision=commit, local_dir=folder))
+    return Path(remote.api.hf_hub_download(**remote.address, filename=path, revision=commit, local_dir=folder))
 
 
 def _commit(
@@ -265,7 +266,7 @@ def _commit(
         *(CommitOperationDelete(path, is_folder=False) for path in delete),
     ]
     options: dict[str, Any] = {"commit_message": message, "parent_commit": head, "revision": MAIN}
-    return remote.api.create_commit(operations=operations, **remote.place, **options).oid, True
+    return remote.api.create_commit(operations=operations, **remote.address, **options).oid, True
 
 
 def _compare(remote: Remote, files: dict[str, LocalFile], commit: str) -> None:
@@ -274,11 +275,11 @@ def _compare(remote: Remote, files: dict[str, LocalFile], commit: str) -> None:
     Raises:
         PushError: If one is not there or has other bytes.
     """
-    _, there = remote.patience.call(lambda: _listing(remote, commit))
+    _, there = remote.retries.call(lambda: _listing(remote, commit))
 
     def differs(path: str) -> bool:
         with TemporaryDirectory() as folder:  # of its own, so that only a few files are here at a time
-            got = remote.patience.call(lambda: _fetch(remote, path, commit, folder))
+            got = remote.retries.call(lambda: _fetch(remote, path, commit, folder))
             return not files[path].is_at(there.get(path)) or digest(got).sha256 != files[path].sha256
 
     missing = [path for path in files if path not in there]

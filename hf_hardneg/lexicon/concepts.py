@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ..fingerprint import files_digest
+from ..file_digests import files_digest
 from ..suggestions import did_you_mean
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .text_tree import pack_texts
+from .token_trie import pack_texts
 from .tower_layers import TREE_ATTENTION, read_last_layer, use_lean_activations
 
 

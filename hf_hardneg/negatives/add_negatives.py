@@ -8,24 +8,22 @@ import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 
 import numpy as np
 
-from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_FEATURES, OTHER_CAPTIONS
-from ..data.reasons import EMPTY
-from ..fingerprint import source_digest
+from ..columns import CAPTION, IMAGE_ID, NEGATIVE_FEATURES, OTHER_CAPTIONS
+from ..data.skip_reasons import EMPTY
+from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
 from ..lexicon.words import locate_words
 from .chance import uniform_integers
 from .edits import Change, replace_words
 from .exchanges import Exchange, find_exchanges
-from .filters import REASONS, Verdicts, unpack_risks
+from .filters import REASONS, Verdicts, find_risks
 from .sampling import DrawSettings, Picks, draw_systematically, find_candidates, find_verdicts, to_picks
 from .slot_model import SlotModel, SlotTable, count_contexts, tabulate_slots
-from .slots import Analysis, analyze, find_mentions
+from .slots import Analysis, analyze
 
 
 BATCH = 4000  # captions per batch; larger batches are a little faster
@@ -57,35 +55,13 @@ def _paused_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _find_risks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> list[np.ndarray]:
-    """For each of `REASONS`, (B, W) uint8: bit sets of the forms that it rejects in each caption."""
-    clashes, clashing = index.disagreements, frozenset(index.disagreements)
-
-    def join(mentions: Iterable[int]) -> int:
-        return reduce(or_, map(index.risks.__getitem__, mentions), 0)
-
-    disagreeing = [
-        0 if clashing.isdisjoint(words) else reduce(or_, map(clashes.__getitem__, clashing.intersection(words)))
-        for words, _, _ in analyses
-    ]
-    own = [join(analysis.mentions) for analysis in analyses]
-    known = dict(zip(batch[CAPTION], own, strict=True))
-    sources = [disagreeing, own]
-    for name in (OTHER_CAPTIONS, CATEGORIES):
-        texts = [row or () for row in batch[name]]
-        for text in {text for row in texts for text in row}.difference(known):
-            known[text] = join(find_mentions(text, index))
-        sources.append([reduce(or_, map(known.__getitem__, row), 0) for row in texts])
-    return [unpack_risks(source, index.byte_spans[-1].stop) for source in sources]
-
-
 def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel:
     """Fit a slot model on one batch of rows with `caption`, `other_captions` and `categories`."""
     with _paused_collection():
         analyses = analyze([caption or "" for caption in batch[CAPTION]], index)
         slots = tabulate_slots(analyses)
         model = SlotModel.empty(index)
-        for c, (members, is_open, _) in find_verdicts(slots, _find_risks(batch, analyses, index), index).items():
+        for c, (members, is_open, _) in find_verdicts(slots, find_risks(batch, analyses, index), index).items():
             form = slots.form[members]
             model.totals[c] += np.bincount(form, minlength=is_open.shape[1])
             model.tried[c] += model.totals[c][:, None]
@@ -207,7 +183,7 @@ class AddHardNegatives:
         index: LexiconIndex,
     ) -> tuple[Picks, list[list[str]]]:
         """Draw the negatives of each row, and say for which reasons candidates were turned down."""
-        verdicts = find_verdicts(slots, _find_risks({**batch, CAPTION: captions}, analyses, index), index)
+        verdicts = find_verdicts(slots, find_risks({**batch, CAPTION: captions}, analyses, index), index)
         exchanges = _all_exchanges(analyses, batch[OTHER_CAPTIONS], slots, index)
         candidates = find_candidates(
             slots,

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..columns import CAPTION, IMAGE_ID, POSITIVE_FEATURES
-from ..fingerprint import source_digest
+from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, Entry, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
 from ..lexicon.words import word_spans

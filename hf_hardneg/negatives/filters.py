@@ -1,11 +1,15 @@
 """What makes a candidate usable: a new word must be false of the image. Each rejection has a reason. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
 
-from ..lexicon.index import SwapClass
+from ..columns import CAPTION, CATEGORIES, OTHER_CAPTIONS
+from ..lexicon.index import LexiconIndex, SwapClass
+from .slots import Analysis, find_mentions
 
 
 DISAGREES = "the new word does not agree with a pronoun of the caption"
@@ -34,6 +38,40 @@ def unpack_risks(risks: Sequence[int], size: int) -> np.ndarray:
     """Unpack B bit sets, such as those of `LexiconIndex.risks`, to (B, size) uint8."""
     joined = b"".join([risk.to_bytes(size, "little") for risk in risks])
     return np.frombuffer(joined, np.uint8).reshape(len(risks), size)
+
+
+def find_risks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> list[np.ndarray]:
+    """Collect what speaks against a form: what the texts of an image mention, and pronouns that it does not go with.
+
+    A mention rules out all forms that may be true together with it, such as "animal" and "cat": see `Lexicon.implied` in
+    lexicon/concepts.py.
+
+    Args:
+        batch: B rows with `caption`, `other_captions` and `categories`.
+        analyses: Of the B captions.
+        index: The vocabulary.
+
+    Returns:
+        For each of `REASONS`, (B, W) uint8: bit sets over the forms of all classes.
+    """
+    clashes, clashing = index.disagreements, frozenset(index.disagreements)
+
+    def join(mentions: Iterable[int]) -> int:
+        return reduce(or_, map(index.risks.__getitem__, mentions), 0)
+
+    disagreeing = [
+        0 if clashing.isdisjoint(words) else reduce(or_, map(clashes.__getitem__, clashing.intersection(words)))
+        for words, _, _ in analyses
+    ]
+    own = [join(analysis.mentions) for analysis in analyses]
+    known = dict(zip(batch[CAPTION], own, strict=True))
+    sources = [disagreeing, own]
+    for name in (OTHER_CAPTIONS, CATEGORIES):
+        texts = [row or () for row in batch[name]]
+        for text in {text for row in texts for text in row}.difference(known):
+            known[text] = join(find_mentions(text, index))
+        sources.append([reduce(or_, map(known.__getitem__, row), 0) for row in texts])
+    return [unpack_risks(source, index.byte_spans[-1].stop) for source in sources]
 
 
 def find_rejections(of_class: SwapClass, slots: np.ndarray, form: np.ndarray, risks: Sequence[np.ndarray]) -> Verdicts:

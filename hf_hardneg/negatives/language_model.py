@@ -16,7 +16,7 @@ import torch
 from tqdm.auto import tqdm
 
 from ..columns import CAPTION, IMAGE_ID, NEGATIVE_FEATURES, NEGATIVE_RATIOS, NEGATIVES, REJECTIONS
-from ..fingerprint import source_digest
+from ..file_digests import source_digest
 from .chance import uniform
 
 

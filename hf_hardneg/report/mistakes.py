@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..evaluation.choices import LOWER_IS_BETTER
+from ..evaluation.choice_scores import LOWER_IS_BETTER
 
 
 ANY = "any"

@@ -23,22 +23,25 @@ def build_model_card(results: Mapping[str, Results], model_name: str, dataset: s
         facts: What the template names: title, base, rows, num_negatives, concepts, version, location, has_control,
             steps, batch_size, learning_rate, weight_decay, seed, data, skipped, negatives, rejections, limits, audit
             (None where there is none), lora_towers, temperature, language_model, minutes, hardware, and for the
-            metadata license, base_model, dataset_id (each None where it is not known).
+            metadata license, base_model, dataset_id, pairs_id (each None if it is not known).
 
     Returns:
-        Markdown with a YAML header.
+        Markdown with a YAML header. The header's model index has the scores on data that is on the Hub; scores on
+        other data, such as rendered scenes, are in the card's table alone.
     """
+    # Retrieval is measured on held-out rows of the training data, all else on the inpainted pairs.
     evaluations = [
         EvalResult(
             task_type="zero-shot-image-classification" if key != "retrieval" else "image-text-retrieval",
-            dataset_type="hf_hardneg",
+            dataset_type=hub_id,
             dataset_name=f"{dataset} ({key})",
-            dataset_config=key,  # what huggingface_hub groups metrics by
+            dataset_config=key,  # huggingface_hub groups metrics by it
             metric_type=name,
             metric_value=round(score["value"], 2),
         )
         for key, scores in results[model_name].items()
         for name, score in scores.items()
+        if (hub_id := facts["dataset_id"] if key == "retrieval" else facts["pairs_id"])
     ]
     data = ModelCardData(
         language="en",
@@ -48,8 +51,8 @@ def build_model_card(results: Mapping[str, Results], model_name: str, dataset: s
         library_name="transformers",
         pipeline_tag="zero-shot-image-classification",
         tags=["clip", "hard-negatives", "hf_hardneg"],
-        model_name=facts["title"],
-        eval_results=evaluations,
+        model_name=facts["title"] if evaluations else None,
+        eval_results=evaluations or None,
     )
     weakest = _weakest_concept(results[model_name])
     card = ModelCard.from_template(

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from ..evaluation.choices import LOWER_IS_BETTER
+from ..evaluation.choice_scores import LOWER_IS_BETTER
 from ..evaluation.results import ALL, MACRO
 from ..evaluation.tasks import Task
 from .charts import Series, draw_interval, draw_plane, draw_scale, key

@@ -125,7 +125,7 @@ def save_artifacts(record: RunRecord, metrics: Mapping[str, Any]) -> None:
     _write_json(folder / "metrics.json", metrics)
     recipe = {**asdict(model_args), **asdict(data_args), **_changed_arguments(args)}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-    _write_json(folder / "training_args.json", dict(sorted(_shareable_arguments(args).items())))
+    _write_json(folder / "training_args.json", _shareable_arguments(args), sort_keys=True)
     title = f"{folder.name}: {data_args.dataset}, {record.steps} steps"
     draw_figure(record.results, folder / "results.png", title)
     evaluated_on = data_args.pairs or data_args.dataset
@@ -139,13 +139,13 @@ def _remove_leftovers(folder: Path, has_lora: bool) -> None:
         # A pickle. recipe.yaml holds the same as text, and this package publishes weights as safetensors only.
         (folder / name / "training_args.bin").unlink(missing_ok=True)
     if has_lora:
-        # Trainer leaves an unfinished adapter when it pushes checkpoints, which loading would prefer to the weights.
+        # When it pushes checkpoints, Trainer leaves an unfinished adapter. It would be loaded before the weights.
         for name in ("adapter_config.json", "adapter_model.safetensors"):
             (folder / name).unlink(missing_ok=True)
 
 
-def _write_json(file: Path, content: Mapping[str, Any]) -> None:
-    file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+def _write_json(file: Path, content: Mapping[str, Any], sort_keys: bool = False) -> None:
+    file.write_text(json.dumps(content, indent=1, sort_keys=sort_keys) + "\n", encoding="utf-8")
 
 
 def _shareable_arguments(args: HardNegCLIPTrainingArguments) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-from ..columns import NEGATIVES
 from .arguments import Arguments, HardNegCLIPTrainingArguments
 from .prepare import TrainingData
 from .time_estimate import FIRST_STEP, LAST_STEP
@@ -60,10 +59,14 @@ def _describe_rows(data: TrainingData) -> str:
 def _describe_negatives(num_negatives: int, data: TrainingData) -> str:
     if not num_negatives:
         return "none (K = 0), only the other captions of a batch"
-    counts = [len(negatives) for negatives in data.rows[NEGATIVES]]
-    share = 100 * sum(count > 0 for count in counts) / len(counts)
-    mean = sum(counts) / len(counts)
-    return f"up to K = {num_negatives} per caption; {share:.1f} % of the captions have some, {mean:.2f} on average"
+    counts = data.negatives_per_caption
+    share = 100 * (1 - counts[0] / counts.total())
+    mean = sum(number * captions for number, captions in counts.items()) / counts.total()
+    concepts = ", ".join(f"{name} {number:,}" for name, number in data.negatives.most_common())
+    return (
+        f"up to K = {num_negatives} per caption; {share:.1f} % of the captions have some, {mean:.2f} on average "
+        f"({concepts})"
+    )
 
 
 def _describe_steps(steps: int, args: HardNegCLIPTrainingArguments, num_rows: int, trainings: Sequence[str]) -> str:

@@ -12,10 +12,10 @@ from tqdm.auto import tqdm
 
 from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_SOURCES, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
 from ..data.captioned_images import load_captioned_images
-from ..data.challenge import ids_of_pairs, read_challenge_ids
 from ..data.coco import is_coco_folder, load_coco
 from ..data.files import open_dataset, require_columns
 from ..data.inpainted_pairs import drop_broken_pairs
+from ..data.leakage import ids_of_pairs, read_challenge_ids
 from ..data.splits import drop_long_captions, split_by_image
 from ..lexicon.concepts import load_lexicon
 from ..negatives.add_negatives import AddHardNegatives, fit_slot_model

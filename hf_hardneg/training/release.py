@@ -47,7 +47,7 @@ def prepare_release(args: HardNegCLIPTrainingArguments) -> None:
     if pushes_checkpoints(args):
         branch: dict[str, Any] = {"branch": args.hub_revision, "exist_ok": True}
         with one_sentence(remote):
-            remote.patience.call(lambda: remote.api.create_branch(**remote.place, **branch))
+            remote.retries.call(lambda: remote.api.create_branch(**remote.address, **branch))
 
 
 def publish_run(args: HardNegCLIPTrainingArguments) -> Published:

@@ -100,7 +100,7 @@ def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
         data = prepare_data(arguments, processor.tokenizer, text_limit(model))
         if arguments.model.text_only:
             model = model.to(args.device)
-            # Images of training rows would be decoded for nothing. Retrieval needs the held-out ones.
+            # Training no longer needs its images, and would decode them. Retrieval needs the held-out ones.
             data.rows = add_image_embeddings(data.rows, model, processor).remove_columns(IMAGE)
             data.held_out = add_image_embeddings(data.held_out, model, processor)
     if data.skipped:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -17,14 +18,17 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
-def run(*command, cwd, **options):
-    done = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=300, **options)
+def run(*command, cwd, env=None):
+    # A PYTHONPATH that leads to the checkout would win over what is installed.
+    env = {name: value for name, value in (env or os.environ).items() if name != "PYTHONPATH"}
+    done = subprocess.run([*map(str, command)], cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
 
 def tracked_files():
-    return set(run("git", "ls-files", cwd=ROOT).split("\n")) - {""}
+    """What git knows and the checkout still has. A file that was just removed may not be committed yet."""
+    return {name for name in run("git", "ls-files", cwd=ROOT).splitlines() if (ROOT / name).is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +38,8 @@ def source(tmp_path_factory):
         pytest.skip("the files of the package are listed by git, and this is no checkout")
     folder = tmp_path_factory.mktemp("source")
     for name in tracked_files():
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((ROOT / name).read_bytes())
     return folder
 
 
@@ -71,15 +74,17 @@ def test_wheel_and_sdist_pass_twine(dist):
 def test_the_wheel_holds_what_git_knows_of_the_package_and_nothing_else(dist):
     [wheel] = dist.glob("*.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert names == {name for name in tracked_files() if name.startswith("hf_hardneg/") and (ROOT / name).is_file()}
+    assert names == {name for name in tracked_files() if name.startswith("hf_hardneg/")}
 
 
-def test_the_sdist_holds_what_its_tests_need(dist):
+def test_the_sdist_holds_what_git_knows_and_is_small(dist):
+    """So its tests run as they do in a checkout."""
     [sdist] = dist.glob("*.tar.gz")
-    names = {name.split("/", 1)[-1] for name in tarfile.open(sdist).getnames()}
-    tests = {name for name in tracked_files() if name.startswith("tests/") and (ROOT / name).is_file()}
-    assert tests | {"LICENSE", "NOTICE", "constraints.txt", "Makefile"} <= names
-    assert sdist.stat().st_size < 10_000_000
+    with tarfile.open(sdist) as archive:
+        sizes = {file.name.split("/", 1)[1]: file.size for file in archive.getmembers() if file.isfile()}
+    made = {name for name in sizes if name.startswith("hf_hardneg.egg-info/")} | {"PKG-INFO", "setup.cfg"}
+    assert set(sizes) - made == tracked_files()
+    assert {name for name, size in sizes.items() if size > 100_000} == {"hf_hardneg/start_model/model.safetensors"}
 
 
 def test_the_metadata_name_license_authors_and_addresses(dist):

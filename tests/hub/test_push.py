@@ -15,9 +15,10 @@ import pytest
 from helpers.hub_server import Fault, Hub
 
 from hf_hardneg.cli import main as cli
-from hf_hardneg.hub.errors import Patience, PushError
+from hf_hardneg.hub.errors import PushError
 from hf_hardneg.hub.local_folder import MANIFEST
 from hf_hardneg.hub.push import open_repo, publish_folder, sign_in
+from hf_hardneg.hub.retries import RetryPolicy
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
 from hf_hardneg.training.command import main as train
 from hf_hardneg.training.recipe import parse_arguments
@@ -445,11 +446,11 @@ def test_a_hundred_pushes_under_faults_end_whole_or_leave_nothing(hub, tmp_path,
 
 
 def test_patience_is_one_for_the_whole_push():
-    patience = Patience([].append, seconds=10)
+    retries = RetryPolicy([].append, seconds=10)
 
     def fail():
         raise ConnectionError("gone")
 
     with pytest.raises(ConnectionError):
-        patience.call(fail)
-    assert patience.seconds == 3  # 1 + 2 + 4 seconds were waited; 8 would be too many
+        retries.call(fail)
+    assert retries.seconds == 3  # 1 + 2 + 4 seconds were waited; 8 would be too many

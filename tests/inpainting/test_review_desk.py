@@ -11,8 +11,8 @@ import pytest
 from helpers.review_folder import Server, candidates_of, make_review_folder, read_reviews
 
 from hf_hardneg.cli import main
-from hf_hardneg.inpainting.components import find_parts
 from hf_hardneg.inpainting.journal import Journal, read_journal
+from hf_hardneg.inpainting.run_components import find_parts
 
 
 review_app = pytest.importorskip("hf_hardneg.inpainting.review.app", exc_type=ImportError)

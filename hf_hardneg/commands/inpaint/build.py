@@ -106,9 +106,9 @@ def _resolve(name_or_path: str) -> str:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from ...inpainting.build import build_pairs
-    from ...inpainting.components import find_parts
-    from ...inpainting.items import format_summary
+    from ...inpainting.journal_items import format_summary
     from ...inpainting.review.contact_sheet import write_contact_sheet
+    from ...inpainting.run_components import find_parts
 
     made_with = describe_run(args)
     parts = find_parts(made_with)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...data.coco_photos import CocoPhoto, Instance, load_photo
-from ..masks.geometry import draw_mask, turn_mask
+from ..masks.coco_masks import draw_mask, turn_mask
 from ..masks.outlines import contact_share, dilate, edge_density, outline_error
 from ..opencv import cv2
 from ..propose.categories import CARRIERS, PLACES

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from ...data.coco_photos import CocoPhoto, Instance
 from ..opencv import cv2
 from ..pretrained import CLIPSEG, GROUNDING_DINO, SAM, load_transformer, memory_told
-from ..propose.named_instances import clearly_largest
+from ..propose.caption_grounding import clearly_largest
 from ..propose.proposals import NO_CLEAR_INSTANCE
 from .outlines import dilate, outline_error
 

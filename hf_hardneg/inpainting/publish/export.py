@@ -17,8 +17,8 @@ from PIL import Image
 from pyarrow import parquet
 from tqdm.auto import tqdm
 
+from ...atomic_folder import new_folder
 from ...columns import CHALLENGE_FEATURES
-from ...folders import new_folder
 from ..journal import IMAGES
 from ..review.contact_sheet import Cell, mark_change, save_sheet
 from .export_card import CARD, DATA_FILE, MADE_BY, RECORD, SHEET, build_card, summarize_export

@@ -9,8 +9,9 @@ from typing import Any
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from ... import __version__
-from ..items import summarize
-from ..review.verdicts import ACCEPT, Review, krippendorff_alpha, observed_agreement
+from ...columns import size_category
+from ..journal_items import summarize
+from ..review.agreement import ACCEPT, Review, krippendorff_alpha, observed_agreement
 from .record import Pair, Record
 
 
@@ -19,7 +20,6 @@ CARD, RECORD, SHEET, DATA_FILE = "README.md", "export.json", "contact_sheet.png"
 MADE_BY = "hf-hardneg inpaint export"
 NOT_STATED = "not recorded"
 NO_DERIVATIVES = ("noderiv", "by-nd", "nc-nd")  # in names and addresses of Creative Commons licenses
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))  # the Hub's names
 
 HOW_EDITED = {
     "classical": "The editor is *classical*: a color is changed inside the mask and keeps its shading; a thing is "
@@ -139,10 +139,6 @@ def _forbids_edits(license_name: str) -> bool:
     return any(part in license_name.lower().replace(" ", "").replace("licenses/", "") for part in NO_DERIVATIVES)
 
 
-def _size_category(number: int) -> str:
-    return next((name for limit, name in SIZES if number < limit), "n>100K")
-
-
 def build_card(summary: Mapping[str, Any]) -> str:
     """The dataset card, Markdown with a YAML header.
 
@@ -158,7 +154,7 @@ def build_card(summary: Mapping[str, Any]) -> str:
         license="other",
         task_categories=["zero-shot-image-classification", "image-to-text"],
         annotations_creators=["expert-generated"] if summary["reviewed"] else ["machine-generated"],
-        size_categories=[_size_category(summary["pairs"])],
+        size_categories=[size_category(summary["pairs"])],
         tags=["coco", "image-captioning", "inpainting", "hard-negatives", "challenge-set", "hf_hardneg"],
     )
     made_with = summary["run"]["made_with"]

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..items import Item, Made, read_items
 from ..journal import JOURNAL, read_journal
-from ..review.verdicts import REJECT, Review, accepting_review, read_reviews
+from ..journal_items import Item, Made, read_items
+from ..review.agreement import REJECT, Review, accepting_review, read_reviews
 
 
 NOT_REVIEWED, REJECTED, DISPUTED = "nobody reviewed it", "rejected by reviewers", "reviewers disagree"

@@ -9,8 +9,8 @@ import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
 from ...lexicon.words import split_words, word_spans
-from ..items import Item, read_items
 from ..journal import load_image, read_journal
+from ..journal_items import Item, read_items
 
 
 WIDTH, HEIGHT, MARGIN, COLUMNS = 320, 240, 8, 3

@@ -10,7 +10,7 @@ from .check.gates import GATES, Gate
 from .edit.classical import ClassicalEditor
 from .masks.text_masks import ClipSegMasks, GroundedSamMasks
 from .pretrained import EDITOR_FLAGS
-from .propose.named_things import read_named_photos
+from .propose.caption_only_photos import read_named_photos
 
 
 class Parts(NamedTuple):

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_hardneg.inpainting.items import Item, Made
+from hf_hardneg.inpainting.journal_items import Item, Made
 from hf_hardneg.inpainting.propose.proposals import Proposal
-from hf_hardneg.inpainting.review.reviews import LEASE_SECONDS, Decision, Refused, Reviews
+from hf_hardneg.inpainting.review.review_queue import LEASE_SECONDS, Decision, Refused, Reviews
 
 
 ANN, BEA, CAL = "ann", "bea", "cal"

@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 
 from hf_hardneg.cli import main
 from hf_hardneg.columns import PAIR_FEATURES
-from hf_hardneg.data.reasons import MISSING, UNREADABLE
-from hf_hardneg.inpainting.check import validate as v
+from hf_hardneg.data.skip_reasons import MISSING, UNREADABLE
+from hf_hardneg.inpainting.check import pair_checks as v
 from hf_hardneg.inpainting.check.validation_report import format_report, validate_set
 
 

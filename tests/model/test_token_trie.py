@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import CLIPConfig, CLIPModel
 
 from hf_hardneg.model.dual_encoder import TextFormat, embed_texts, find_text_format
-from hf_hardneg.model.text_tree import pack_texts
+from hf_hardneg.model.token_trie import pack_texts
 
 
 EOS = 9

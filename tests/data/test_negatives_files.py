@@ -5,8 +5,8 @@ import pytest
 from datasets import Dataset
 
 from hf_hardneg.cli import main
-from hf_hardneg.data.caption_negatives import read_caption_negatives
-from hf_hardneg.data.reasons import EMPTY
+from hf_hardneg.data.negatives_files import read_caption_negatives
+from hf_hardneg.data.skip_reasons import EMPTY
 
 
 CAPTIONS = [f"A {color} {thing}." for color in ("red", "blue", "green") for thing in ("car", "dog", "cup")]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from ..folders import check_writable
+from ..atomic_folder import check_writable
 from ..model.encoding import Encoder
 from ..model.loading import load_model
 from ..versions import package_versions

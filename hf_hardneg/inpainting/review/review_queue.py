@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..items import Item
+from ..journal_items import Item
 
 
 LEASE_SECONDS = 30 * 60  # how long an undecided item stays with whom it was given to

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_hardneg.audit.defects import count_artifacts, exchanges_list, wrong_articles
-from hf_hardneg.audit.readers import audit_negatives
+from hf_hardneg.audit.text_only_readers import audit_negatives
 
 
 COLORS = ("red", "blue", "green", "brown", "black")

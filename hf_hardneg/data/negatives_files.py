@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
-from .reasons import EMPTY
+from .skip_reasons import EMPTY
 
 
 def _read_json(file: Path) -> list[dict[str, Any]]:
