@@ -1,5 +1,6 @@
 """The documentation site builds without a warning, has no dead link, and loads nothing from another host."""
 
+import argparse
 import ast
 import os
 import re
@@ -13,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from hf_hardneg import columns
+from hf_hardneg.cli import GROUPS
+from hf_hardneg.training.argument_parser import HELP_GROUPS
 
 
 ROOT = Path(__file__).parents[2]
@@ -141,10 +144,23 @@ def public_names():
 
 
 def test_the_reference_has_every_public_name_and_shows_it(site):
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    directives = re.findall(r"^::: (\S+)$", text, re.M)
-    assert len(directives) == len(set(directives))
-    wanted = set(public_names()) | {"with_negatives", "with_positives", "metric_folder"}
-    assert {directive.rsplit(".", 1)[1] for directive in directives} == wanted
     [page] = [page for file, page in site.items() if file.parent.name == "reference"]
-    assert set(directives) <= page.ids
+    shown = {anchor.rsplit(".", 1)[1] for anchor in page.ids if anchor.startswith("hf_hardneg.")}
+    wanted = set(public_names()) | {"with_negatives", "with_positives", "metric_folder"}
+    assert len(wanted) > 80 and wanted - shown == set()
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    rooms = {".".join(stub.parent.relative_to(ROOT).parts) for stub in PACKAGE.rglob("__init__.pyi")} - {"hf_hardneg"}
+    assert set(re.findall(r"^<!-- names of (\S+) -->$", text, re.M)) == rooms
+
+
+def test_the_page_of_commands_has_every_flag_of_every_command(site):
+    [file] = [file for file in site if file.parent.name == "commands"]
+    text = re.sub(r"<[^>]+>", " ", file.read_text(encoding="utf-8"))
+    flags = {f"--{name}" for names in HELP_GROUPS.values() for name in names}
+    for commands in GROUPS.values():
+        for command in commands.values():
+            parser = argparse.ArgumentParser(add_help=False)
+            command.add_arguments(parser)
+            assert all(action.help for action in parser._actions), command.__name__
+            flags |= {flag for action in parser._actions for flag in action.option_strings}
+    assert len(flags) > 60 and [flag for flag in flags if not re.search(rf"(?<!\S){flag}(?!\S)", text)] == []
