@@ -13,7 +13,7 @@ import torch
 import yaml
 from datasets import Dataset
 
-from ..audit.readers import audit_negatives
+from ..audit.text_only_readers import audit_negatives
 from ..columns import CAPTION, NEGATIVES
 from ..evaluation.results import Results
 from ..report.model_card import build_model_card
@@ -195,6 +195,7 @@ def _card_facts(record: RunRecord, metrics: Mapping[str, Any]) -> dict[str, Any]
         "license": None if model_args.model_name_or_path else "apache-2.0",
         "base_model": _hub_id(model_args.model_name_or_path),
         "dataset_id": None if data_args.dataset == "scenes" else _hub_id(data_args.dataset),
+        "pairs_id": _hub_id(data_args.pairs),
     }
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from transformers import set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
+from ..atomic_folder import check_writable
 from ..columns import IMAGE
 from ..evaluation.results import Outcomes, collect_outcomes, summarize_run
-from ..folders import check_writable
 from ..model.adapters import add_lora, freeze_towers
 from ..model.dual_encoder import find_text_format
 from ..model.encoding import text_limit

@@ -22,7 +22,7 @@ from ..evaluation.negatives_accuracy import negatives_accuracy
 from ..evaluation.pairs import pairs_task
 from ..evaluation.results import mean_scores
 from ..evaluation.tasks import Task
-from ..hub.errors import Patience
+from ..hub.retries import RetryPolicy
 from ..model.adapters import merge_lora
 from ..model.dual_encoder import find_text_format, take_collated_batches
 from ..model.embeddings import Embeddings, join_embeddings, split_embeddings
@@ -112,7 +112,7 @@ class HardNegCLIPTrainer(Trainer):
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
         """Make the repository on the Hub, and try again while the Hub is busy."""
         make_repo = super().init_hf_repo
-        Patience(time.sleep).call(lambda: make_repo(token, private))
+        RetryPolicy(time.sleep).call(lambda: make_repo(token, private))
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """Leave the temperature out of the weight decay, which would pull it towards 1."""
