@@ -14,15 +14,16 @@ def add_benchmarks(parser: argparse.ArgumentParser) -> None:
         default=["scenes"],
         metavar="NAME[=SOURCE]",
         help="scenes (default, nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
-        "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground, zero_shot; SOURCE is a folder with "
-        "the authors' files (default data/NAME) or a Hub id. A missing one says what to download",
+        "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground or zero_shot. SOURCE is a folder "
+        "with the authors' files (default data/NAME) or a Hub id. If files are missing, the error says what to "
+        "download.",
     )
 
 
 HELP = "run models on benchmarks beside a control"
 DESCRIPTION = (
-    "Print one table with 95 %% intervals and, beside each model, its difference to the control; "
-    "write metrics.json, items.parquet (every item's scores), table.md and report.html, a page to look at."
+    "Print one table with 95 % intervals. Beside each model stands its difference to the control. Also write "
+    "metrics.json, items.parquet (every item's scores), table.md and report.html, a page to look at."
 )
 
 
@@ -32,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="folder or Hub id, NAME=PATH, or NAME=PATH,PATH,... (training seeds)",
+        help="A folder or Hub id; NAME=PATH to name it; NAME=PATH,PATH,... for training seeds of one model.",
     )
     add_benchmarks(parser)
-    parser.add_argument("--control", metavar="MODEL", help="the model that the others are compared with")
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument("--control", metavar="MODEL", help="The model that the others are compared with.")
+    parser.add_argument("--out", required=True, metavar="DIR", help="The folder to write.")
 
 
 def run(args: argparse.Namespace) -> None:

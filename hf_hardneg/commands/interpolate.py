@@ -8,19 +8,19 @@ from .evaluate import add_benchmarks
 
 HELP = "average a tuned model with its start, so that it forgets less"
 DESCRIPTION = (
-    "Measure gain and retention at eleven alphas, choose the greatest gain on a development half of "
-    "the photos that keeps retention, save the model, curve.json and curve.png."
+    "Measure gain and retention at eleven alphas. On one half of the photos, choose the alpha with the greatest gain "
+    "that keeps retention; report the other half. Save the model, curve.json and curve.png."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("start", help="folder or Hub id of the model that was tuned")
-    parser.add_argument("tuned", help="folder or Hub id of what became of it")
+    parser.add_argument("start", help="The model before the training: a folder or Hub id.")
+    parser.add_argument("tuned", help="The model after the training: a folder or Hub id.")
     add_benchmarks(parser)
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument("--out", required=True, metavar="DIR", help="The folder to write.")
     parser.add_argument(
-        "--max_loss", type=float, default=1.0, help="points of retention that may be given up (default 1)"
+        "--max_loss", type=float, default=1.0, help="How many points of retention may be lost (default 1)."
     )
 
 

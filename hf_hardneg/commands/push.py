@@ -7,21 +7,23 @@ from pathlib import Path
 
 HELP = "publish a folder that a command has written"
 DESCRIPTION = (
-    "One commit that appears whole or not at all, read back and compared; nothing if all is there "
-    "already. The token is that of `hf auth login` or HF_TOKEN."
+    "Publish in one commit that appears whole or not at all, read it back and compare it. If everything is there "
+    "already, nothing is done. The token is that of `hf auth login` or HF_TOKEN."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("folder", help="a trained model, a dataset with its card, or a Space (a metric)")
-    parser.add_argument("repo_id", help="owner/name")
-    parser.add_argument("--type", choices=("model", "dataset", "space"), help="default: told from what is in it")
-    parser.add_argument("--tag", help="a name for what is published, such as v1")
+    parser.add_argument(
+        "folder", help="What to publish: a trained model, a data set with its card, or a metric (a Space)."
+    )
+    parser.add_argument("repo_id", help="The repository: OWNER/NAME.")
+    parser.add_argument("--type", choices=("model", "dataset", "space"), help="Default: what the folder holds.")
+    parser.add_argument("--tag", help="A tag for the published commit, such as v1.")
     visible = parser.add_mutually_exclusive_group()
-    visible.add_argument("--private", action="store_true", default=None, help="a new repo is private")
+    visible.add_argument("--private", action="store_true", default=None, help="Make a new repository private.")
     visible.add_argument(
-        "--public", action="store_false", dest="private", help="the repo is public, from when all is there"
+        "--public", action="store_false", dest="private", help="Make the repository public, once everything is there."
     )
 
 

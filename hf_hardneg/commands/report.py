@@ -7,16 +7,18 @@ from pathlib import Path
 
 HELP = "make an evaluation's report.html again"
 DESCRIPTION = (
-    "Of what hf-hardneg evaluate saved; further folders add the curve of hf-hardneg interpolate "
-    "(curve.json) and training curves (trainer_state.json, also of a checkpoint). Those of the models' own "
-    "folders are found by themselves."
+    "Make the page from what hf-hardneg evaluate saved. Further folders add the curve of hf-hardneg interpolate "
+    "(curve.json) and training curves (trainer_state.json, also of a checkpoint). Curves in the folders of the "
+    "models are found without being named."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("folder", metavar="DIR", help="the folder of hf-hardneg evaluate")
-    parser.add_argument("more", nargs="*", metavar="DIR", help="folders of interpolations and training runs")
+    parser.add_argument("folder", metavar="DIR", help="The folder that hf-hardneg evaluate wrote.")
+    parser.add_argument(
+        "more", nargs="*", metavar="DIR", help="Folders of hf-hardneg interpolate and of trainings, for their curves."
+    )
 
 
 def run(args: argparse.Namespace) -> None:

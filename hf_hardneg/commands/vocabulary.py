@@ -4,20 +4,19 @@ import argparse
 import sys
 
 
-HELP = "write the nouns and adjectives of captions to a vocabulary file, the open concept"
-DESCRIPTION = (
-    "Write the nouns and adjectives of captions to a vocabulary file, the open concept. Then: "
-    "hf-hardneg negatives CAPTIONS --concepts object color size location FILE --out DIR"
-)
+HELP = "write the nouns and adjectives of captions as a vocabulary file, the open concept"
+DESCRIPTION = "Then use it: hf-hardneg negatives CAPTIONS --concepts object color size location FILE --out DIR"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("captions", help="file, folder or Hub id, as for hf-hardneg negatives")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the .yaml file to write")
-    parser.add_argument("--min_count", type=int, default=20, help="leave out words with fewer uses (default 20)")
-    parser.add_argument("--caption_column", help="default: caption, captions or text, whichever is there")
-    parser.add_argument("--split", default="train", help="split of a folder or Hub id (default train)")
+    parser.add_argument("captions", help="Captions: a file, a folder or a Hub id, as for hf-hardneg negatives.")
+    parser.add_argument("--out", required=True, metavar="FILE", help="The .yaml file to write.")
+    parser.add_argument("--min_count", type=int, default=20, help="How often a word must be used (default 20).")
+    parser.add_argument(
+        "--caption_column", help="The column of captions. Default: caption, captions or another usual name."
+    )
+    parser.add_argument("--split", default="train", help="The split to read, for a folder or Hub id (default train).")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -11,38 +11,53 @@ from ...inpainting.pretrained import CLIP, CLIPSEG, EDITOR_FLAGS, GROUNDING_DINO
 MASK_MODELS = {"clipseg": [CLIPSEG], "grounded_sam": [GROUNDING_DINO, SAM]}
 HELP = "edit the photos of a COCO-format folder"
 DESCRIPTION = (
-    "Change one thing's color, size or kind in each photo, so that a caption turns false in one word. "
-    "Leaves journal.jsonl, images/ and contact_sheet.png; killed and started again, it goes on."
+    "Change one thing's color, size or kind in each photo, so that a caption turns false in one word. Write "
+    "journal.jsonl, images/ and contact_sheet.png. A build that was killed goes on when it is started again."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
-        "--coco", required=True, metavar="DIR", help="with annotations/ (captions, instances) and photos"
+        "--coco",
+        required=True,
+        metavar="DIR",
+        help="A folder in COCO's format: annotations/ with captions and instances, and the photos.",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write, or to go on with")
-    parser.add_argument("--split", help="for instance val2017; may be left out where there is only one")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="The folder to write. If a build was stopped there, it goes on."
+    )
+    parser.add_argument("--split", help="The split to edit, such as val2017. Default: the only one.")
+    parser.add_argument("--seed", type=int, default=0, help="Another seed gives other edits (default 0).")
     _add_editor(parser)
     masks = parser.add_argument_group("masks")
     masks.add_argument(
         "--masks",
         choices=("instances", *MASK_MODELS),
         default="instances",
-        help="instances: as annotated; the others draw what captions name, without annotations (default instances)",
+        help="instances: the annotated masks. clipseg, grounded_sam: models find what captions name (default "
+        "instances).",
     )
     masks.add_argument(
         "--mask_model",
         nargs="+",
         metavar="ID",
-        help=f"Hub id or folder; clipseg takes one ({CLIPSEG}), grounded_sam two ({GROUNDING_DINO} {SAM})",
+        help=f"The models that find things, Hub ids or folders. Default: {CLIPSEG} for clipseg, {GROUNDING_DINO} and "
+        f"{SAM} for grounded_sam.",
     )
-    masks.add_argument("--mask_threshold", type=float, help="least probability of a pixel, or score of a box, 0 to 1")
+    masks.add_argument(
+        "--mask_threshold", type=float, help="The least probability of a pixel, or score of a box, 0 to 1."
+    )
     gate = parser.add_argument_group("gate")
-    gate.add_argument("--clip", metavar="ID", help=f"a dual encoder such as {CLIP}: turn down what it sees no gain in")
     gate.add_argument(
-        "--clip_prefers_new", action="store_true", help="turn down, too, what it still finds nearer to the old caption"
+        "--clip",
+        metavar="ID",
+        help=f"A model such as {CLIP}. It turns an edit down unless the new caption gains more than the old one.",
+    )
+    gate.add_argument(
+        "--clip_prefers_new",
+        action="store_true",
+        help="It also turns an edit down unless the edited photo fits the new caption better than the old one.",
     )
 
 
@@ -52,19 +67,23 @@ def _add_editor(parser: argparse.ArgumentParser) -> None:
         "--editor",
         choices=("classical", "diffusers"),
         default="classical",
-        help="classical: OpenCV, no weights; diffusers: an inpainting pipeline (default classical)",
+        help="classical: OpenCV, no weights. diffusers: an inpainting pipeline (default classical).",
     )
     editor.add_argument(
         "--editor_model",
         metavar="ID",
-        help=f"diffusers: Hub id or folder of an inpainting pipeline (default {INPAINTING}, a mirror of the paper's "
-        "Stable Diffusion 2, which stabilityai took off the Hub)",
+        help=f"diffusers: an inpainting pipeline, a Hub id or folder. Default: {INPAINTING}, a mirror of the paper's "
+        "model, because stabilityai took its own copy off the Hub.",
     )
-    editor.add_argument("--candidates", type=int, help="diffusers: pictures per proposal (default 3)")
-    editor.add_argument("--steps", type=int, help="diffusers: denoising steps (default the pipeline's own)")
-    editor.add_argument("--guidance", type=float, help="diffusers: hold of the prompt (default the pipeline's own)")
     editor.add_argument(
-        "--strength", type=float, help="diffusers: noise on what is there, up to 1 (default the pipeline's own)"
+        "--candidates", type=int, help="diffusers: how many pictures to make per proposal (default 3)."
+    )
+    editor.add_argument("--steps", type=int, help="diffusers: how many denoising steps. Default: the pipeline's own.")
+    editor.add_argument("--guidance", type=float, help="diffusers: the guidance scale. Default: the pipeline's own.")
+    editor.add_argument(
+        "--strength",
+        type=float,
+        help="diffusers: how much noise covers the photo, above 0 and up to 1. Default: the pipeline's own.",
     )
 
 

@@ -6,17 +6,24 @@ import sys
 
 HELP = "write the accepted pairs as a dataset folder"
 DESCRIPTION = (
-    "Write what reviewers accepted as a folder that load_dataset opens and that can be uploaded as it "
-    "is: Parquet with InpaintCOCO's columns, card, contact sheet, counts."
+    "Write what reviewers accepted as a folder that load_dataset opens and that can be uploaded as it is: Parquet "
+    "with InpaintCOCO's columns, a card, a contact sheet and counts."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("folder", metavar="DIR", help="where the pairs were built and reviewed")
-    parser.add_argument("--out", required=True, metavar="DIR", help="new, empty, or an earlier export to replace")
+    parser.add_argument("folder", metavar="DIR", help="The folder in which the pairs were built and reviewed.")
     parser.add_argument(
-        "--unreviewed", action="store_true", help="all pairs that passed the gates, although nobody looked at them"
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="The folder to write: new, empty, or an earlier export, which is replaced.",
+    )
+    parser.add_argument(
+        "--unreviewed",
+        action="store_true",
+        help="Export all pairs that passed the gates, although nobody looked at them.",
     )
 
 

@@ -4,19 +4,23 @@ import argparse
 import sys
 
 
-HELP = "find what is wrong with a set of pairs, anybody's"
+HELP = "find what is wrong with anybody's set of pairs"
 DESCRIPTION = (
-    "Check every pair of a set with InpaintCOCO's columns: captions, mask, images, doubles, and count "
-    "what is wrong by reason."
+    "Check the captions, masks and images of every pair of a set with InpaintCOCO's columns, look for duplicates, "
+    "and count what is wrong by reason."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("source", metavar="PATH_OR_ID", help="Hub id or folder, for instance phiyodr/InpaintCOCO")
-    parser.add_argument("--split", default="test", help="default test")
-    parser.add_argument("--out", metavar="DIR", help="write the pairs without a fault there, as a dataset folder")
-    parser.add_argument("--json", metavar="FILE", help="also write counts, and reasons and figures of each row")
+    parser.add_argument(
+        "source", metavar="PATH_OR_ID", help="The set to check: a Hub id or folder, such as phiyodr/InpaintCOCO."
+    )
+    parser.add_argument("--split", default="test", help="The split to check (default test).")
+    parser.add_argument("--out", metavar="DIR", help="Write the pairs without a fault to this folder.")
+    parser.add_argument(
+        "--json", metavar="FILE", help="Write the counts, and the reasons and figures of each row, to this file."
+    )
 
 
 def run(args: argparse.Namespace) -> None:
