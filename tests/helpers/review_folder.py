@@ -14,8 +14,8 @@ from helpers.inpainting_folder import RED, make_folder
 from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.inpainting.build import Builder
 from hf_hardneg.inpainting.edit.task import Edit
-from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import Journal, read_journal
+from hf_hardneg.inpainting.journal_items import read_items
 from hf_hardneg.inpainting.propose.proposals import Proposal
 
 
@@ -128,4 +128,4 @@ class Server:
 
 
 def candidates_of(out):
-    return {key: item.made for key, item in read_items(read_journal(out)).items()}
+    return {key: item.candidates for key, item in read_items(read_journal(out)).items()}

@@ -10,11 +10,12 @@ import pytest
 from helpers.review_folder import Server, candidates_of, make_review_folder, read_reviews
 
 from hf_hardneg.cli import main
-from hf_hardneg.inpainting.components import find_parts
 from hf_hardneg.inpainting.journal import Journal, read_journal
+from hf_hardneg.inpainting.review.desk import Desk
+from hf_hardneg.inpainting.run_parts import load_run_parts
 
 
-review_app = pytest.importorskip("hf_hardneg.inpainting.review.app", exc_type=ImportError)
+pytest.importorskip("gradio", reason="the review page needs gradio: pip install 'hf-hardneg[review]'")
 KILLS = int(os.environ.get("HF_HARDNEG_TEST_KILLS", 3))
 
 
@@ -29,7 +30,7 @@ def desk(tmp_path):
         return "no, thanks."
 
     with Journal(make_review_folder(tmp_path, 3)) as journal:
-        desk = review_app.Desk(journal, lambda made: find_parts(made)._replace(make_editor=lambda photos: edit))
+        desk = Desk(journal, lambda made: load_run_parts(made)._replace(make_editor=lambda photos: edit))
         desk.waiting, desk.going_on = waiting, going_on
         yield desk
 
