@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..model.loading import pick_device
+
 
 # Stable Diffusion 2 for inpainting, the paper's; stabilityai took its own copy off the Hub in November 2025, and this
 # is the mirror that diffusers' users were sent to (https://github.com/huggingface/optimum-habana/pull/2363).
@@ -122,13 +124,6 @@ def load_transformer(
     )
     processor = load_pretrained(name_or_path, kind, example, lambda: AutoProcessor.from_pretrained(name_or_path))
     return model, processor
-
-
-def pick_device() -> Any:
-    """The device that Accelerate chooses."""
-    from accelerate import PartialState
-
-    return PartialState().device
 
 
 def commit_of(name_or_path: str, file: str) -> str | None:

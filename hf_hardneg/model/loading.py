@@ -1,8 +1,11 @@
-"""Load a dual encoder and its processor."""
+"""Load a dual encoder and its processor, and choose the device that it runs on."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+
+if TYPE_CHECKING:
+    import torch
 
 START_MODEL = Path(__file__).parents[1] / "start_model"  # the small CLIP that is shipped with this package
 
@@ -28,3 +31,10 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
             f"{name_or_path} has no processor that can be loaded ({error}); save the processor of the model that it "
             "was made from beside the weights."
         ) from error
+
+
+def pick_device() -> "torch.device":
+    """The device that Accelerate chooses: this process's accelerator, or the CPU if there is none."""
+    from accelerate import PartialState
+
+    return PartialState().device

@@ -22,7 +22,7 @@ from ..evaluation.negatives_accuracy import negatives_accuracy
 from ..evaluation.pairs import pairs_task
 from ..evaluation.results import mean_scores
 from ..evaluation.tasks import Task
-from ..hub.errors import Patience
+from ..hub.retry import RetryPolicy
 from ..model.adapters import merged
 from ..model.dual_encoder import find_text_format, take_collated_batches
 from ..model.embeddings import Embeddings, join_embeddings, split_embeddings
@@ -121,7 +121,7 @@ class HardNegCLIPTrainer(Trainer):
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
         """Trainer's, tried again where the Hub is busy."""
         begin = super().init_hf_repo
-        Patience(time.sleep).call(lambda: begin(token, private))
+        RetryPolicy(time.sleep).call(lambda: begin(token, private))
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """All that Trainer decays but the temperature, which decay would pull towards 1."""
