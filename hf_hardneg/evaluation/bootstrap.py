@@ -1,9 +1,9 @@
 """Percentile bootstrap intervals of means, also over training seeds, and of differences between two models.
 
-Items that show the same photo depend on each other. So whole clusters of items are drawn, not single items: the cluster
-bootstrap (Davison and Hinkley, Bootstrap Methods and Their Application, 1997, section 3.8). The percentile interval
-leaves out equal shares of the resampled means at both ends (Efron and Tibshirani, An Introduction to the Bootstrap,
-1993, chapter 13).
+Items that show the same photo depend on each other. So whole clusters of items are drawn, not single items: the
+cluster bootstrap (Davison and Hinkley, Bootstrap Methods and Their Application, 1997, section 3.8). The percentile
+interval leaves out equal shares of the resampled means at both ends (Efron and Tibshirani, An Introduction to the
+Bootstrap, 1993, chapter 13).
 """
 
 import numpy as np
@@ -83,9 +83,10 @@ def percentiles(means: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
 def p_value(differences: np.ndarray) -> float:
     """Two-sided bootstrap p-value of the hypothesis that there is no difference.
 
-    It is twice the smaller of two shares of samples: those at or below 0 and those at or above 0. One sample is added to
-    each count, so that the value is never 0 (Davison and Hinkley, Bootstrap Methods and Their Application, 1997, section
-    4.2).
+    It is twice the smaller of two shares of samples: those at or below 0 and those at or above 0. One sample is added
+        to
+    each count, so that the value is never 0 (Davison and Hinkley, Bootstrap Methods and Their Application, 1997,
+    section 4.2).
 
     Args:
         differences: Resampled differences, (R,); nan is ignored.

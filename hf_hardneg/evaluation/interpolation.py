@@ -129,9 +129,9 @@ def measure_curve(start: Any, tuned: Any, processor: Any, tasks: Sequence[Task])
     gain = [task.name for task in tasks if task.name not in retention]
     if not retention or not gain:
         raise ValueError(
-            f"The benchmarks {', '.join(task.name for task in tasks)} measure only one side. Name one of choices, such "
-            "as sugarcrepe or inpaintcoco, and one that shows forgetting: coco, flickr30k or zero_shot (scenes has "
-            "both)."
+            f"The benchmarks {', '.join(task.name for task in tasks)} measure only one side. Name one of choices, "
+            "such as sugarcrepe or inpaintcoco, and one that shows forgetting: coco, flickr30k or zero_shot (scenes "
+            "has both)."
         )
     halves = {
         "dev": [task.select(is_dev) for task in tasks],

@@ -90,7 +90,8 @@ def compare_to_control(outcomes: Mapping[str, Outcome], control: Mapping[str, Ou
         control: Of the control on the same items, by score name.
 
     Returns:
-        By group and score name: value, low, high, n, "p", the p-value of no difference, and "mark". The mark is "better"
+        By group and score name: value, low, high, n, "p", the p-value of no difference, and "mark". The mark is
+            "better"
         or "worse" if the interval does not hold 0, else "".
 
     Raises:

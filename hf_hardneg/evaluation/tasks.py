@@ -1,4 +1,4 @@
-"""Tasks: what a model is run on. `ChoiceTask` holds every benchmark in which a model chooses between texts or images."""
+"""Tasks, which a model is run on. `ChoiceTask` holds each benchmark in which a model chooses a text or an image."""
 
 import hashlib
 import json
@@ -130,10 +130,9 @@ class ChoiceTask:
 
     Example:
         >>> task = ChoiceTask("mine", ONE_TRUE_TEXT)
-        >>> task.add("color", "item 1", [None], ["a red car", "a blue car"])  # None: the image is missing
-        'the image is missing'
-        >>> len(task), {group: dict(reasons) for group, reasons in task.skipped.items()}
-        (0, {'color': {'the image is missing': 1}})
+        >>> reason = task.add("color", "item 1", [None], ["a red car", "a blue car"])  # None: the image is missing
+        >>> len(task), task.skipped["color"][reason]
+        (0, 1)
     """
 
     name: str

@@ -16,9 +16,17 @@ CARD = "README.md"
 # Lists the files of the last push. A file in it that the folder has lost is deleted on the Hub; files that others put
 # there stay. `load_dataset` ignores names that start with a dot.
 MANIFEST = ".hf_hardneg.json"
-# Of a model these stay at home: Trainer's checkpoints and logs, the control's weights (its results are in the card), and
-# pickled weights, which can run code when they are loaded.
-UNPUBLISHED_OF_A_MODEL = ("checkpoint-*/**/*", "control/**/*", "runs/**/*", "**/*.bin", "**/*.pt", "**/*.pth", "**/*.pkl")
+# Of a model these stay at home: Trainer's checkpoints and logs, the control's weights (its results are in the card),
+# and pickled weights, which can run code when they are loaded.
+UNPUBLISHED_MODEL_FILES = (
+    "checkpoint-*/**/*",
+    "control/**/*",
+    "runs/**/*",
+    "**/*.bin",
+    "**/*.pt",
+    "**/*.pth",
+    "**/*.pkl",
+)
 CHUNK = 1 << 20  # bytes that are hashed at a time
 
 
@@ -90,7 +98,8 @@ def _card_metadata(folder: Path) -> dict[str, Any]:
 def detect_type(folder: Path) -> str:
     """Tell the repo type of a folder.
 
-    A Space has an sdk in its card or an app.py. A model has a config.json and safetensors. A dataset has Parquet files.
+    A Space has an sdk in its card or an app.py. A model has a config.json and safetensors. A dataset has Parquet
+    files.
 
     Returns:
         "model", "dataset" or "space".
@@ -137,7 +146,7 @@ def address_card(card: str, folder: str, repo_id: str) -> str:
 def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple[dict[str, LocalFile], list[str]]:
     """Collect the files to publish.
 
-    Hidden files and caches are left out, and of a model also `UNPUBLISHED_OF_A_MODEL`.
+    Hidden files and caches are left out, and of a model also `UNPUBLISHED_MODEL_FILES`.
 
     Args:
         folder: The folder to publish.
@@ -154,7 +163,7 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
     """
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}.")
-    skipped = UNPUBLISHED_OF_A_MODEL if repo_type == "model" else ()
+    skipped = UNPUBLISHED_MODEL_FILES if repo_type == "model" else ()
     unwanted = {path for pattern in skipped for path in folder.glob(pattern)}
     files, left_out = {}, []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):

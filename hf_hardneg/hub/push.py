@@ -1,9 +1,9 @@
 """Publish a folder to the Hub in one commit, which appears whole or not at all, and compare it with the folder.
 
 1. Ask the Hub who owns the token, find or create the repo, and check that the token can write to it.
-2. List the repo's files, compare hashes, upload large files (invisible until a commit names them), and commit on top of
-   the listed state. After a failure this step starts again with the listing. If the commit was done and only its answer
-   was lost, the listing shows the commit, and there is nothing left to commit.
+2. List the repo's files, compare hashes, upload large files (invisible until a commit names them), and commit on top
+   of the listed state. After a failure this step starts again with the listing. If the commit was done and only its
+   answer was lost, the listing shows the commit, and there is nothing left to commit.
 3. Download every file at that commit and compare it by SHA-256.
 4. Only then make the repo public, if that was asked for, and tag the commit.
 """
@@ -126,7 +126,9 @@ def clean_token(token: str | None) -> str:
     """
     token = (token or get_token() or "").strip()
     if not token:
-        raise PushError(f"There is no token to push with: log in with `hf auth login`, or set HF_TOKEN ({TOKEN_PAGE}).")
+        raise PushError(
+            f"There is no token to push with: log in with `hf auth login`, or set HF_TOKEN ({TOKEN_PAGE})."
+        )
     if not (token.isascii() and token.isprintable() and " " not in token):
         raise PushError(f"The token holds a character that no token has: copy it again ({TOKEN_PAGE}).")
     return token
@@ -225,9 +227,9 @@ def publish_folder(
 ) -> Published:
     """Publish a folder in one commit, or in none if the repo holds the same files already.
 
-    The folder's files replace the repo's files of the same paths. Files of an earlier push that the folder has lost are
-    deleted; the repo's `.hf_hardneg.json` lists them. Files that others put there stay. In the card, code that loads the
-    local folder is made to load the repo.
+    The folder's files replace the repo's files of the same paths. Files of an earlier push that the folder has lost
+    are deleted; the repo's `.hf_hardneg.json` lists them. Files that others put there stay. In the card, code that
+    loads the local folder is made to load the repo.
 
     Args:
         folder: The folder; `local_folder.read_folder` says which files are left out.
@@ -285,7 +287,11 @@ def _fetch(remote: Remote, path: str, commit: str, folder: str) -> Path:
 def _commit(
     remote: Remote, files: dict[str, LocalFile], message: str, tag: str | None, tagged: str | None
 ) -> tuple[str, bool]:
-    """Commit the differences; return the commit that holds `files` and whether this push made it. Safe to call again."""
+    """Commit the differences. It is safe to call this again after a failure.
+
+    Returns:
+        The commit that holds `files`, and whether this push made it.
+    """
     head, remote_files = _listing(remote, MAIN)
     published_before: list[str] = []
     if MANIFEST in remote_files:
