@@ -7,22 +7,22 @@ from pathlib import Path
 
 
 def add_benchmarks(parser: argparse.ArgumentParser) -> None:
-    """Add `--benchmarks`, which several commands take."""
+    """Add the option `--benchmarks`, which several commands have."""
     parser.add_argument(
         "--benchmarks",
         nargs="+",
         default=["scenes"],
         metavar="NAME[=SOURCE]",
-        help="scenes (default, nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
-        "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground, zero_shot; SOURCE is a folder with "
-        "the authors' files (default data/NAME) or a Hub id. A missing one says what to download",
+        help="scenes (the default; nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
+        "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground, zero_shot. SOURCE is a folder with "
+        "the authors' files (default: data/NAME) or a Hub id. If files are missing, a message says what to download",
     )
 
 
-HELP = "run models on benchmarks beside a control"
+HELP = "run models on benchmarks and compare them with a control"
 DESCRIPTION = (
-    "Print one table with 95 %% intervals and, beside each model, its difference to the control; "
-    "write metrics.json, items.parquet (every item's scores), table.md and report.html, a page to look at."
+    "Run models on benchmarks. Print a table with 95 %% intervals and with differences to the control. Write "
+    "metrics.json, items.parquet (the scores of every item), table.md and report.html, a page with charts and mistakes."
 )
 
 
@@ -32,28 +32,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="folder or Hub id, NAME=PATH, or NAME=PATH,PATH,... (training seeds)",
+        help="a folder or Hub id, NAME=PATH to choose the name, or NAME=PATH,PATH,... for training seeds of one model",
     )
     add_benchmarks(parser)
-    parser.add_argument("--control", metavar="MODEL", help="the model that the others are compared with")
+    parser.add_argument("--control", metavar="MODEL", help="a further model, which the others are compared with")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     table = evaluate_to_folder(args.models, args.benchmarks, args.control, args.out)
-    sys.stdout.write(f"{table}\n\nSaved in {args.out}; look at {args.out}/report.html\n")
+    sys.stdout.write(f"{table}\n\nSaved in {args.out}. Open {args.out}/report.html in a browser.\n")
 
 
 def evaluate_to_folder(specs: Sequence[str], benchmarks: Sequence[str], control: str | None, out: str | Path) -> str:
-    """Evaluate, and write metrics.json, items.parquet, table.md and the report to `out`; return the table."""
+    """Evaluate models as `evaluate_models` does, write all files to `out`, and return the table."""
     from ..evaluation.evaluate import evaluate_models
     from ..evaluation.result_files import write_evaluation
     from ..folders import check_writable
-    from ..report.page import write_report
+    from ..report.html_report import write_html_report
 
     check_writable(out)
     evaluation = evaluate_models(specs, benchmarks, control)
     table = write_evaluation(evaluation, Path(out))
-    write_report(Path(out), tasks=evaluation.tasks)
+    write_html_report(Path(out), tasks=evaluation.tasks)
     return table

@@ -1,10 +1,10 @@
 from .benchmarks import benchmark_names as benchmark_names
 from .benchmarks import load_benchmark as load_benchmark
-from .choices import choice_chance as choice_chance
-from .choices import choice_outcomes as choice_outcomes
+from .choice_scores import choice_chance as choice_chance
+from .choice_scores import choice_outcomes as choice_outcomes
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_models as evaluate_models
-from .interpolation import interpolate as interpolate
+from .weight_interpolation import interpolate as interpolate
 from .pairs import pairs_task as pairs_task
 from .pairs import score_pairs as score_pairs
 from .result_files import write_evaluation as write_evaluation

@@ -35,7 +35,7 @@ def resampled_means(
     Raises:
         ValueError: If there are no values or the shapes disagree.
 
-    Example:
+    Examples:
         >>> values, group, clusters = np.array([[0.0, 1.0, 1.0, 1.0]]), np.zeros(4, dtype=int), np.arange(4)
         >>> means = resampled_means(values, group, clusters)
         >>> means.shape, percentiles(means[:, 0])
@@ -91,7 +91,7 @@ def p_value(differences: np.ndarray) -> float:
     Args:
         differences: Resampled differences, (R,); nan is ignored.
 
-    Example:
+    Examples:
         >>> p_value(np.array([0.2] * 99))
         0.02
     """
@@ -114,7 +114,7 @@ def grouped_interval(
     Returns:
         (low, high), in the unit of the values.
 
-    Example:
+    Examples:
         >>> grouped_interval(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0, 0, 1, 1]))  # two groups, one all right
         (0.0, 1.0)
     """

@@ -74,7 +74,7 @@ def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
     Raises:
         ValueError: If two models have the same name.
 
-    Example:
+    Examples:
         >>> parse_models(["outputs/k1", "ours=run/0,run/1"])
         {'outputs/k1': ['outputs/k1'], 'ours': ['run/0', 'run/1']}
     """
@@ -129,7 +129,7 @@ def evaluate_models(specs: Sequence[str], benchmarks: Sequence[str], control: st
         ValueError: If a model or the data cannot be used; the message says what to do.
         FileNotFoundError: If files of a benchmark are missing; the message says what to download.
 
-    Example:
+    Examples:
         >>> from hf_hardneg.model import START_MODEL
         >>> evaluation = evaluate_models([f"start={START_MODEL}"], ["scenes"])  # doctest: +SKIP
         >>> round(evaluation.results()["start"]["scenes"]["color"]["group"]["value"], 1)  # doctest: +SKIP

@@ -19,7 +19,7 @@ def negatives_accuracy(scores: np.ndarray, concept_ids: np.ndarray, concepts: Se
     Raises:
         ValueError: If the scores do not have one column more than the concept ids.
 
-    Example:
+    Examples:
         >>> negatives_accuracy(np.array([[0.5, 0.4, 0.5]]), np.array([[0, 1]]), ["object", "color"])
         {'accuracy': 50.0, 'accuracy_object': 100.0, 'accuracy_color': 0.0}
     """

@@ -6,7 +6,7 @@ from datasets import Dataset
 
 from ..data.lazy_images import row_images
 from ..model.encoding import Encoder
-from .choices import choice_chance
+from .choice_scores import choice_chance
 from .tasks import PAIR, ChoiceTask, Outcome
 
 
@@ -40,7 +40,7 @@ def score_pairs(model: Any, processor: Any, pairs: Dataset) -> dict[str, Outcome
     Returns:
         Outcomes by score name: image_to_text, text_to_image, text, image and group.
 
-    Example:
+    Examples:
         >>> from hf_hardneg.model import START_MODEL, load_model
         >>> from hf_hardneg.scenes import scene_pairs
         >>> outcomes = score_pairs(*load_model(START_MODEL), scene_pairs("test", 10))  # doctest: +SKIP

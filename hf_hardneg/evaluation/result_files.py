@@ -41,7 +41,7 @@ import pyarrow.parquet as pq
 
 from ..versions import package_versions
 from .bootstrap import LEVEL, RESAMPLES
-from .choices import LOWER_IS_BETTER
+from .choice_scores import LOWER_IS_BETTER
 from .evaluate import Evaluation
 from .results import ALL, MACRO
 from .tasks import ChoiceTask

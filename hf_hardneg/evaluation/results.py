@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from ..model.encoding import Encoder
 from .bootstrap import p_value, percentiles, resampled_means
-from .choices import LOWER_IS_BETTER
+from .choice_scores import LOWER_IS_BETTER
 from .pairs import pairs_task
 from .retrieval import rows_task
 from .tasks import Outcome
@@ -56,7 +56,7 @@ def summarize_outcomes(outcomes: Mapping[str, Outcome]) -> Results:
         By group and score name: value, low, high, n and chance. With several groups there is "macro", their mean, and
         with groups of different sizes also "all", the mean of all items.
 
-    Example:
+    Examples:
         >>> values, clusters = np.array([1.0, 0.0, 1.0, 1.0]), np.arange(4)
         >>> outcome = Outcome(values, np.array(["color", "color", "size", "size"]), clusters)
         >>> results = summarize_outcomes({"group": outcome})
@@ -97,7 +97,7 @@ def compare_to_control(outcomes: Mapping[str, Outcome], control: Mapping[str, Ou
     Raises:
         ValueError: If the two were not run on the same items.
 
-    Example:
+    Examples:
         >>> groups, clusters = np.full(40, "color"), np.arange(40)
         >>> right, wrong = Outcome(np.ones(40), groups, clusters), Outcome(np.zeros(40), groups, clusters)
         >>> difference = compare_to_control({"group": right}, {"group": wrong})["color"]["group"]
@@ -133,7 +133,7 @@ def compare_to_control(outcomes: Mapping[str, Outcome], control: Mapping[str, Ou
 def mean_scores(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, float]]:
     """Means in percent of each group, and "macro", their unweighted mean, without intervals.
 
-    Example:
+    Examples:
         >>> outcome = Outcome(np.array([1.0, 0.0, 1.0]), np.array(["color", "color", "size"]), np.arange(3))
         >>> mean_scores({"group": outcome})
         {'color': {'group': 50.0}, 'size': {'group': 100.0}, 'macro': {'group': 75.0}}

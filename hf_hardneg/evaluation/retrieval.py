@@ -46,7 +46,7 @@ def recalls(image_rank: np.ndarray, text_rank: np.ndarray, ks: Sequence[int] = K
     Returns:
         "image_to_text_R@k": (I,) and "text_to_image_R@k": (T,), 1.0 for a hit, else 0.0.
 
-    Example:
+    Examples:
         >>> recalls(np.array([0, 3]), np.array([1, 0]), ks=(1,))
         {'image_to_text_R@1': array([1., 0.]), 'text_to_image_R@1': array([0., 1.])}
     """
@@ -71,7 +71,7 @@ def retrieval_outcomes(scores: np.ndarray, owner: np.ndarray, ks: Sequence[int] 
     Raises:
         ValueError: If the shapes disagree, or an owner is not the number of an image.
 
-    Example:
+    Examples:
         >>> retrieval_outcomes(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]), ks=(1,))
         {'image_to_text_R@1': array([1., 0.]), 'text_to_image_R@1': array([1., 1.])}
     """
@@ -102,7 +102,7 @@ def retrieval_ranks(
         For each image, how many texts of other images score at least as high as its best own text, (I,). For each
         text, how many other images score at least as high as its own image, (T,). So 0 is best.
 
-    Example:
+    Examples:
         >>> image_rank, text_rank = retrieval_ranks(np.eye(2), np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
         >>> image_rank.tolist(), text_rank.tolist()  # text 1 looks like image 0
         ([1, 1], [0, 1])

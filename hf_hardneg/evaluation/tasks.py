@@ -12,7 +12,7 @@ import numpy as np
 from ..data.lazy_images import LazyImage
 from ..data.reasons import EMPTY, MISSING
 from ..model.encoding import Encoder
-from .choices import choice_chance, choice_outcomes
+from .choice_scores import choice_chance, choice_outcomes
 
 
 NO_FALSE_TEXT = "the item has no false text"
@@ -36,7 +36,7 @@ class Outcome:
         clusters: (N,) int, equal for items that show the same photo. The bootstrap draws them together.
         chance: The expected mean of random scores, in [0, 1], or None if it is not known.
 
-    Example:
+    Examples:
         >>> Outcome(np.array([1.0, 0.0]), np.array(["color", "size"]), np.array([0, 1])).values.mean().item()
         0.5
     """
@@ -92,7 +92,7 @@ class Task(Protocol):
 def json_digest(parts: Iterable[Any]) -> str:
     """Sixteen hexadecimal digits of a SHA-256, of anything that JSON can write.
 
-    Example:
+    Examples:
         >>> json_digest(["a", 1]) == json_digest(["a", 1]) != json_digest(["a", 2])
         True
     """
@@ -102,7 +102,7 @@ def json_digest(parts: Iterable[Any]) -> str:
 def number_keys(keys: Iterable[Any]) -> np.ndarray:
     """Number keys from 0 on, in the order in which they first come; equal keys get equal numbers.
 
-    Example:
+    Examples:
         >>> number_keys("aba").tolist()
         [0, 1, 0]
     """
@@ -112,7 +112,7 @@ def number_keys(keys: Iterable[Any]) -> np.ndarray:
 
 @dataclass
 class ChoiceTask:
-    """Choices between texts and between images. Every item has n images and m texts (see `choices`).
+    """Choices between texts and between images. Every item has n images and m texts (see `choice_scores`).
 
     Fill it with `add`. It keeps each distinct image and text once, and counts the items that cannot be used.
 
@@ -128,7 +128,7 @@ class ChoiceTask:
         items: For each item its name, for the report.
         skipped: How many items were left out, by group and reason.
 
-    Example:
+    Examples:
         >>> task = ChoiceTask("mine", ONE_TRUE_TEXT)
         >>> reason = task.add("color", "item 1", [None], ["a red car", "a blue car"])  # None: the image is missing
         >>> len(task), task.skipped["color"][reason]
@@ -229,7 +229,7 @@ class ChoiceTask:
         """Encode each image and text once and let the model choose. Items with an unreadable image are skipped.
 
         Returns:
-            The outcomes that `choices.choice_outcomes` names, with `choices.choice_chance` as chance.
+            The outcomes that `choice_scores.choice_outcomes` names, with `choice_scores.choice_chance` as chance.
 
         Raises:
             ValueError: If no item is left.
@@ -307,7 +307,7 @@ def score_items(
         second_index: Rows of `second` for each item, (N, m); a negative number means none, and its score is nan.
         block: How many items are computed at a time.
 
-    Example:
+    Examples:
         >>> unit = np.eye(2)
         >>> score_items(unit, unit, np.array([[0]]), np.array([[0, 1, -1]])).tolist()
         [[[1.0, 0.0, nan]]]

@@ -1,4 +1,4 @@
-"""Errors of a push, each in one clear sentence: what happened and what to do. `retry` handles temporary failures."""
+"""Errors of a push, each in one clear sentence: what happened and what to do. `retries` handles temporary failures."""
 
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -7,7 +7,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from .retry import causes, describe_briefly, http_status, is_temporary
+from .retries import causes, describe_briefly, http_status, is_temporary
 
 
 TOKEN_PAGE = "https://huggingface.co/settings/tokens"
@@ -28,7 +28,7 @@ def explain_error(error: BaseException, repo: str, user: str | None) -> str:
     Returns:
         What happened and what to do, in one or two sentences.
 
-    Example:
+    Examples:
         >>> explain_error(ValueError("no model card"), "model org/name", "ann")
         'The Hub did not take the model org/name (ValueError: no model card).'
     """

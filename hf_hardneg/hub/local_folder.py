@@ -65,7 +65,7 @@ def hash_file(source: Path | bytes, secret: bytes = b"") -> LocalFile:
     Raises:
         ValueError: If the file holds the secret.
 
-    Example:
+    Examples:
         >>> hash_file(b"hello").git_oid
         'b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0'
     """
@@ -134,7 +134,7 @@ def address_card(card: str, folder: str, repo_id: str) -> str:
         folder: The name of the folder; a path or id that ends in it is replaced.
         repo_id: The id on the Hub, "owner/name".
 
-    Example:
+    Examples:
         >>> address_card('load_dataset("outputs/negatives", split="train")', "negatives", "org/coco-negatives")
         'load_dataset("org/coco-negatives", split="train")'
     """
@@ -190,7 +190,7 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
 def read_manifest(content: bytes) -> list[str]:
     """The paths that a manifest lists; an empty list if the bytes are no manifest.
 
-    Example:
+    Examples:
         >>> read_manifest(b'{"published with hf_hardneg": ["README.md"]}'), read_manifest(b"other")
         (['README.md'], [])
     """

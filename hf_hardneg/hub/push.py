@@ -38,7 +38,7 @@ from .local_folder import (
     read_manifest,
     space_sdk,
 )
-from .retry import RetryPolicy
+from .retries import RetryPolicy
 
 
 MAIN = "main"
@@ -249,7 +249,7 @@ def publish_folder(
         PushError: If the push failed. Then the repo shows nothing new, or the message names the commit that it shows.
         ValueError: If the folder cannot be published.
 
-    Example:
+    Examples:
         >>> publish_folder("outputs/demo", "org/hardneg-clip", "model", tag="v1")  # doctest: +SKIP
     """
     folder = Path(folder)

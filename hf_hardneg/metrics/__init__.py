@@ -14,7 +14,7 @@ def metric_folder(name: str) -> str:
     Raises:
         ValueError: If there is no such metric.
 
-    Example:
+    Examples:
         >>> metric_folder("pair_choices").endswith("pair_choices")
         True
     """

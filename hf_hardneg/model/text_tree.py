@@ -45,7 +45,7 @@ def pool_position(ids: Sequence[int], eos_token_id: int) -> int:
 def shared_prefix(first: Sequence[int], second: Sequence[int]) -> int:
     """How many tokens both begin with.
 
-    Example:
+    Examples:
         >>> shared_prefix([5, 7, 9], [5, 7, 8, 9])
         2
     """

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,7 @@ from datasets import Dataset
 from ..audit.readers import audit_negatives
 from ..columns import CAPTION, NEGATIVES
 from ..evaluation.results import Results
-from ..report.model_card import build_model_card
+from ..report.model_card import build_model_card, find_hub_id
 from ..report.table import draw_figure, format_table
 from .recipe import Arguments
 
@@ -98,11 +97,6 @@ def _hardware(args: Any) -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores{device}, {args.world_size} process(es)"
 
 
-def _hub_id(name: str | None) -> str | None:
-    """The name, if it can be an id on the Hub and is no local path."""
-    return name if name and re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not Path(name).exists() else None
-
-
 def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, Any]:
     model_args, data_args, args = arguments
     data = metrics["data"]
@@ -133,8 +127,8 @@ def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, A
         "hardware": metrics["training"]["hardware"],
         # The start model and the scenes are this package's own; what others made has their license.
         "license": None if model_args.model_name_or_path else "apache-2.0",
-        "base_model": _hub_id(model_args.model_name_or_path),
-        "dataset_id": None if data_args.dataset == "scenes" else _hub_id(data_args.dataset),
+        "base_model": find_hub_id(model_args.model_name_or_path),
+        "dataset_id": None if data_args.dataset == "scenes" else find_hub_id(data_args.dataset),
     }
 
 

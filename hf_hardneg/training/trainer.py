@@ -22,7 +22,7 @@ from ..evaluation.negatives_accuracy import negatives_accuracy
 from ..evaluation.pairs import pairs_task
 from ..evaluation.results import mean_scores
 from ..evaluation.tasks import Task
-from ..hub.retry import RetryPolicy
+from ..hub.retries import RetryPolicy
 from ..model.adapters import merged
 from ..model.dual_encoder import find_text_format, take_collated_batches
 from ..model.embeddings import Embeddings, join_embeddings, split_embeddings

@@ -14,7 +14,7 @@ from hf_hardneg.columns import PAIR_FEATURES
 from hf_hardneg.data.lazy_images import ImageFile, UnusableImage, row_images
 from hf_hardneg.evaluation import retrieval
 from hf_hardneg.evaluation.bootstrap import grouped_interval, p_value, percentiles, resampled_means
-from hf_hardneg.evaluation.choices import choice_chance, choice_outcomes
+from hf_hardneg.evaluation.choice_scores import choice_chance, choice_outcomes
 from hf_hardneg.evaluation.evaluate import parse_models
 from hf_hardneg.evaluation.negatives_accuracy import negatives_accuracy
 from hf_hardneg.evaluation.pairs import CHANCE, pairs_task, score_pairs

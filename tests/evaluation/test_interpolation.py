@@ -9,9 +9,9 @@ from helpers.benchmark_fixtures import make_benchmark
 from transformers import CLIPModel, CLIPProcessor
 
 from hf_hardneg.cli import main
-from hf_hardneg.evaluation import interpolation as module
+from hf_hardneg.evaluation import weight_interpolation as module
 from hf_hardneg.evaluation.benchmarks import load_benchmark
-from hf_hardneg.evaluation.interpolation import ALPHAS, choose_alpha, is_dev, main_score, mix_weights
+from hf_hardneg.evaluation.weight_interpolation import ALPHAS, choose_alpha, is_dev, main_score, mix_weights
 from hf_hardneg.evaluation.tasks import ChoiceTask
 from hf_hardneg.model.encoding import Encoder
 from hf_hardneg.training.make_start_model import build_model

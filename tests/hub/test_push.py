@@ -19,7 +19,7 @@ from hf_hardneg.hub.errors import PushError
 from hf_hardneg.hub.local_folder import MANIFEST
 from hf_hardneg.hub.push import open_repo, publish_folder, sign_in
 from hf_hardneg.hub.release import prepare_release, release
-from hf_hardneg.hub.retry import RetryPolicy
+from hf_hardneg.hub.retries import RetryPolicy
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
 from hf_hardneg.training.command import main as train
 from hf_hardneg.training.recipe import parse_arguments

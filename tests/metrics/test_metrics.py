@@ -8,7 +8,7 @@ import evaluate
 import numpy as np
 import pytest
 
-from hf_hardneg.evaluation.choices import choice_outcomes
+from hf_hardneg.evaluation.choice_scores import choice_outcomes
 from hf_hardneg.metrics import metric_folder
 
 

@@ -19,7 +19,7 @@ BUILT_IN = "scenes"  # rendered by this package; needs no files
 def benchmark_names() -> list[str]:
     """The benchmarks that `load_benchmark` knows, in alphabetical order.
 
-    Example:
+    Examples:
         >>> benchmark_names()[:3]
         ['aro', 'coco', 'colorswap']
     """
@@ -37,7 +37,7 @@ def load_benchmark(spec: str) -> list[Task]:
         ValueError: If there is no such benchmark, or its files have another form than the authors' files.
         FileNotFoundError: If files are missing; the message says what to download and where to put it.
 
-    Example:
+    Examples:
         >>> [(task.name, len(task)) for task in load_benchmark("scenes")]  # doctest: +SKIP
         [('scenes', 1200), ('scenes_retrieval', 1000)]
     """

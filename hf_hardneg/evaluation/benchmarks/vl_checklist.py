@@ -24,7 +24,7 @@ EMPTY_FILE = "the authors' file is empty"
 def _corpus(name: str) -> str:
     """The corpus of a file's photos. VAW uses the photos of Visual Genome.
 
-    Example:
+    Examples:
         >>> _corpus("Attribute/vaw/color"), _corpus("Object/Size/hake_size/hake_obj_small")
         ('vg', 'hake')
     """

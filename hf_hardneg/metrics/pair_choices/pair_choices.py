@@ -6,7 +6,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from hf_hardneg.evaluation.choices import choice_outcomes
+from hf_hardneg.evaluation.choice_scores import choice_outcomes
 
 
 _DESCRIPTION = (

@@ -55,7 +55,7 @@ def mix_weights(start: Any, tuned: Any, alpha: float) -> dict[str, torch.Tensor]
     Raises:
         ValueError: If a weight is in one model only, or its shapes differ.
 
-    Example:
+    Examples:
         >>> zeros, ones = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
         >>> _ = torch.nn.init.zeros_(zeros.weight), torch.nn.init.ones_(ones.weight)
         >>> mix_weights(zeros, ones, alpha=0.25)["weight"].item()
@@ -99,7 +99,7 @@ def choose_alpha(alphas: Sequence[float], gain: Sequence[float], retention: Sequ
         retention: In percent, by alpha.
         max_loss: How many points of the retention at `alphas[0]` may be lost.
 
-    Example:
+    Examples:
         >>> choose_alpha([0, 0.5, 1], gain=[50, 70, 75], retention=[60, 59.5, 40], max_loss=1.0)
         0.5
     """
@@ -197,7 +197,7 @@ def interpolate(start: str, tuned: str, out: str | Path, benchmarks: Sequence[st
         OSError: If there is no such model.
         ValueError: If the models do not match, or the benchmarks measure only one side.
 
-    Example:
+    Examples:
         >>> interpolate("outputs/start", "outputs/demo", "outputs/mixed", ["scenes"])  # doctest: +SKIP
     """
     folder = Path(out)

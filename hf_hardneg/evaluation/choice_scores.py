@@ -69,7 +69,7 @@ def choice_outcomes(
     Raises:
         ValueError: If the shapes disagree.
 
-    Example:
+    Examples:
         >>> scores = np.array([[[2.0, 1.0], [0.0, 1.0]]])  # text 1 fits both images equally well
         >>> {name: float(values[0]) for name, values in choice_outcomes(scores, np.eye(2, dtype=bool)).items()}
         {'image_to_text': 1.0, 'text_to_image': 0.5, 'text': 1.0, 'image': 0.0, 'group': 0.0}
@@ -120,7 +120,7 @@ def choice_chance(belongs: np.ndarray) -> dict[str, float]:
         One value in [0, 1] for each outcome. "group" is only given for two images and two texts, and "text_to_text"
         only for two true texts and a false one.
 
-    Example:
+    Examples:
         >>> {name: round(value, 3) for name, value in choice_chance(np.eye(2, dtype=bool)).items()}
         {'image_to_text': 0.5, 'text_to_image': 0.5, 'text': 0.25, 'image': 0.25, 'group': 0.167}
     """

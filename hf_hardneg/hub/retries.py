@@ -28,7 +28,7 @@ class RetryPolicy:
         sleep: Waits for a number of seconds: `time.sleep`, or a fake in tests.
         seconds: The waiting time that is left. `call` reduces it.
 
-    Example:
+    Examples:
         >>> outcomes = iter([TimeoutError("busy"), TimeoutError("busy"), "done"])
         >>> def flaky():
         ...     outcome = next(outcomes)
@@ -91,7 +91,7 @@ def is_temporary(error: BaseException) -> bool:
 
     An answer that should be JSON but is not comes from a broken proxy in between, and is temporary, too.
 
-    Example:
+    Examples:
         >>> is_temporary(ConnectionError("reset")), is_temporary(ValueError("no such type"))
         (True, False)
     """
