@@ -18,8 +18,8 @@ import numpy as np
 from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.inpainting.build import build_pairs
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
-from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import load_image, read_journal
+from hf_hardneg.inpainting.journal_items import read_items
 from hf_hardneg.inpainting.review.contact_sheet import draw_items, write_contact_sheet
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?", or nothing where no known name is near.
 
-    Example:
+    Examples:
         >>> did_you_mean("captoin", ["image", "caption"])
         " Did you mean 'caption'?"
     """

@@ -19,7 +19,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from hf_hardneg.evaluation.results import Outcomes
-from hf_hardneg.training.recipe import Arguments, parse_arguments
+from hf_hardneg.training.arguments import Arguments
+from hf_hardneg.training.recipe import parse_arguments
 from hf_hardneg.versions import package_versions
 
 
@@ -44,13 +45,13 @@ def train_one(k: int, seed: int) -> None:
     from hf_hardneg.training.prepare import prepare_data
     from hf_hardneg.training.run import train_model
 
-    model_args, data_args, args = arguments(seed)
+    of_seed = arguments(seed)
+    most_negatives = of_seed._replace(training=replace(of_seed.training, num_negatives=max(KS)))
     model, processor = load_model(str(START_MODEL))
-    data = prepare_data(data_args, processor.tokenizer, text_limit(model), max(KS), seed)
+    data = prepare_data(most_negatives, processor.tokenizer, text_limit(model))
     if k >= 0:
-        run_args = replace(args, num_negatives=k)
-        trainer, processor = train_model(str(START_MODEL), NAMES[k], model_args, run_args, data)
-        model = trainer.model
+        training = replace(of_seed.training, num_negatives=k)
+        model = train_model(NAMES[k], of_seed._replace(training=training), data).model
     outcomes = collect_outcomes(model, processor, data.pairs, data.held_out)
     flat = {
         f"{task}/{name}/{part}": getattr(outcome, part)
@@ -97,7 +98,7 @@ def write_results(commit: str) -> None:
         "trained_at_commit": commit,
         "steps": STEPS,
         "seeds": SEEDS,
-        "rows": arguments(0)[1].num_rows,
+        "rows": arguments(0).data.num_rows,
         "intervals": "95 %, bootstrap over seeds and items",
         "results": results,
         "versions": package_versions() | {"python": platform.python_version()},

@@ -1,21 +1,21 @@
-"""Plain defects of a negative that its caption has not: articles, spaces, exchanged lists. Pure."""
+"""Defects of a negative that its caption does not have: wrong articles, spaces, exchanged lists. Pure."""
 
 import re
 
 from ..lexicon.articles import article_for
+from ..lexicon.words import split_words
 
 
 # A space before punctuation, a doubled space inside, "do n't": what joining tokens leaves behind.
 _SPACE = re.compile(r"\w\s+[.,!?;:)]|\s{2,}\S|\w\s+(?:n't|'s)\b")
 _MARK = re.compile(r"###|<mask>|\[MASK\]|<unk>")
 _ARTICLE = re.compile(r"\b(an?)\s+([a-z]\w*)", re.IGNORECASE)
-_WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 
 
 def wrong_articles(text: str) -> int:
     """Count the a/an in `text` that do not fit the word after them.
 
-    Example:
+    Examples:
         >>> wrong_articles("An car and a umbrella near a dog")
         2
     """
@@ -25,26 +25,21 @@ def wrong_articles(text: str) -> int:
 def count_artifacts(text: str) -> int:
     """Count spaces before punctuation, doubled spaces and mask marks: traces of joined tokens.
 
-    Example:
+    Examples:
         >>> count_artifacts("a cat , a dog .")
         2
     """
     return len(_SPACE.findall(text.strip())) + len(_MARK.findall(text))
 
 
-def split_words_of(text: str) -> list[str]:
-    """Lower-case words and punctuation marks."""
-    return _WORD.findall(text.lower())
-
-
 def exchanges_list(caption: str, negative: str) -> bool:
     """Whether `negative` is the caption with the sides of one "and" or "or" exchanged, which keeps the meaning.
 
-    Example:
+    Examples:
         >>> exchanges_list("a cat and dog sleep", "a dog and cat sleep")
         True
     """
-    old, new = split_words_of(caption), split_words_of(negative)
+    old, new = split_words(caption), split_words(negative)
     if len(old) != len(new) or sorted(old) != sorted(new):
         return False
     changed = [i for i in range(len(old)) if old[i] != new[i]]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from .readers import Audit
+from .text_only_readers import Audit
 
 
 # (attribute, label, what is best)

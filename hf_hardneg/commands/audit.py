@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> None:
     from tqdm.auto import tqdm
 
     from ..audit.display import draw_audits, format_audits
-    from ..audit.readers import audit_negatives
-    from ..data.caption_negatives import read_caption_negatives
+    from ..audit.text_only_readers import audit_negatives
+    from ..data.negatives_files import read_caption_negatives
 
     audits = {}
     stems = [Path(file).stem for file in args.files]

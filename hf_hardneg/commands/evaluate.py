@@ -13,7 +13,7 @@ def add_benchmarks(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["scenes"],
         metavar="NAME[=SOURCE]",
-        help="scenes (the default; nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
+        help="scenes (default; nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
         "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground, zero_shot. SOURCE is a folder with "
         "the authors' files (default: data/NAME) or a Hub id. If files are missing, a message says what to download",
     )
@@ -22,7 +22,7 @@ def add_benchmarks(parser: argparse.ArgumentParser) -> None:
 HELP = "run models on benchmarks and compare them with a control"
 DESCRIPTION = (
     "Run models on benchmarks. Print a table with 95 %% intervals and with differences to the control. Write "
-    "metrics.json, items.parquet (the scores of every item), table.md and report.html, a page with charts and mistakes."
+    "metrics.json, items.parquet (the scores of every item), table.md and report.html (charts and mistakes)."
 )
 
 
@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> None:
 
 def evaluate_to_folder(specs: Sequence[str], benchmarks: Sequence[str], control: str | None, out: str | Path) -> str:
     """Evaluate models as `evaluate_models` does, write all files to `out`, and return the table."""
+    from ..atomic_folder import check_writable
     from ..evaluation.evaluate import evaluate_models
     from ..evaluation.result_files import write_evaluation
-    from ..folders import check_writable
     from ..report.html_report import write_html_report
 
     check_writable(out)

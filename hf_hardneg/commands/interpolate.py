@@ -8,9 +8,9 @@ from .evaluate import add_benchmarks
 
 HELP = "average a fine-tuned model with its start model, so that it forgets less"
 DESCRIPTION = (
-    "Average the weights of two models at eleven alphas, from 0 (start) to 1 (tuned). Choose the alpha of the greatest "
-    "gain that keeps retention, on one half of the photos; report the other half. Write the averaged model, curve.json "
-    "and curve.png."
+    "Average the weights of two models at eleven alphas, from 0 (start) to 1 (tuned). On one half of the photos, "
+    "choose the alpha of the greatest gain that keeps retention; report the other half. Write the averaged model, "
+    "curve.json and curve.png."
 )
 
 

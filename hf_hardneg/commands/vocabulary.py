@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
 
     from ..columns import CAPTION
     from ..data.captions import read_captions
-    from ..lexicon.vocabulary import write_open_vocabulary
+    from ..lexicon.open_vocabulary import write_open_vocabulary
 
     rows, _ = read_captions(args.captions, args.caption_column, args.split)
     counts = write_open_vocabulary(tqdm(rows[CAPTION], desc="Tagging", disable=None), args.out, args.min_count)

@@ -8,8 +8,8 @@ from typing import Any
 from datasets import Dataset, Image
 
 from ..columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID
-from .challenge import SOURCE_COLUMNS, count_refused, refuse_split
 from .files import open_dataset, require_columns
+from .leakage import SOURCE_COLUMNS, count_refused, refuse_split
 from .photos import PHOTO_FEATURES, clean_captions, rows_from_photos
 
 

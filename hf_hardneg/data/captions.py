@@ -9,27 +9,24 @@ from datasets import Dataset, Features, List, Value, load_dataset
 from datasets.exceptions import DatasetGenerationError
 
 from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
-from .coco import coco_categories
-from .files import open_dataset, read_json, require_columns
-from .reasons import EMPTY
+from .coco_annotations import captions_by_image, read_categories
+from .files import CAPTION_COLUMNS, find_column, open_dataset, read_json
+from .skip_reasons import EMPTY
 
 
-CAPTION_COLUMNS = (CAPTION, "captions", "text", "sentences", "raw")
 BUILDERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 _FEATURES = {name: ROW_FEATURES[name] for name in NEGATIVE_SOURCES}
 
 
 def _read_coco(file: Path, data: Mapping[str, Any]) -> Dataset:
     """COCO's captions_*.json, with the categories of the instances_*.json beside it, if there is one."""
-    captions = defaultdict(list)
-    for annotation in data["annotations"]:
-        captions[annotation["image_id"]].append(annotation.get("caption"))
+    captions = captions_by_image(data)
     beside = file.with_name(file.name.replace("captions", "instances"))
-    categories = coco_categories(beside) if beside != file else {}
+    categories = read_categories(beside) if beside != file else {}
     return Dataset.from_dict(
         {
             IMAGE_ID: list(captions),
-            CAPTION: list(captions.values()),
+            CAPTION: [[one.get("caption") for one in annotations] for annotations in captions.values()],
             CATEGORIES: [sorted(categories.get(image_id, ())) for image_id in captions],
         }
     )
@@ -114,21 +111,18 @@ def read_captions(
     """
     dataset = _open(source, split)
     columns = dataset.column_names
-    wanted = [caption_column] if caption_column else [name for name in CAPTION_COLUMNS if name in columns][:1]
-    if not wanted:
-        raise ValueError(f"{source} has the columns {columns}, none of {CAPTION_COLUMNS}; set --caption_column.")
-    require_columns(columns, wanted, source)
-    feature = dataset.features[wanted[0]]
+    name = find_column(caption_column, CAPTION_COLUMNS, columns, source, "--caption_column")
+    feature = dataset.features[name]
     if feature not in (Value("string"), Value("large_string"), List(Value("string")), List(Value("large_string"))):
-        raise ValueError(f"Column {wanted[0]!r} of {source} holds {feature}, not strings or lists of strings.")
+        raise ValueError(f"Column {name!r} of {source} holds {feature}, not strings or lists of strings.")
     if IMAGE_ID in columns and not str(getattr(dataset.features[IMAGE_ID], "dtype", "")).startswith(("int", "uint")):
         raise ValueError(f"Column {IMAGE_ID!r} of {source} must hold integers; rename it or number the images.")
-    total = sum(len(text) if isinstance(text, list) else 1 for text in dataset[wanted[0]])
+    total = sum(len(text) if isinstance(text, list) else 1 for text in dataset[name])
     rows = dataset.map(
         _spread,
         batched=True,
         with_indices=True,
-        fn_kwargs={"column": wanted[0]},
+        fn_kwargs={"column": name},
         remove_columns=columns,
         features=Features(_FEATURES),
         desc="Reading captions",

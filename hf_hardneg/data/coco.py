@@ -1,16 +1,25 @@
-"""Where rows come from: a COCO-format folder, or any dataset on the Hub or on disk. All give the same columns."""
+"""Training rows of a folder in COCO's format."""
 
-from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset
 
 from ..columns import CATEGORIES, IMAGE, IMAGE_ID
-from .challenge import count_refused, refuse_split
-from .files import read_json
+from .coco_annotations import (
+    CAPTIONS,
+    INSTANCES,
+    annotation_file,
+    captions_by_image,
+    find_split,
+    read_annotations,
+    read_categories,
+)
+from .leakage import count_refused, refuse_split
 from .photos import PHOTO_FEATURES, clean_captions, rows_from_photos
-from .reasons import NO_IMAGE
+from .skip_reasons import NO_IMAGE
 
 
 def is_coco_folder(folder: str | Path) -> bool:
@@ -41,26 +50,16 @@ def load_coco(
         ValueError: If a file is not what it should be, nothing usable is left, or the split is not to be trained on.
     """
     folder = Path(folder)
-    splits = sorted(file.stem.removeprefix("captions_") for file in folder.glob("annotations/captions_*.json"))
-    if split is None and len(splits) == 1:
-        split = splits[0]
-    if split not in splits:
-        raise FileNotFoundError(
-            f"{folder} has captions for the splits {splits}; set dataset_split to one (got {split})."
-        )
+    split = find_split(folder, split, "dataset_split")
     if challenge is not None:
         refuse_split(split, folder)
-    data = read_json(folder / "annotations" / f"captions_{split}.json")
-    if not isinstance(data, dict) or not {"images", "annotations"} <= data.keys():
-        raise ValueError(f"captions_{split}.json holds {sorted(data)[:5]}; COCO's holds images and annotations.")
+    data = read_annotations(annotation_file(folder, CAPTIONS, split), CAPTIONS)
     skipped: Counter[str] = Counter()
-    captions = defaultdict(list)
-    for annotation in data["annotations"]:
-        captions[annotation["image_id"]].append(annotation.get("caption"))
+    captions = captions_by_image(data)
     files = {image["id"]: folder / split / image["file_name"] for image in data["images"]}
     skipped[NO_IMAGE] += sum(len(texts) for image_id, texts in captions.items() if image_id not in files)
-    categories = coco_categories(folder / "annotations" / f"instances_{split}.json")
-    ids = [image_id for image_id in files if captions[image_id]]
+    categories = read_categories(annotation_file(folder, INSTANCES, split))
+    ids = [image_id for image_id in files if image_id in captions]
     if challenge is not None:
         urls = {image["id"]: image.get("coco_url") for image in data["images"]}
         about = ({"image_id": image_id, "coco_url": urls[image_id]} for image_id in ids)
@@ -71,7 +70,7 @@ def load_coco(
         {
             IMAGE: [{"path": str(files[image_id]), "bytes": None} for image_id in ids],
             IMAGE_ID: ids,
-            "captions": [clean_captions(captions[image_id], skipped) for image_id in ids],
+            "captions": [_texts(captions[image_id], skipped) for image_id in ids],
             CATEGORIES: [sorted(categories.get(image_id, ())) for image_id in ids],
         },
         features=PHOTO_FEATURES,
@@ -79,21 +78,5 @@ def load_coco(
     return rows_from_photos(photos, skipped, num_proc), +skipped
 
 
-def coco_categories(file: Path) -> dict[int, set[str]]:
-    """Names of the annotated objects of each image by its id; empty where there is no instances file.
-
-    Raises:
-        ValueError: If the file is broken or names an unknown category.
-    """
-    if not file.is_file():
-        return {}
-    data = read_json(file)
-    names = {category["id"]: category["name"] for category in data["categories"]}
-    categories: dict[int, set[str]] = defaultdict(set)
-    for annotation in data["annotations"]:
-        if annotation["category_id"] not in names:
-            raise ValueError(
-                f"{file} annotates category {annotation['category_id']}, which it does not list; mend it."
-            )
-        categories[annotation["image_id"]].add(names[annotation["category_id"]])
-    return categories
+def _texts(annotations: Sequence[Mapping[str, Any]], skipped: Counter[str]) -> list[str]:
+    return clean_captions([annotation.get("caption") for annotation in annotations], skipped)

@@ -1,19 +1,26 @@
 """Photos of a COCO-format folder with their captions and annotated instances, read as they are needed."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from .files import read_json
+from .coco_annotations import (
+    CAPTIONS,
+    INSTANCES,
+    annotation_file,
+    captions_by_image,
+    find_split,
+    read_annotations,
+    read_instances,
+)
 from .photos import image_problem
-from .reasons import MISSING, UNREADABLE
+from .skip_reasons import MISSING, UNREADABLE
 
 
-CAPTION_FIELDS, INSTANCE_FIELDS = {"images", "annotations"}, {"annotations", "categories"}
 NO_PHOTO = "the annotation's photo is not listed"
 SOURCE_FIELDS = ("coco_url", "flickr_url", "date_captured", "image_license")
 
@@ -52,46 +59,14 @@ class CocoPhoto(NamedTuple):
     source: Mapping[str, str] = {}
 
 
-def _read_annotations(file: Path, needed: set[str]) -> Mapping[str, Any]:
-    data = read_json(file)
-    if not isinstance(data, dict) or not needed <= data.keys():
-        found = sorted(data)[:5] if isinstance(data, dict) else type(data).__name__
-        raise ValueError(f"{file} holds {found}; COCO's holds {', '.join(sorted(needed))}.")
-    return data
-
-
-def _find_split(folder: Path, split: str | None, kinds: Sequence[str]) -> str:
-    found = [{f.stem.removeprefix(f"{kind}_") for f in folder.glob(f"annotations/{kind}_*.json")} for kind in kinds]
-    splits = sorted(set.intersection(*found))
-    if split is None and len(splits) == 1:
-        return splits[0]
-    if split is None or split not in splits:
-        files = " and ".join(f"{kind}_SPLIT.json" for kind in kinds)
-        raise FileNotFoundError(
-            f"{folder} has {files} under annotations/ for the splits {splits}; set --split to one (got {split})."
-        )
-    return split
-
-
 def _read_instances(file: Path) -> dict[int, list[Instance]]:
-    data = _read_annotations(file, INSTANCE_FIELDS)
-    names = {category["id"]: category["name"] for category in data["categories"]}
     instances = defaultdict(list)
-    for one in data["annotations"]:
-        if one["category_id"] not in names:
-            raise ValueError(f"{file} annotates category {one['category_id']}, which it does not list; mend it.")
+    for one, category in read_instances(file):
         if one.get("segmentation"):
             x, y, width, height = map(float, one["bbox"])
-            instances[one["image_id"]].append(
-                Instance(
-                    one["id"],
-                    names[one["category_id"]],
-                    one["segmentation"],
-                    (x, y, width, height),
-                    float(one.get("area") or width * height),
-                    bool(one.get("iscrowd")),
-                )
-            )
+            area, is_crowd = float(one.get("area") or width * height), bool(one.get("iscrowd"))
+            box = (x, y, width, height)
+            instances[one["image_id"]].append(Instance(one["id"], category, one["segmentation"], box, area, is_crowd))
     return instances
 
 
@@ -119,22 +94,24 @@ def read_coco_photos(
         ValueError: If a file is broken or no photo has what it needs.
     """
     folder = Path(folder)
-    split = _find_split(folder, split, ("captions", "instances") if with_instances else ("captions",))
-    data = _read_annotations(folder / "annotations" / f"captions_{split}.json", CAPTION_FIELDS)
-    instances = _read_instances(folder / "annotations" / f"instances_{split}.json") if with_instances else {}
-    captions = defaultdict(list)
-    for one in data["annotations"]:
-        if (one.get("caption") or "").strip():
-            captions[one["image_id"]].append((one["id"], one["caption"].strip()))
+    split = find_split(folder, split, "--split", (CAPTIONS, INSTANCES) if with_instances else (CAPTIONS,))
+    data = read_annotations(annotation_file(folder, CAPTIONS, split), CAPTIONS)
+    instances = _read_instances(annotation_file(folder, INSTANCES, split)) if with_instances else {}
+    captions = {
+        image_id: tuple(
+            (one["id"], one["caption"].strip()) for one in annotations if (one.get("caption") or "").strip()
+        )
+        for image_id, annotations in captions_by_image(data).items()
+    }
     listed = {image["id"]: image for image in data["images"]}
     licenses = {one["id"]: one for one in data.get("licenses", [])}
-    skipped = Counter({NO_PHOTO: sum(image_id not in listed for image_id in captions)})
+    skipped = Counter({NO_PHOTO: sum(image_id not in listed for image_id, texts in captions.items() if texts)})
     photos = [
         CocoPhoto(
             image_id,
             folder / split / image["file_name"],
             (image["width"], image["height"]),
-            tuple(captions[image_id]),
+            captions[image_id],
             tuple(instances.get(image_id, ())),
             _source_of(image, licenses),
         )

@@ -7,7 +7,14 @@ from typing import Any
 
 from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 
+from ..columns import CAPTION, NEGATIVES
 from ..suggestions import did_you_mean
+
+
+# What published files call their columns: this project, NegCLIP (title, neg_caption), SugarCrepe (negative_caption),
+# Flickr (sentences, raw). The first that is there is taken.
+CAPTION_COLUMNS = (CAPTION, "captions", "title", "text", "sentences", "raw", "positive_caption", "true_caption")
+NEGATIVES_COLUMNS = (NEGATIVES, "neg_caption", "negative_caption", "negative", "negative_captions", "false_caption")
 
 
 def read_json(file: Path) -> Any:
@@ -27,6 +34,28 @@ def require_columns(columns: Sequence[str], names: Sequence[str], source: str | 
     for name in names:
         if name not in columns:
             raise ValueError(f"{source} has no column {name!r}, only {list(columns)}.{did_you_mean(name, columns)}")
+
+
+def find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str], source: str | Path, flag: str) -> str:
+    """The column to read: `wish`, or the first of the usual names that is there.
+
+    Args:
+        wish: What the user named, or None.
+        usual: Such as `CAPTION_COLUMNS`.
+        columns: Those of the data.
+        source: For the error.
+        flag: The flag that names the column, for the error.
+
+    Raises:
+        ValueError: If the column is not there, or none of the usual ones is.
+    """
+    if wish is not None:
+        require_columns(columns, [wish], source)
+        return wish
+    for name in usual:
+        if name in columns:
+            return name
+    raise ValueError(f"{source} has the columns {list(columns)}, none of {', '.join(usual)}; set {flag} NAME.")
 
 
 def open_dataset(source: str, split: str, **settings: Any) -> Dataset:

@@ -11,7 +11,7 @@ from pyarrow.dataset import ParquetFragmentScanOptions
 from ..columns import IMAGE_ID, PAIR_FEATURES
 from .files import open_dataset, require_columns
 from .photos import image_problem
-from .reasons import EMPTY
+from .skip_reasons import EMPTY
 
 
 def drop_broken_pairs(pairs: Dataset) -> tuple[Dataset, Counter[str]]:
@@ -42,7 +42,7 @@ READ_FEATURES = Features({**PAIR_FEATURES, IMAGE_ID: Value("int64")})
 def image_id_of(row: Mapping[str, Any]) -> int | None:
     """COCO's id of a pair's photo, from `coco_details` or a column of its own, or None.
 
-    Example:
+    Examples:
         >>> image_id_of({"coco_details": {"id": 139}}), image_id_of({"coco_details": None}), image_id_of({})
         (139, None, None)
     """

@@ -12,7 +12,7 @@ from datasets import Dataset
 from datasets import Image as ImageFeature
 from PIL import Image
 
-from .reasons import MAX_PIXELS, MIN_SIDE, MISSING, TOO_DEEP, TOO_LARGE, TOO_SMALL, UNREADABLE
+from .skip_reasons import MAX_PIXELS, MIN_SIDE, MISSING, TOO_DEEP, TOO_LARGE, TOO_SMALL, UNREADABLE
 
 
 EMPTY_CROP = "the crop lies outside the image"

@@ -10,7 +10,7 @@ from datasets import Dataset, Features, Image, List, Value
 from PIL import Image as PillowImage
 
 from ..columns import CATEGORIES, IMAGE, IMAGE_ID, ROW_FEATURES
-from .reasons import EMPTY, MAX_PIXELS, MIN_SIDE, MISSING, TOO_DEEP, TOO_LARGE, TOO_SMALL, UNREADABLE
+from .skip_reasons import EMPTY, MAX_PIXELS, MIN_SIDE, MISSING, TOO_DEEP, TOO_LARGE, TOO_SMALL, UNREADABLE
 
 
 # One row per image, before its captions are spread over rows.

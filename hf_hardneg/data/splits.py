@@ -6,7 +6,7 @@ from typing import Any
 from datasets import Dataset
 
 from ..columns import CAPTION, IMAGE_ID
-from .reasons import TOO_LONG
+from .skip_reasons import TOO_LONG
 
 
 def drop_long_captions(rows: Dataset, tokenizer: Any, max_tokens: int) -> tuple[Dataset, Counter[str]]:

@@ -4,7 +4,6 @@ from .choice_scores import choice_chance as choice_chance
 from .choice_scores import choice_outcomes as choice_outcomes
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_models as evaluate_models
-from .weight_interpolation import interpolate as interpolate
 from .pairs import pairs_task as pairs_task
 from .pairs import score_pairs as score_pairs
 from .result_files import write_evaluation as write_evaluation
@@ -13,3 +12,4 @@ from .results import summarize_outcomes as summarize_outcomes
 from .tasks import ChoiceTask as ChoiceTask
 from .tasks import Outcome as Outcome
 from .tasks import Task as Task
+from .weight_interpolation import interpolate as interpolate

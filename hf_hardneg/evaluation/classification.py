@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..data.lazy_images import LazyImage
-from ..data.reasons import MISSING
+from ..data.skip_reasons import MISSING
 from ..model.encoding import Encoder
 from .tasks import Outcome, Skipped, TaskOutcomes, json_digest, number_keys
 

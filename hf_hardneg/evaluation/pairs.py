@@ -43,7 +43,7 @@ def score_pairs(model: Any, processor: Any, pairs: Dataset) -> dict[str, Outcome
     Examples:
         >>> from hf_hardneg.model import START_MODEL, load_model
         >>> from hf_hardneg.scenes import scene_pairs
-        >>> outcomes = score_pairs(*load_model(START_MODEL), scene_pairs("test", 10))  # doctest: +SKIP
+        >>> outcomes = score_pairs(*load_model(str(START_MODEL)), scene_pairs("test", 10))  # doctest: +SKIP
         >>> outcomes["group"].values.shape  # 10 pairs of each of four concepts  # doctest: +SKIP
         (40,)
     """

@@ -126,11 +126,12 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> str:
 
     Args:
         evaluation: From `evaluate_models`.
-        folder: An existing folder.
+        folder: The folder; it is created if needed.
 
     Returns:
         The table, Markdown.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     metrics = collect_evaluation(evaluation)
     table = format_evaluation(metrics)
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from datasets import Dataset
 
 from ..columns import CAPTION, IMAGE, IMAGE_ID
 from ..data.lazy_images import LazyImage, row_images
-from ..data.reasons import EMPTY, MISSING
+from ..data.skip_reasons import EMPTY, MISSING
 from ..model.encoding import Encoder
 from .tasks import Outcome, Skipped, TaskOutcomes, json_digest
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..data.lazy_images import LazyImage
-from ..data.reasons import EMPTY, MISSING
+from ..data.skip_reasons import EMPTY, MISSING
 from ..model.encoding import Encoder
 from .choice_scores import choice_chance, choice_outcomes
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from ..folders import check_writable
+from ..atomic_folder import check_writable
 from ..model.encoding import Encoder
 from ..model.loading import load_model, pick_device
 from ..versions import package_versions

@@ -82,7 +82,7 @@ class Remote:
         api: The client, with the token.
         repo_id: "owner/name".
         repo_type: "model", "dataset" or "space".
-        patience: How long temporary failures are waited for.
+        retries: How long temporary failures are waited for.
         user: The owner of the token, once known.
         is_private: Whether the repo is private.
         is_new: Whether this push created the repo.
@@ -94,7 +94,7 @@ class Remote:
     api: HfApi
     repo_id: str
     repo_type: str
-    patience: RetryPolicy
+    retries: RetryPolicy
     user: str | None = None
     is_private: bool = False
     is_new: bool = False
@@ -106,7 +106,7 @@ class Remote:
         return f"{self.repo_type} {self.repo_id}"
 
     @property
-    def place(self) -> dict[str, Any]:
+    def address(self) -> dict[str, Any]:
         """The arguments that name the repo in a call of the API."""
         return {"repo_id": self.repo_id, "repo_type": self.repo_type}
 
@@ -171,7 +171,7 @@ def sign_in(
         raise PushError(f"{repo_id!r} is not the name of a repo; write owner/name: {error}") from error
     remote = Remote(HfApi(token=clean_token(token)), repo_id, repo_type, RetryPolicy(sleep))
     with one_sentence(remote):
-        account = remote.patience.call(remote.api.whoami)
+        account = remote.retries.call(remote.api.whoami)
     remote.user = account["name"]
     if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise PushError(f"The token of {remote.user} can only read: make one that can write ({TOKEN_PAGE}).")
@@ -192,20 +192,20 @@ def open_repo(remote: Remote, private: bool | None = None, sdk: str | None = Non
     Raises:
         PushError: If the repo cannot be pushed to.
     """
-    api, patience = remote.api, remote.patience
+    api, retries = remote.api, remote.retries
     with one_sentence(remote):
         try:
-            info = patience.call(lambda: api.repo_info(**remote.place))
+            info = retries.call(lambda: api.repo_info(**remote.address))
         except RepositoryNotFoundError:
             info = None
         if info is None:
             options: dict[str, Any] = {"private": None if private is None else True, "exist_ok": True}
-            patience.call(lambda: api.create_repo(**remote.place, **options, space_sdk=sdk))
-            info = patience.call(lambda: api.repo_info(**remote.place))
+            retries.call(lambda: api.create_repo(**remote.address, **options, space_sdk=sdk))
+            info = retries.call(lambda: api.repo_info(**remote.address))
             remote.is_new = True
         # Asks how a file would be uploaded: the Hub tells that only to those who may write.
         probe = CommitOperationAdd("README.md", b"\n")
-        patience.call(lambda: api.preupload_lfs_files(additions=[probe], **remote.place))
+        retries.call(lambda: api.preupload_lfs_files(additions=[probe], **remote.address))
     remote.is_private = bool(info.private)
     if private and not info.private:
         raise PushError(
@@ -258,30 +258,30 @@ def publish_folder(
     files, left_out = read_folder(folder, repo_type, remote.repo_id, str(remote.api.token))
     open_repo(remote, private, sdk)
     message = message or f"Publish {remote.repo_id.split('/')[-1]} with hf_hardneg {__version__}"
-    api, call = remote.api, remote.patience.call
+    api, call = remote.api, remote.retries.call
     with one_sentence(remote):
-        tags = {ref.name: ref.target_commit for ref in call(lambda: api.list_repo_refs(**remote.place)).tags}
+        tags = {ref.name: ref.target_commit for ref in call(lambda: api.list_repo_refs(**remote.address)).tags}
         tagged = tags.get(tag or "")
         commit, created = call(lambda: _commit(remote, files, message, tag, tagged), also=(PRECONDITION_FAILED,))
         remote.commit = commit if created else None
         _compare(remote, files, commit)
         remote.is_compared = True
         if private is False and remote.is_private:
-            call(lambda: api.update_repo_settings(**remote.place, private=False))
+            call(lambda: api.update_repo_settings(**remote.address, private=False))
         if tag and not tagged:
-            call(lambda: api.create_tag(**remote.place, tag=tag, revision=commit, exist_ok=True))
+            call(lambda: api.create_tag(**remote.address, tag=tag, revision=commit, exist_ok=True))
     return Published(commit, remote.url, tuple(files), created, tuple(left_out))
 
 
 def _listing(remote: Remote, revision: str) -> tuple[str, dict[str, RepoFile]]:
     """The commit of a revision, and its files by path."""
-    commit = str(remote.api.repo_info(**remote.place, revision=revision).sha)
-    entries = remote.api.list_repo_tree(**remote.place, recursive=True, revision=commit)
+    commit = str(remote.api.repo_info(**remote.address, revision=revision).sha)
+    entries = remote.api.list_repo_tree(**remote.address, recursive=True, revision=commit)
     return commit, {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
 
 
 def _fetch(remote: Remote, path: str, commit: str, folder: str) -> Path:
-    return Path(remote.api.hf_hub_download(**remote.place, filename=path, revision=commit, local_dir=folder))
+    return Path(remote.api.hf_hub_download(**remote.address, filename=path, revision=commit, local_dir=folder))
 
 
 def _commit(
@@ -310,7 +310,7 @@ def _commit(
         *(CommitOperationDelete(path, is_folder=False) for path in delete),
     ]
     options: dict[str, Any] = {"commit_message": message, "parent_commit": head, "revision": MAIN}
-    return remote.api.create_commit(operations=operations, **remote.place, **options).oid, True
+    return remote.api.create_commit(operations=operations, **remote.address, **options).oid, True
 
 
 def _compare(remote: Remote, files: dict[str, LocalFile], commit: str) -> None:
@@ -319,11 +319,11 @@ def _compare(remote: Remote, files: dict[str, LocalFile], commit: str) -> None:
     Raises:
         PushError: If a file is missing or has other bytes.
     """
-    _, remote_files = remote.patience.call(lambda: _listing(remote, commit))
+    _, remote_files = remote.retries.call(lambda: _listing(remote, commit))
 
     def differs(path: str) -> bool:
         with TemporaryDirectory() as folder:  # one for each file, so that only a few files are on the disk at a time
-            downloaded = remote.patience.call(lambda: _fetch(remote, path, commit, folder))
+            downloaded = remote.retries.call(lambda: _fetch(remote, path, commit, folder))
             return not files[path].equals(remote_files.get(path)) or hash_file(downloaded).sha256 != files[path].sha256
 
     missing = [path for path in files if path not in remote_files]

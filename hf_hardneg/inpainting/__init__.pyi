@@ -2,7 +2,7 @@ from .build import build_pairs as build_pairs
 from .check import validate_set as validate_set
 from .edit import ClassicalEditor as ClassicalEditor
 from .edit import DiffusersEditor as DiffusersEditor
-from .items import read_items as read_items
-from .items import summarize as summarize
+from .journal_items import read_items as read_items
+from .journal_items import summarize as summarize
 from .publish import export_pairs as export_pairs
 from .review import write_contact_sheet as write_contact_sheet

@@ -14,9 +14,9 @@ from ..lexicon.index import load_index
 from .check.gates import GATES, Candidate, Gate, find_reason
 from .edit.paste import changed_mask, feather, paste_back
 from .edit.task import Edit, Editor, EditTask
-from .items import ACCEPTED, Item, Summary, add_made, read_items, summarize
 from .journal import Journal
-from .masks.geometry import draw_mask, turn_mask
+from .journal_items import ACCEPTED, Item, Summary, add_made, read_items, summarize
+from .masks.coco_masks import draw_mask, turn_mask
 from .propose.categories import CARRIERS
 from .propose.proposals import WANTED, Proposal, ProposeSwaps
 

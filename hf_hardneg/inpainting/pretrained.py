@@ -14,6 +14,7 @@ INPAINTING = "sd2-community/stable-diffusion-2-inpainting"
 CLIPSEG = "CIDAS/clipseg-rd64-refined"
 GROUNDING_DINO, SAM = "IDEA-Research/grounding-dino-tiny", "facebook/sam-vit-base"
 CLIP = "openai/clip-vit-base-patch32"
+EDITOR_FLAGS = ("editor_model", "candidates", "steps", "guidance", "strength")  # settings of the diffusers editor
 
 Loaded = TypeVar("Loaded")
 

@@ -6,5 +6,5 @@ from .concepts import Lexicon as Lexicon
 from .concepts import load_lexicon as load_lexicon
 from .index import LexiconIndex as LexiconIndex
 from .index import load_index as load_index
-from .vocabulary import write_open_vocabulary as write_open_vocabulary
+from .open_vocabulary import write_open_vocabulary as write_open_vocabulary
 from .words import split_words as split_words

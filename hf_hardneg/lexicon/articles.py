@@ -11,7 +11,7 @@ _VOWEL_SOUND = re.compile(r"(hour|honest|honor|heir)", re.IGNORECASE)
 def article_for(word: str) -> str:
     """Return "a" or "an", whichever stands before `word`.
 
-    Example:
+    Examples:
         >>> [article_for(word) for word in ("umbrella", "unicorn", "hour", "red")]
         ['an', 'a', 'an', 'a']
     """

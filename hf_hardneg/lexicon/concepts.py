@@ -1,4 +1,4 @@
-"""The concepts as data: which words speak of objects, colors, sizes and locations, and which exclude each other."""
+"""The concepts as data: words for objects, colors, sizes and locations, and which of them exclude each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ..fingerprint import files_digest
+from ..file_digests import files_digest
 from ..suggestions import did_you_mean
 
 
@@ -16,7 +16,7 @@ CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 202
 _NEEDED = ("concept", "tags", "kinds")
 _WORD_LISTS = ("compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass", "attributive", "disagree")
 _KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS)
-_FILES = (".yaml", ".yml", ".json")  # how the name of a user's file ends; any other names one of this package's
+_FILES = (".yaml", ".yml", ".json")  # endings of a user's vocabulary file; any other name is a concept of this package
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,8 @@ class Entry:
 
     Attributes:
         concept: "object", "color", "size", "location" or a concept of the user's.
-        name: The singular (the plural of words like "scissors"), which stands for the entry in `Lexicon.opposed` and
-            `Lexicon.mentions`.
-        kind: Entries replace each other only within a kind.
+        name: The singular, or the plural of words like "scissors". It identifies the entry within its concept.
+        kind: Its kind. Entries replace each other only within a kind.
         forms: Lower-case surface forms, singular first ("" where there is none); words that do not inflect have one.
     """
 
@@ -49,11 +48,11 @@ class Concept:
         hypernyms: From each surface form of a hypernym to the names of the entries below it.
         idioms: Phrases in which the words do not mean what the entries mean.
         modifier: Whether the words describe a noun.
-        ambiguous: Forms that are often meant otherwise, which the tagger has to look at; None is all of them.
+        ambiguous: Forms that often have another meaning; the tagger decides on them. None means all forms.
         mass: Names of mass nouns, which replace others only after "the" and the like.
         synonyms: Sets of names that mean the same, for hard positives; they are compatible, too.
-        attributive: Nouns that describe others as adjectives do; after other nouns, one is half of a name.
-        disagree: From words of a caption to the names that do not agree with them ("his": "woman").
+        attributive: Nouns that describe other nouns, as adjectives do. After another noun, one is half of a name.
+        disagree: From words of a caption to the names that do not go with them ("his": "woman").
     """
 
     name: str
@@ -71,11 +70,11 @@ class Concept:
 
     @cached_property
     def is_nouns(self) -> bool:
-        """Whether the words are nouns and nothing else, so that a noun after one says that it is no head."""
+        """Whether all words are nouns. A noun after one then shows that it is not the head: "car door"."""
         return all(tag.startswith("NN") for tag in self.tags)
 
     def is_ambiguous(self, words: tuple[str, ...]) -> bool:
-        """Whether the tagger has to look at the phrase wherever it stands."""
+        """Whether the tagger decides on every occurrence of the phrase."""
         return self.ambiguous is None or " ".join(words) in self.ambiguous
 
 
@@ -89,13 +88,13 @@ class Lexicon:
     idioms: frozenset[tuple[str, ...]]
 
     def opposed(self, entry: Entry) -> list[Entry]:
-        """Entries of the same kind that cannot be true of the same thing: the possible replacements, in file order."""
+        """The possible replacements: entries of the same kind that cannot be true of the same thing, in file order."""
         concept = self.concepts[entry.concept]
         clash = {entry.name}.union(*(names for names in concept.compatible if entry.name in names))
         return [other for other in concept.entries if other.kind == entry.kind and other.name not in clash]
 
     def implied(self, entry: Entry) -> frozenset[str]:
-        """The names that may be true wherever `entry` is: itself, compatible ones, hypernyms, and what is below it."""
+        """Names that may be true of the same thing: the entry's own, compatible ones, its hypernyms and hyponyms."""
         concept = self.concepts[entry.concept]
         above = {form for form, names in concept.hypernyms.items() if entry.name in names}
         below = concept.hypernyms.get(entry.name, frozenset())
@@ -178,7 +177,7 @@ def _read_concept(file: Path) -> Concept:
 
 
 def vocabularies_digest(names: tuple[str, ...]) -> str:
-    """A digest of the user's own files among the concepts: edited, a file is another cache key."""
+    """A digest of the user's own files among the concepts. An edited file gives another cache key."""
     return files_digest(Path(name) for name in names if name.endswith(_FILES))
 
 
@@ -186,7 +185,7 @@ def vocabularies_digest(names: tuple[str, ...]) -> str:
 def load_lexicon(names: tuple[str, ...] = CONCEPTS) -> Lexicon:
     """Read concepts, each named by one of this package's vocabulary files or by a YAML or JSON file of the user's.
 
-    Example:
+    Examples:
         >>> [entry.name for entry in load_lexicon(("size",)).concepts["size"].entries][:2]
         ['large', 'big']
 

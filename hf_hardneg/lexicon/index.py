@@ -1,4 +1,4 @@
-"""A lexicon compiled for speed: phrases by first word, and who may replace whom as matrices."""
+"""A lexicon compiled for speed: phrases by their first words, and which form may replace which as matrices."""
 
 from collections import defaultdict
 from functools import cached_property, lru_cache
@@ -10,19 +10,23 @@ from .concepts import CONCEPTS, Entry, Lexicon, load_lexicon
 
 
 class Reading(NamedTuple):
-    """What a phrase can mean: an entry's singular (0) or plural (1), form `place` of two classes.
+    """One meaning of a phrase.
 
-    It `is_noun` and nothing else, or `relates` what stands before it to what stands after it, or neither.
-
-    Class `of_class` is that of definite places, `bare` that of all others.
-
-    "the water" and "the street" fit the same places, "huge water" and "a huge street" do not.
+    Attributes:
+        entry: The entry of the vocabulary.
+        of_class: The class of forms that fit after "the" and the like.
+        bare: The class of forms that fit anywhere else. "The water" and "the street" are alike, "water" and "a street"
+            are not.
+        form: The index of the phrase among the forms of these classes.
+        number: 0 for the singular, 1 for the plural.
+        is_noun: Whether the phrase is always a noun.
+        relates: Whether it relates two things, as "on" does.
     """
 
     entry: Entry
     of_class: int
     bare: int
-    place: int
+    form: int
     number: int
     is_noun: bool
     relates: bool
@@ -33,12 +37,14 @@ class Phrase(NamedTuple):
 
     Attributes:
         words: Its lower-case words.
-        size: How many they are.
-        readings: What it can be swapped as; none for hypernyms and idioms.
-        mentions: What a text that has it mentions.
-        is_idiom: Whether its words do not mean their usual thing.
-        ask: When the tagger has to say what is meant: "never", "always", or if the "neighbors" leave it open.
-        says_more: Whether its last word is a hypernym of it, which says nothing then: the "player" of "tennis player".
+        size: The number of words.
+        readings: Its meanings that can be swapped. Hypernyms and idioms have none.
+        mentions: The mentions of a text that holds it, as indices of `LexiconIndex.mentions`.
+        is_idiom: Whether the words have another meaning together.
+        ask_tagger: When the tagger decides on the meaning: "never", "always", or "neighbors", which is if the words
+            beside it allow two meanings.
+        hides_hypernym: Whether its last word is a hypernym of it, such as "player" in "tennis player". That word is
+            then no mention of its own.
     """
 
     words: tuple[str, ...]
@@ -46,37 +52,59 @@ class Phrase(NamedTuple):
     readings: tuple[Reading, ...]
     mentions: tuple[int, ...]
     is_idiom: bool
-    ask: str
-    says_more: bool
+    ask_tagger: str
+    hides_hypernym: bool
 
 
-Phrases = dict[str, dict[str, list[Phrase]]]
-"""Phrases by first and second word, longest first, then those of one word; under "" there are only these."""
+class PhraseGroup(NamedTuple):
+    """The phrases that start with one word.
+
+    Attributes:
+        single: Phrases of this one word.
+        longer: By second word: phrases of two words and more, longest first, then those of one word.
+    """
+
+    single: list[Phrase]
+    longer: dict[str, list[Phrase]]
+
+    def starting_with(self, second: str) -> list[Phrase]:
+        """The phrases that may stand where `second` is the next word, longest first."""
+        return self.longer.get(second) or self.single
+
+
+Phrases = dict[str, PhraseGroup]
+"""The phrases of a vocabulary by their first word."""
 
 
 class SwapClass:
-    """Forms that fit the same slot: those of one kind of one concept in one number.
+    """Forms that fit the same slot: one kind of one concept, in the singular or in the plural.
 
-    Kinds with mass nouns have two classes: in that of definite places all forms replace each other, in the bare one
-    mass nouns replace mass nouns and others others.
+    A kind with mass nouns has two classes. After "the" and the like all its forms replace each other. Elsewhere mass
+    nouns replace only mass nouns, and other nouns only other nouns.
 
     Attributes:
         concept: Name of the concept.
         forms: V lower-case forms.
-        opposed: (V, V) of 0 and 1: whether form j can replace form i. Symmetric.
-        opposed_bits: (V, ceil(V / 8)) the same as bits.
-        risk_bits: (M, ceil(V / 8)) bits: whether a mention of the index tells that form j may be true of the image.
+        opposed: (V, V), 1 where form j can replace form i, else 0. Symmetric.
+        opposed_bits: (V, ceil(V / 8)) uint8, the same as bits.
+        risk_bits: (M, ceil(V / 8)) uint8, bits: whether form j may be true of an image whose text has mention m.
     """
 
     def __init__(self, concept: str, forms: list[str], opposed: np.ndarray, risks: np.ndarray) -> None:
-        """Take risks (V, M) of 0 and 1."""
+        """Pack the matrices; `risks` is (V, M), 0 or 1."""
         self.concept, self.forms, self.opposed = concept, forms, opposed
         self.opposed_bits = np.packbits(opposed > 0, axis=1, bitorder="little")
         self.risk_bits = np.packbits(risks.T > 0, axis=1, bitorder="little")
 
 
 class LexiconIndex:
-    """`phrases`, `classes` of forms that replace each other, and M `mentions`."""
+    """The compiled lexicon.
+
+    Attributes:
+        lexicon: The lexicon that it was made from.
+        phrases: All surface forms, hypernyms and idioms.
+        mentions: The index of each (concept, name) that a text can mention; there are M.
+    """
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
@@ -97,7 +125,7 @@ class LexiconIndex:
         self.phrases = self._phrases()
 
     def _mixes(self, key: tuple[str, str, int]) -> bool:
-        """Whether a kind has mass nouns and others."""
+        """Whether a kind has both mass nouns and other nouns."""
         mass = self.lexicon.concepts[key[0]].mass
         return len({entry.name in mass for _, entry in self._members[key]}) > 1
 
@@ -108,32 +136,32 @@ class LexiconIndex:
 
     @cached_property
     def modifiers(self) -> frozenset[str]:
-        """Words that describe the noun after them: those of such concepts, and attributive nouns."""
+        """Words that describe the noun after them: modifiers such as colors, and attributive nouns."""
         concepts = self.lexicon.concepts.values()
         words = {form for c in concepts if c.modifier for entry in c.entries for form in entry.forms}
         return frozenset(words.union(*(concept.attributive for concept in concepts)))
 
     @cached_property
     def byte_spans(self) -> list[slice]:
-        """Where the bits of each class's forms stand among those of all classes."""
+        """For each class, the bytes of its forms in bit sets over the forms of all classes."""
         ends = np.cumsum([of_class.opposed_bits.shape[1] for of_class in self.classes]).tolist()
         return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     @cached_property
     def risks(self) -> list[int]:
-        """For each mention, as the bits of one integer, which forms of all classes may be true where it stands."""
+        """For each mention, a bit set over the forms of all classes, as one integer: those that may then be true."""
         rows = np.concatenate([of_class.risk_bits for of_class in self.classes], axis=1)
         return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
     @cached_property
     def disagreements(self) -> dict[str, int]:
-        """For each word that some forms do not agree with, which ones, as in `risks`."""
-        found: dict[str, int] = defaultdict(int)
+        """For each word that some forms do not go with, such as "his": the bit set of these forms, as in `risks`."""
+        bits: dict[str, int] = defaultdict(int)
         for key, span in zip(self._class_ids, self.byte_spans, strict=True):
             for word, names in self.lexicon.concepts[key[0]].disagree.items():
-                for place, (_, entry) in enumerate(self._members[key[:3]]):
-                    found[word] |= (entry.name in names) << (8 * span.start + place)
-        return dict(found)
+                for i, (_, entry) in enumerate(self._members[key[:3]]):
+                    bits[word] |= (entry.name in names) << (8 * span.start + i)
+        return dict(bits)
 
     def _swap_class(self, concept: str, members: list[tuple[str, Entry]], is_bare: bool) -> SwapClass:
         size = len(members)
@@ -155,27 +183,33 @@ class LexiconIndex:
             concept, number, of_class = key[0], key[2], self._class_ids[*key, False]
             is_noun, relates = self.lexicon.concepts[concept].is_nouns, "IN" in self.lexicon.concepts[concept].tags
             bare = self._class_ids.get((*key, True), of_class)
-            for place, (form, entry) in enumerate(members):
+            for i, (form, entry) in enumerate(members):
                 words = tuple(form.split())
-                readings[words].append(Reading(entry, of_class, bare, place, number, is_noun, relates))
+                readings[words].append(Reading(entry, of_class, bare, i, number, is_noun, relates))
                 mentions[words].add(self.mentions[concept, entry.name])
         for words, above in self.lexicon.hypernyms.items():
             mentions[words].update(self.mentions[pair] for pair in above)
-        phrases: dict[str, dict[str, list[Phrase]]] = defaultdict(lambda: {"": []})
+        groups: Phrases = {}
         for words in {**readings, **mentions, **dict.fromkeys(sorted(self.lexicon.idioms))}:
-            found = tuple(readings.get(words, ()))
-            of_phrase = tuple(sorted(mentions.get(words, ())))
-            is_idiom, ask = words in self.lexicon.idioms, self._ask(words, found)
-            phrase = Phrase(words, len(words), found, of_phrase, is_idiom, ask, self._says_more(words, found))
-            phrases[words[0]].setdefault(words[1] if len(words) > 1 else "", []).append(phrase)
-        for by_second in phrases.values():
-            for second, longer in by_second.items():
-                if second:
-                    by_second[second] = [*sorted(longer, key=lambda phrase: -phrase.size), *by_second[""]]
-        return dict(phrases)
+            of_phrase = tuple(readings.get(words, ()))
+            phrase = Phrase(
+                words,
+                len(words),
+                of_phrase,
+                tuple(sorted(mentions.get(words, ()))),
+                words in self.lexicon.idioms,
+                self._ask_tagger(words, of_phrase),
+                self._hides_hypernym(words, of_phrase),
+            )
+            group = groups.setdefault(words[0], PhraseGroup([], {}))
+            (group.longer.setdefault(words[1], []) if len(words) > 1 else group.single).append(phrase)
+        for group in groups.values():
+            for second, longer in group.longer.items():
+                group.longer[second] = [*sorted(longer, key=lambda phrase: -phrase.size), *group.single]
+        return groups
 
-    def _says_more(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> bool:
-        """See `Phrase.says_more`."""
+    def _hides_hypernym(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> bool:
+        """See `Phrase.hides_hypernym`."""
         concepts = self.lexicon.concepts
         return len(words) > 1 and any(
             (reading.entry.concept == concept and reading.entry.name in concepts[concept].hypernyms[form])
@@ -183,19 +217,22 @@ class LexiconIndex:
             for concept, form in self.lexicon.hypernyms.get(words[-1:], ())
         )
 
-    def _ask(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> str:
-        """When the tagger has to look at a phrase; see `Phrase.ask`."""
+    def _ask_tagger(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> str:
+        """See `Phrase.ask_tagger`."""
         if not readings:
             return "never"
         concept = self.lexicon.concepts[readings[0].entry.concept]
         if len(readings) > 1 or concept.is_ambiguous(words):
-            return "always"  # "sheep" is singular and plural, "orange" a fruit and a color
+            return "always"  # "sheep" is singular and plural, "orange" is a fruit and a color
         return "neighbors" if concept.is_nouns else "never"
 
 
 @lru_cache
 def load_index(names: tuple[str, ...] = CONCEPTS) -> LexiconIndex:
-    """`load_lexicon`, compiled; kept for the life of the process.
+    """Load and compile a lexicon once per process.
+
+    Args:
+        names: As `load_lexicon` takes them.
 
     Raises:
         ValueError: If a vocabulary is missing or broken.

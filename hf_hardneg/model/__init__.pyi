@@ -1,6 +1,6 @@
 from .adapters import add_lora as add_lora
 from .adapters import freeze_towers as freeze_towers
-from .adapters import merged as merged
+from .adapters import merge_lora as merge_lora
 from .dual_encoder import TextFormat as TextFormat
 from .dual_encoder import embed_images as embed_images
 from .dual_encoder import embed_texts as embed_texts
@@ -15,5 +15,5 @@ from .encoding import load_encoder as load_encoder
 from .image_cache import add_image_embeddings as add_image_embeddings
 from .loading import START_MODEL as START_MODEL
 from .loading import load_model as load_model
-from .text_tree import TextTree as TextTree
-from .text_tree import pack_texts as pack_texts
+from .token_trie import TextTree as TextTree
+from .token_trie import pack_texts as pack_texts

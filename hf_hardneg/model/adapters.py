@@ -1,4 +1,7 @@
-"""Training a part of a dual encoder: LoRA on named towers through peft, and frozen towers."""
+"""Train a part of a dual encoder: freeze towers, or train towers with LoRA through peft.
+
+Source of LoRA: Hu et al. 2021, https://huggingface.co/papers/2106.09685
+"""
 
 import copy
 from collections.abc import Sequence
@@ -11,17 +14,8 @@ TOWERS = ("vision", "text")
 LINEAR = "q_proj|k_proj|v_proj|out_proj|fc1|fc2"  # attention and MLP of transformers' CLIP-like encoders
 
 
-def _check_towers(model: Any, towers: Sequence[str]) -> None:
-    if not towers or not set(towers) <= set(TOWERS):
-        raise ValueError(f"towers are {list(towers)}; name one or both of {list(TOWERS)}.")
-    for tower in towers:
-        if not hasattr(model, f"{tower}_model"):
-            parts = [name for name, _ in model.named_children()]
-            raise ValueError(f"{type(model).__name__} has no {tower}_model; its parts are {parts}.")
-
-
 def freeze_towers(model: Any, towers: Sequence[str]) -> None:
-    """Keep the weights of the towers and of their projections as they are.
+    """Freeze the weights of towers and of their projections, in place.
 
     Args:
         model: A dual encoder of transformers.
@@ -41,17 +35,31 @@ def freeze_towers(model: Any, towers: Sequence[str]) -> None:
 def add_lora(
     model: Any, towers: Sequence[str] = TOWERS, rank: int = 16, alpha: int = 32, dropout: float = 0.0
 ) -> PeftModel:
-    """Put LoRA on the linear layers of the towers' encoders; all else is frozen, the temperature, too.
+    """Add LoRA to the attention and MLP layers of towers; all other weights freeze, also the temperature.
 
     Args:
         model: A dual encoder of transformers.
         towers: "vision", "text" or both.
-        rank: Of the added matrices, at least 1.
-        alpha: The added product is scaled by alpha / rank (Hu et al. 2021, https://huggingface.co/papers/2106.09685).
-        dropout: On what goes into the added matrices.
+        rank: The rank of the added matrices, 1 or more.
+        alpha: The product of the added matrices is multiplied by alpha / rank.
+        dropout: Dropout on the input of the added matrices, in [0, 1).
+
+    Returns:
+        The model with LoRA; it shares its weights with `model`.
 
     Raises:
-        ValueError: If the rank is below 1, or there is no such tower or no such layer in it.
+        ValueError: If the rank is below 1, the model lacks a tower, or a tower lacks such layers.
+
+    Reference:
+        LoRA, Hu et al. 2021, https://huggingface.co/papers/2106.09685
+
+    Example:
+        ```python
+        model, processor = load_model("openai/clip-vit-base-patch32")
+        adapted = add_lora(model, ["text"], rank=8)
+        ...  # train `adapted`
+        merge_lora(adapted).save_pretrained("my-clip")
+        ```
     """
     _check_towers(model, towers)
     if rank < 1:
@@ -60,6 +68,19 @@ def add_lora(
     return get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets))
 
 
-def merged(model: Any) -> Any:
-    """A plain model with the adapters in its weights, for `save_pretrained`; the given one can go on training."""
+def merge_lora(model: Any) -> Any:
+    """Copy a model with LoRA into a plain one, whose weights include the adapters.
+
+    Args:
+        model: From `add_lora`. It stays as it is, and can go on training. A model without LoRA is returned itself.
+    """
     return copy.deepcopy(model).merge_and_unload() if isinstance(model, PeftModel) else model
+
+
+def _check_towers(model: Any, towers: Sequence[str]) -> None:
+    if not towers or not set(towers) <= set(TOWERS):
+        raise ValueError(f"towers are {list(towers)}; name one or both of {list(TOWERS)}.")
+    for tower in towers:
+        if not hasattr(model, f"{tower}_model"):
+            parts = [name for name, _ in model.named_children()]
+            raise ValueError(f"{type(model).__name__} has no {tower}_model; its parts are {parts}.")

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .text_tree import pack_texts
+from .token_trie import pack_texts
 from .tower_layers import TREE_ATTENTION, read_last_layer, use_lean_activations
 
 
@@ -94,7 +94,8 @@ def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
     """The model's own forward pass, or for batches of `HardNegCollator` the embeddings and the temperature."""
     if "image_id" not in inputs:
         return type(model).forward(model, *args, **inputs)
-    del inputs["image_id"]
+    for name in ("image_id", "negative_concepts"):  # The batch has these for the loss.
+        inputs.pop(name, None)
     text = {name: inputs.pop(name) for name in TEXT_INPUTS if name in inputs}
     image = inputs.pop("image_embeds", None)
     outputs = {

@@ -1,4 +1,4 @@
-"""What the loss sees of a batch: embeddings of images, captions and negatives, kept apart."""
+"""The embeddings of a batch, as losses take them: images, captions and negatives."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,9 +13,9 @@ class Embeddings(NamedTuple):
     Attributes:
         image: (B, D).
         caption: (B, D), row i describes image i.
-        negatives: (B, K, D), rows i contradict image i; zero where `mask` is False.
+        negatives: (B, K, D), the K negatives of row i contradict image i; zero where `mask` is False.
         mask: (B, K) bool, True where a negative exists.
-        image_id: (B,) int64; equal ids are the same image.
+        image_id: (B,) int64, equal for rows of the same image.
     """
 
     image: Tensor
@@ -26,29 +26,36 @@ class Embeddings(NamedTuple):
 
 
 def split_embeddings(image: Tensor, text: Tensor, mask: Tensor, image_id: Tensor) -> Embeddings:
-    """Sort the text embeddings of a batch into captions and negatives.
+    """Split the text embeddings of a batch into captions and negatives.
 
     Args:
         image: (B, D).
-        text: (B + N, D): B captions, then the N negatives that `mask` has, row by row.
-        mask: (B, K) bool with N times True.
-        image_id: (B,).
+        text: (B + N, D), first the B captions, then the N negatives that exist, row by row.
+        mask: (B, K) bool, N times True: which negatives exist.
+        image_id: (B,) int64.
 
     Returns:
-        The batch's `Embeddings`; gradients flow through.
+        The embeddings of the batch, with gradient.
 
     Raises:
-        ValueError: If the mask has not one row per image.
+        ValueError: If the mask does not have one row per image.
+
+    Example:
+        >>> mask = torch.tensor([[True, False], [False, False]])
+        >>> text = torch.tensor([[1.0], [2.0], [3.0]])  # Two captions, and a negative of the first.
+        >>> batch = split_embeddings(torch.zeros(2, 1), text, mask, torch.arange(2))
+        >>> batch.caption.tolist(), batch.negatives.tolist()
+        ([[1.0], [2.0]], [[[3.0], [0.0]], [[0.0], [0.0]]])
     """
     if len(mask) != len(image):
         raise ValueError(f"mask has {len(mask)} rows for {len(image)} images; it must be (B, K).")
     caption, negatives = text[: len(image)], text[len(image) :]
     spread = torch.zeros(*mask.shape, text.shape[-1], dtype=text.dtype, device=text.device)
-    # masked_scatter, unlike indexing with a mask, needs no copy of the mask on the host.
+    # Unlike indexing with a mask, masked_scatter does not send the mask from the device to the CPU.
     spread = spread.masked_scatter(mask[..., None], negatives)
     return Embeddings(image, caption, spread, mask, image_id)
 
 
 def join_embeddings(parts: Sequence[Embeddings]) -> Embeddings:
-    """The batches `parts`, all of the same K and D, as one."""
+    """Concatenate batches of the same K and D."""
     return Embeddings(*(torch.cat(of_parts) for of_parts in zip(*parts, strict=True)))

@@ -1,4 +1,4 @@
-"""Load a dual encoder and its processor, and choose the device that it runs on."""
+"""Load a dual encoder of images and texts, such as CLIP, with its processor, and choose its device."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,14 +7,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-START_MODEL = Path(__file__).parents[1] / "start_model"  # the small CLIP that is shipped with this package
+START_MODEL = Path(__file__).parents[1] / "start_model"  # the small CLIP of this package
 
 
 def load_model(name_or_path: str) -> tuple[Any, Any]:
-    """A dual encoder of transformers and its processor.
+    """Load a dual encoder and its processor, on the CPU and in eval mode.
+
+    Args:
+        name_or_path: Hub id or folder of a CLIP, MetaCLIP 2 or SigLIP model, or another of transformers that has
+            `get_text_features` and a temperature.
+
+    Returns:
+        The model and its processor.
 
     Raises:
-        ValueError: If it is another kind of model.
+        OSError: If there is no such model.
+        ValueError: If it is another kind of model, or has no processor.
+
+    Examples:
+        >>> model, processor = load_model(str(START_MODEL))
+        >>> type(model).__name__, type(processor).__name__
+        ('CLIPModel', 'CLIPProcessor')
     """
     from transformers import AutoModel, AutoProcessor
 

@@ -1,4 +1,9 @@
-"""What the encoder layers of CLIP's towers can save: keys that stand elsewhere, states nobody reads, memory."""
+"""Changes to the layers of CLIP's towers that save time and memory and keep the embeddings.
+
+- `tree_attention` lets tokens of a trie (text_tree.py) attend to ancestors in other rows.
+- `read_last_layer` computes the last layer only for the tokens that become embeddings.
+- `use_lean_activations` replaces CLIP's activation by one that needs less memory.
+"""
 
 import types
 from collections.abc import Callable
@@ -26,19 +31,19 @@ def tree_attention(
     path_index: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Scaled dot product attention of rows of a `TextTree`; without `path_index`, transformers' own.
+    """Compute scaled dot product attention for the rows of a `TextTree`.
 
     Args:
         module: The attention layer.
-        query: (R, H, L, D), as `key` and `value`.
-        key: See there.
-        value: See there.
-        attention_mask: (R, 1, L, P + L), additive.
-        path_index: (R, P) int64: which of the R * L keys stand before those of the row.
-        **kwargs: For transformers' sdpa.
+        query: (R, H, L, D) with H heads of size D.
+        key: (R, H, L, D).
+        value: (R, H, L, D).
+        attention_mask: (R, 1, L, P + L), added to the scores.
+        path_index: (R, P) int64: the indices of the P keys of other rows, as in `TextTree`. None for plain attention.
+        **kwargs: Further arguments of transformers' `sdpa_attention_forward`.
 
     Returns:
-        (R, L, H, D) and None for the weights.
+        The attention output (R, L, H, D), and None in place of the attention weights.
     """
     if path_index is not None:
         key, value = (torch.cat([_pick(part, path_index), part], dim=2) for part in (key, value))
@@ -46,7 +51,7 @@ def tree_attention(
 
 
 def _pick(part: Tensor, index: Tensor) -> Tensor:
-    """The heads (R, H, P, D) of the places `index` (R, P) in the flattened rows of `part` (R, H, L, D)."""
+    """Pick the entries (R, H, P, D) at the indices (R, P) of the flattened rows of `part` (R, H, L, D)."""
     flat = part.transpose(1, 2).flatten(0, 1)
     return flat.index_select(0, index.flatten()).unflatten(0, index.shape).transpose(1, 2)
 
@@ -56,7 +61,7 @@ AttentionMaskInterface.register(TREE_ATTENTION, sdpa_mask)
 
 
 def _spread(states: Tensor, index: Tensor, like: Tensor) -> Tensor:
-    """`states` (M, D) at the places `index` of zeros that are shaped like `like` (R, L, D)."""
+    """Put states (M, D) at the indices (M,) of a zero tensor with the first two sizes of `like`, (R, L, D)."""
     zeros = torch.zeros(like.shape[0] * like.shape[1], states.shape[-1], dtype=states.dtype, device=states.device)
     return zeros.index_copy(0, index, states).unflatten(0, like.shape[:2])
 
@@ -64,7 +69,15 @@ def _spread(states: Tensor, index: Tensor, like: Tensor) -> Tensor:
 def _layer_forward(
     layer: Any, hidden_states: Tensor, attention_mask: Tensor | None = None, *, read_index: Tensor, **kwargs: Any
 ) -> Tensor:
-    """A layer of CLIP's encoders whose output is read at `read_index` (M,) alone, distinct; zeros elsewhere."""
+    """Run a layer of CLIP's encoders for the tokens at `read_index` only; the other outputs are zeros.
+
+    Args:
+        layer: The encoder layer.
+        hidden_states: (R, L, D).
+        attention_mask: As the layer takes it.
+        read_index: (M,) int64, distinct indices into the flattened (R * L) states.
+        **kwargs: Further arguments of the layer.
+    """
     attention = layer.self_attn
     normed = layer.layer_norm1(hidden_states)
     read_query = attention.q_proj(normed.flatten(0, 1).index_select(0, read_index))
@@ -87,46 +100,46 @@ def _last_layer_forward(layer: Any, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def read_last_layer(tower: Any) -> None:
-    """Let a tower take `read_index` (M,): its last layer then computes the states at these places alone.
+    """Let a tower take the argument `read_index` (M,), so that its last layer computes only those states.
 
-    Of the last layer, a text tower is read at one token a text, CLIP's vision tower at one of all its patches. Only
-    the keys and values of the others matter.
+    An embedding comes from the last state of one token: the end of a text, or the first patch of an image. The last
+    layer needs the keys and values of all tokens, but only the queries and the MLP of this one.
 
     Args:
-        tower: `model.text_model` or `model.vision_model`, of CLIP's architecture.
+        tower: `model.text_model` or `model.vision_model` of CLIP's architecture. It is changed in place.
     """
     layer = tower.encoder.layers[-1]
     vars(layer)["forward"] = types.MethodType(_last_layer_forward, layer)
 
 
 class _QuickGELU(torch.autograd.Function):
-    """x sigmoid(a x) as silu(a x) / a, whose derivative is that of silu at a x: one pass each way, one tensor kept."""
+    """Compute x sigmoid(a x) as silu(a x) / a: one operation in each direction, and one stored tensor."""
 
     A = 1.702
 
     @staticmethod
     def forward(ctx: Any, states: Tensor) -> Tensor:
-        """The activation of `states`, any shape."""
+        """Compute the activation of states of any shape."""
         scaled = states * _QuickGELU.A
         ctx.save_for_backward(scaled)
         return F.silu(scaled).mul_(1 / _QuickGELU.A)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        """The gradient with respect to `states`."""
+        """Compute the gradient with respect to the states."""
         return torch.ops.aten.silu_backward(gradients[0], *ctx.saved_tensors)
 
 
 class LeanQuickGELU(nn.Module):
-    """CLIP's activation with a third of the memory traffic; equal to transformers' `QuickGELUActivation`."""
+    """CLIP's activation, equal to transformers' `QuickGELUActivation`, with a third of the memory traffic."""
 
     def forward(self, states: Tensor) -> Tensor:
-        """Return x sigmoid(1.702 x) of states of any shape."""
+        """Compute x sigmoid(1.702 x) of states of any shape."""
         return _QuickGELU.apply(states)
 
 
 def use_lean_activations(model: nn.Module) -> None:
-    """Put `LeanQuickGELU` where a model has transformers' own; names, weights and config stay as they are."""
+    """Replace each `QuickGELUActivation` of a model in place; names, weights and config stay as they are."""
     for module in model.modules():
         for name, child in module.named_children():
             if type(child) is QuickGELUActivation:

@@ -5,37 +5,35 @@ rows.map(AddHardNegatives(model=model), batched=True, num_proc=N, features=with_
 """
 
 import gc
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
-from typing import Any
 
 import numpy as np
 
-from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_FEATURES, OTHER_CAPTIONS
-from ..data.reasons import EMPTY
-from ..fingerprint import source_digest
+from ..columns import CAPTION, IMAGE_ID, NEGATIVE_FEATURES, OTHER_CAPTIONS
+from ..data.skip_reasons import EMPTY
+from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
 from ..lexicon.words import locate_words
+from .chance import uniform_integers
 from .edits import Change, replace_words
 from .exchanges import Exchange, find_exchanges
-from .filters import REASONS, Verdicts, unpack_risks
-from .sampling import Picks, draw_systematically, find_candidates, find_verdicts, to_picks
+from .filters import REASONS, Verdicts, find_risks
+from .sampling import DrawSettings, Picks, draw_systematically, find_candidates, find_verdicts, to_picks
 from .slot_model import SlotModel, SlotTable, count_contexts, tabulate_slots
-from .slots import Analysis, analyze, find_mentions
+from .slots import Analysis, analyze
 
 
-BATCH = 4000  # captions that are looked at together; larger batches are a little faster
-TEMPERATURE = 1.375  # where coverage and guessability of COCO's captions balance; README.md shows the curve
+BATCH = 4000  # captions per batch; larger batches are a little faster
+TEMPERATURE = 1.375  # chosen on COCO's captions by the audit of that time; see docs/audit.md for what it missed
 NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
 SOURCES = (
     "lexicon/*",
     "negatives/add_negatives.py",
+    "negatives/chance.py",
     "negatives/slots.py",
     "negatives/slot_model.py",
     "negatives/filters.py",
@@ -47,7 +45,7 @@ SOURCES = (
 
 @contextmanager
 def _paused_collection() -> Iterator[None]:
-    """Let the garbage collector rest: a batch makes many small objects and no cycles, and looking costs a third."""
+    """Pause the garbage collector: a batch makes many small objects and no cycles, and collecting costs a third."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -57,49 +55,38 @@ def _paused_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _find_risks(batch: Mapping[str, Sequence], analyses: Sequence[Analysis], index: LexiconIndex) -> list[np.ndarray]:
-    """Which forms may not be put into each row for each of `REASONS`: bits (B, W)."""
-    clashes, clashing = index.disagreements, frozenset(index.disagreements)
-
-    def join(mentions: Iterable[int]) -> int:
-        return reduce(or_, map(index.risks.__getitem__, mentions), 0)
-
-    disagreeing = [
-        0 if clashing.isdisjoint(words) else reduce(or_, map(clashes.__getitem__, clashing.intersection(words)))
-        for words, _, _ in analyses
-    ]
-    own = [join(analysis.mentions) for analysis in analyses]
-    known = dict(zip(batch[CAPTION], own, strict=True))
-    sources = [disagreeing, own]
-    for name in (OTHER_CAPTIONS, CATEGORIES):
-        texts = [row or () for row in batch[name]]
-        for text in {text for row in texts for text in row}.difference(known):
-            known[text] = join(find_mentions(text, index))
-        sources.append([reduce(or_, map(known.__getitem__, row), 0) for row in texts])
-    return [unpack_risks(source, index.byte_spans[-1].stop) for source in sources]
-
-
 def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel:
-    """The model of one batch of rows with `caption`, `other_captions` and `categories`; models are added up."""
+    """Fit a slot model on one batch of rows with `caption`, `other_captions` and `categories`."""
     with _paused_collection():
         analyses = analyze([caption or "" for caption in batch[CAPTION]], index)
         slots = tabulate_slots(analyses)
         model = SlotModel.empty(index)
-        for c, (mine, is_open, _) in find_verdicts(slots, _find_risks(batch, analyses, index), index).items():
-            place = slots.place[mine]
-            model.totals[c] += np.bincount(place, minlength=is_open.shape[1])
+        for c, (members, is_open, _) in find_verdicts(slots, find_risks(batch, analyses, index), index).items():
+            form = slots.form[members]
+            model.totals[c] += np.bincount(form, minlength=is_open.shape[1])
             model.tried[c] += model.totals[c][:, None]
-            np.add.at(model.passed[c], place, is_open)
+            np.add.at(model.passed[c], form, is_open)
         return SlotModel(count_contexts(slots), model.totals, model.tried, model.passed)
 
 
 def fit_slot_model(rows: Iterable[Mapping[str, Sequence]], concepts: tuple[str, ...] = CONCEPTS) -> SlotModel:
-    """Count the words around every slot: the first pass over the captions, after which negatives can be drawn.
+    """Count the words around every slot: the first pass over the captions, before negatives are drawn.
 
     Args:
-        rows: Batches with the columns of `columns.ROW_FEATURES` (the image is not looked at), such as
-            `dataset.iter(batch_size=1000)`.
+        rows: Batches with the columns of `columns.NEGATIVE_SOURCES`, such as `dataset.iter(batch_size=1000)`.
         concepts: As in `AddHardNegatives`.
+
+    Returns:
+        The model; give it to `AddHardNegatives`, or save it for other captions.
+
+    Raises:
+        ValueError: If a concept is unknown or its vocabulary is broken.
+
+    Examples:
+        >>> rows = [{"caption": ["a red car", "a blue car"], "other_captions": [[], []], "categories": [[], []]}]
+        >>> model = fit_slot_model(rows, concepts=("color",))
+        >>> int(model.totals[0].sum())
+        2
     """
     index = load_index(concepts)
     return SlotModel.empty(index).add(count_slots(batch, index) for batch in rows)
@@ -107,26 +94,34 @@ def fit_slot_model(rows: Iterable[Mapping[str, Sequence]], concepts: tuple[str, 
 
 @dataclass(frozen=True)
 class AddHardNegatives:
-    """Add hard negatives with where they come from to a batch of rows; the columns are `columns.NEGATIVE_FEATURES`.
+    """Add up to K hard negatives to each caption of a batch; use it with `dataset.map`.
 
-    A caption gets at most `num_negatives` negatives, fewer or none where it has no more; the lists are parallel and
-    `rejections` names each reason for which candidates were turned down. The choice depends on the seed, the image id,
-    the caption and the model alone: not on order, batch, process or PYTHONHASHSEED.
+    It adds the columns `columns.NEGATIVE_FEATURES`: parallel lists of negatives, their concepts and their changes, and
+    the reasons for which candidates were rejected. The choice depends on the seed, the image id, the caption and the
+    slot model. It does not depend on order, batch, process or PYTHONHASHSEED.
 
     Attributes:
         num_negatives: K, at least 1.
         seed: Another seed, other negatives.
-        concepts: Which concepts are swapped: names of `hf_hardneg.lexicon` or paths of vocabulary files of yours.
-        concept_weights: Relative frequency of each concept among the negatives of a caption that names several; None
-            is all alike.
-        model: What `fit_slot_model` made of these captions, maybe of others, too. Each caption is scored without its
-            own counts, so it must be among those counted. None draws evenly from the whole vocabulary, which is easy
-            to tell by reading.
-        temperature: Above 1, the model is flattened: more captions with negatives, more guessable ones. README.md
-            shows the curve.
+        concepts: Names of shipped concepts, or paths of your own vocabulary files.
+        concept_weights: For each concept its relative frequency in captions that name several, 0 or more. None: all
+            alike.
+        model: What `fit_slot_model` made of these captions, alone or with others. A caption is scored without its own
+            counts, so it must be among those counted. None draws evenly from the whole vocabulary; such negatives are
+            easy to tell by reading.
+        temperature: Above 0. A higher value gives more captions a negative, and readers can tell more of them.
 
     Raises:
         ValueError: If K is below 1, the temperature is not positive, or the weights do not fit the concepts.
+
+    Examples:
+        >>> rows = {
+        ...     "caption": ["a red car by a bus", "a blue car", "a blue bus"],
+        ...     "image_id": [0, 1, 2], "other_captions": [[], [], []], "categories": [[], [], []],
+        ... }
+        >>> add = AddHardNegatives(num_negatives=1, model=fit_slot_model([rows], ("color",)), concepts=("color",))
+        >>> add(rows)["negatives"][0]
+        ['a blue car by a bus']
     """
 
     num_negatives: int = 3
@@ -135,7 +130,7 @@ class AddHardNegatives:
     concept_weights: tuple[float, ...] | None = None
     model: SlotModel | None = None
     temperature: float = TEMPERATURE
-    # Part of the cache key of `dataset.map`: other rules or words, other negatives.
+    # Part of the cache key of `dataset.map`: with other rules or words the negatives are others.
     sources: str = field(default_factory=lambda: source_digest(*SOURCES), repr=False)
     vocabularies: str = field(init=False, repr=False)
 
@@ -146,7 +141,7 @@ class AddHardNegatives:
             )
         if self.temperature <= 0:
             raise ValueError(f"temperature is {self.temperature}; it must be above 0 (1 is the model as it is).")
-        load_index(self.concepts)  # a broken vocabulary is said now, not in a worker
+        load_index(self.concepts)  # a broken vocabulary is reported now and not in a worker
         object.__setattr__(self, "vocabularies", vocabularies_digest(self.concepts))
         weights = self._concept_weights()
         if len(weights) != len(self.concepts) or min(weights) < 0:
@@ -156,7 +151,7 @@ class AddHardNegatives:
             )
 
     def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
-        """Take columns `caption`, `image_id`, `other_captions`, `categories`; return `columns.NEGATIVE_FEATURES`."""
+        """Take the columns caption, image_id, other_captions and categories; return `columns.NEGATIVE_FEATURES`."""
         with _paused_collection():
             return self._add(batch)
 
@@ -188,7 +183,7 @@ class AddHardNegatives:
         index: LexiconIndex,
     ) -> tuple[Picks, list[list[str]]]:
         """Draw the negatives of each row, and say for which reasons candidates were turned down."""
-        verdicts = find_verdicts(slots, _find_risks({**batch, CAPTION: captions}, analyses, index), index)
+        verdicts = find_verdicts(slots, find_risks({**batch, CAPTION: captions}, analyses, index), index)
         exchanges = _all_exchanges(analyses, batch[OTHER_CAPTIONS], slots, index)
         candidates = find_candidates(
             slots,
@@ -196,13 +191,11 @@ class AddHardNegatives:
             verdicts,
             self.model or SlotModel.empty(index),
             index,
-            np.array(self._concept_weights()),
-            self.num_negatives,
-            self.temperature,
+            DrawSettings(np.array(self._concept_weights()), self.num_negatives, self.temperature),
         )
-        begins = _uniform(self.seed, batch[IMAGE_ID], captions)
+        starts = uniform_integers(self.seed, batch[IMAGE_ID], captions)
         order = np.argsort(candidates.row, kind="stable")
-        chosen = draw_systematically(candidates.row[order], candidates.rate[order], begins)
+        chosen = draw_systematically(candidates.row[order], candidates.rate[order], starts)
         picks = to_picks(candidates, order[chosen], slots, index)
         return picks, _explain(captions, set(picks.row), slots, verdicts)
 
@@ -210,19 +203,10 @@ class AddHardNegatives:
         return (1.0,) * len(self.concepts) if self.concept_weights is None else self.concept_weights
 
 
-def _uniform(seed: int, image_ids: Sequence[Any], captions: Sequence[str]) -> np.ndarray:
-    """For each caption an integer from 0 to 2**32 - 1 (`draw.ONE` - 1), decided by seed, image and caption alone."""
-    digests = [
-        hashlib.blake2b(f"{seed}/{image_id}/{caption}".encode("utf-8", "surrogatepass"), digest_size=4).digest()
-        for image_id, caption in zip(image_ids, captions, strict=True)
-    ]
-    return np.frombuffer(b"".join(digests), "<u4").astype(np.int64)
-
-
 def _all_exchanges(
     analyses: Sequence[Analysis], other_captions: Sequence[Sequence[str]], slots: SlotTable, index: LexiconIndex
 ) -> list[Exchange]:
-    """The exchanges of all captions, their slots counted through the batch."""
+    """The exchanges of all captions; slots are numbered through the batch."""
     # Only words of one class change places, and few captions have two of a class.
     pairs, often = np.unique(slots.row * len(index.classes) + slots.of_class, return_counts=True)
     rows = np.unique(pairs[often > 1] // len(index.classes))
@@ -235,7 +219,7 @@ def _all_exchanges(
 
 
 def _change(caption: str, analysis: Analysis, edits: Sequence[tuple[int, int, str]]) -> Change:
-    """The caption with other words in the place of some; `edits` as in `Picks`."""
+    """The caption with other words in the form of some; `edits` as in `Picks`."""
     return replace_words(
         caption, [(*locate_words(caption, analysis.words, start, end), new) for start, end, new in edits]
     )
@@ -244,13 +228,16 @@ def _change(caption: str, analysis: Analysis, edits: Sequence[tuple[int, int, st
 def _explain(
     captions: Sequence[str], covered: Set[int], slots: SlotTable, verdicts: Mapping[int, Verdicts]
 ) -> list[list[str]]:
-    """Why candidates of each row were turned down, each reason once; one or more if not `covered`."""
+    """The reasons for which candidates of each row were rejected, each once.
+
+    A row that is not `covered` has one or more.
+    """
     struck = np.zeros((len(captions), len(REASONS) + 1), dtype=bool)
     has_slot = np.zeros(len(captions), dtype=bool)
     has_slot[slots.row] = True
-    for mine, _, of_slots in verdicts.values():
+    for members, _, of_slots in verdicts.values():
         at, reason = np.nonzero(of_slots)
-        struck[slots.row[mine[at]], reason] = True
+        struck[slots.row[members[at]], reason] = True
     rejections = []
     for row, (caption, marked, candidates) in enumerate(
         zip(captions, struck.tolist(), has_slot.tolist(), strict=True)

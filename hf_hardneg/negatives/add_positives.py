@@ -3,17 +3,17 @@
 rows.map(AddHardPositives(), batched=True, num_proc=N, features=with_positives(rows.features))
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..columns import CAPTION, IMAGE_ID, POSITIVE_FEATURES
-from ..fingerprint import source_digest
+from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, Entry, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
 from ..lexicon.words import word_spans
+from .chance import draw_without_order
 from .edits import Change, Replacement, replace_words
 from .exchanges import SYMMETRIC_WORDS
 from .slots import Analysis, Slot, analyze
@@ -23,6 +23,7 @@ SYNONYM, HYPERNYM, REORDER = "synonym", "hypernym", "reorder"
 SOURCES = (
     "lexicon/*",
     "negatives/add_positives.py",
+    "negatives/chance.py",
     "negatives/slots.py",
     "negatives/edits.py",
     "negatives/exchanges.py",
@@ -241,7 +242,7 @@ def _lower_acronyms(caption: str, replacements: Sequence[Replacement]) -> str:
 def apply_rewrite(caption: str, rewrite: Rewrite) -> Change:
     """The caption as rewritten, with what changed.
 
-    Example:
+    Examples:
         >>> apply_rewrite("a TV", Rewrite("object", "synonym", [Replacement(2, 4, "television")]))
         Change(text='a television', start=2, end=4, old='TV', new='television')
     """
@@ -299,15 +300,10 @@ class AddHardPositives:
         return columns
 
     def _choose(self, caption: str, image_id: Any, rewrites: Sequence[Rewrite]) -> list[tuple[Rewrite, Change]]:
-        """K of the rewrites, those with the lowest hash."""
-        found = {}
+        """Draw K of the rewrites that change the caption."""
+        by_key = {}
         for rewrite in rewrites:
             change = apply_rewrite(caption, rewrite)
             if change.text != caption:
-                found[change.text] = rewrite, change
-
-        def rank(text: str) -> bytes:
-            key = f"{self.seed}/{image_id}/{caption}/{text}".encode("utf-8", "surrogatepass")
-            return hashlib.blake2b(key, digest_size=8).digest()
-
-        return [found[text] for text in sorted(found, key=rank)[: self.num_positives]]
+                by_key[f"{self.seed}/{image_id}/{caption}/{change.text}"] = rewrite, change
+        return [by_key[key] for key in draw_without_order(by_key, self.num_positives)]

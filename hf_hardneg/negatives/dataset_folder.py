@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from .. import __version__
 from ..audit.display import format_audits
-from ..audit.readers import Audit, audit_negatives
+from ..audit.text_only_readers import Audit, audit_negatives
 from ..columns import (
     CAPTION,
     NEGATIVE_CONCEPTS,
@@ -22,6 +22,7 @@ from ..columns import (
     NEGATIVE_SPANS,
     NEGATIVES,
     REJECTIONS,
+    size_category,
     with_negatives,
 )
 from ..data.captions import read_captions
@@ -93,7 +94,9 @@ def make_negatives(
     (folder / "data").mkdir(parents=True, exist_ok=True)
     made.to_parquet(str(folder / "data" / "train.parquet"))
     model.save(folder / "slot_model", load_index(add.concepts))
-    summary = {"source": Path(source).name, "settings": settings, **summarize(made, skipped, with_audit)}
+    is_hub_id = not Path(source).exists()
+    about = {"source": source if is_hub_id else Path(source).name, "source_dataset": source if is_hub_id else None}
+    summary = {**about, "settings": settings, **summarize(made, skipped, with_audit)}
     (folder / "negatives.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     page = build_sample_page({name: made[name][:] for name in SAMPLED}, f"Negatives of {summary['source']}")
     (folder / "sample.html").write_text(page, encoding="utf-8")
@@ -156,6 +159,11 @@ def build_card(summary: dict[str, Any], title: str) -> str:
     # Data files are found by their names. With `configs`, datasets 5.2 takes a local folder for unchanged as long as
     # its name is, and loads the rows of an earlier run.
     data = DatasetCardData(
+        language="en",
+        license="other",  # that of the captions, which only their source can tell
+        license_name="license-of-the-captions",
+        source_datasets=summary["source_dataset"] and [summary["source_dataset"]],
+        size_categories=[size_category(summary["captions"])],
         task_categories=["zero-shot-image-classification"],
         tags=["hard-negatives", "captions", "hf_hardneg"],
     )

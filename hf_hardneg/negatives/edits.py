@@ -1,4 +1,4 @@
-"""Put other words into a caption without a trace: article and capitals agree, all else stays byte for byte. Pure."""
+"""Replace words of a caption: article and capitals are adapted, and all other characters stay. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _ARTICLE = re.compile(r"\b(an?)(\s+)$", re.IGNORECASE)
 
 
 class Replacement(NamedTuple):
-    """Put `new` (lower case) where the characters `start:end` of a caption stand."""
+    """Characters `start:end` of a caption become `new`, given in lower case."""
 
     start: int
     end: int
@@ -19,7 +19,7 @@ class Replacement(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A changed caption: `text` is the caption with its characters `start:end`, which read `old`, now `new`."""
+    """A changed caption `text`: the characters `start:end` of the caption were `old` and became `new`."""
 
     text: str
     start: int
@@ -35,7 +35,10 @@ def _match_case(new: str, old: str) -> str:
 
 
 def _match_article(gap: str, new: str) -> tuple[str, int]:
-    """`gap`, the text before `new`, with an article that fits; how many of its last characters that concerned."""
+    """Adapt the article at the end of `gap`, the text before `new`.
+
+    Also return how many of its characters that spans.
+    """
     # Most gaps end in no article; a look at one character is cheaper than the expression.
     end = len(gap.rstrip())
     if gap[end - 1 : end] not in ("a", "A", "n", "N"):
@@ -46,7 +49,7 @@ def _match_article(gap: str, new: str) -> tuple[str, int]:
     old, space = found.groups()
     article = article_for(new)
     if old[0].isupper():
-        # A lone "A" says nothing of ALL CAPS; the word that follows does.
+        # A lone "A" does not show whether the caption is in capitals. The next word does.
         all_capitals = (len(old) > 1 and old.isupper()) or (len(new) > 1 and new.isupper())
         article = article.upper() if all_capitals else article.capitalize()
     if article == old:
@@ -55,13 +58,13 @@ def _match_article(gap: str, new: str) -> tuple[str, int]:
 
 
 def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) -> Change:
-    """Do all replacements; only their spans and the articles directly before them change.
+    """Make all replacements. Only their spans and the articles directly before them change.
 
     Args:
         caption: Any text.
-        replacements: One or more, as in `Replacement`, in order and not overlapping.
+        replacements: At least one `Replacement`, in order and without overlap.
 
-    Example:
+    Examples:
         >>> replace_words("A red car", [Replacement(2, 5, "orange")])
         Change(text='An orange car', start=0, end=5, old='A red', new='An orange')
 

@@ -1,8 +1,8 @@
-"""The second operator: two words of a caption change places, where that changes what it says. Pure.
+"""The second operator: two words of a caption change places, if that changes the meaning. Pure.
 
-"a red car and a blue bus" becomes "a blue car and a red bus". Never exchanged: the sides of an "and" or "or"
-("a red and blue car", "a dog and a cat"), two of the same thing ("a red car and a blue car"), and the sides of a
-relation that reads the same both ways ("a dog next to a cat").
+"a red car and a blue bus" becomes "a blue car and a red bus". These are never exchanged: the sides of an "and" or "or"
+("a red and blue car", "a dog and a cat"), two colors of equal things ("a red car and a blue car"), and the sides of a
+symmetric relation ("a dog next to a cat").
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from .slots import Analysis, Slot
 
 
 LONGEST_PHRASE = 2  # words between a modifier and its noun
-REACH = 8  # slots between two that are exchanged, at most: keeps the cost of a long text linear
-# Kinds of location.yaml whose sides cannot change places without changing the meaning.
+REACH = 8  # slots that an exchange may span; keeps the cost of a long text linear
+# Kinds of location.yaml whose two sides have different roles.
 ASYMMETRIC = ("relation", "side of")
 SYMMETRIC_WORDS = ("next to", "near", "beside")
 
@@ -40,14 +40,14 @@ def _head(analysis: Analysis, i: int, index: LexiconIndex) -> Slot | None:
 
 
 def find_exchanges(analysis: Analysis, other_captions: Sequence[str], index: LexiconIndex) -> list[Exchange]:
-    """Pairs of slots (by their place in the analysis) whose exchange makes the caption say something else.
+    """Find pairs of slots whose exchange changes the meaning of the caption.
 
     Args:
         analysis: Of one caption.
-        other_captions: Of the same image: what an exchange would bring together must stand in none of them.
+        other_captions: Of the same image. None of them may hold the phrase that an exchange would make.
         index: The vocabulary.
     """
-    found = []
+    exchanges = []
     slots = analysis.slots
     for i, first in enumerate(slots):
         for j in range(i + 1, min(i + 1 + REACH, len(slots))):
@@ -55,7 +55,7 @@ def find_exchanges(analysis: Analysis, other_captions: Sequence[str], index: Lex
             if first.of_class != second.of_class:
                 continue
             opposed = index.classes[first.of_class].opposed
-            if not opposed[first.reading.place, second.reading.place]:
+            if not opposed[first.reading.form, second.reading.form]:
                 continue
             if index.lexicon.concepts[first.reading.entry.concept].modifier:
                 one, other = _head(analysis, i, index), _head(analysis, j, index)
@@ -63,19 +63,22 @@ def find_exchanges(analysis: Analysis, other_captions: Sequence[str], index: Lex
                     continue
             elif j != i + 2 or not _is_asymmetric(slots[i + 1]):
                 continue
-            if not _is_said(analysis.words, first, second, other_captions):
-                found.append(Exchange(i, j))
-    return found
+            if not _is_stated(analysis.words, first, second, other_captions):
+                exchanges.append(Exchange(i, j))
+    return exchanges
 
 
-def _is_said(words: Sequence[str], first: Slot, second: Slot, other_captions: Sequence[str]) -> bool:
-    """Whether another caption has one of the slots' words directly before what follows the other slot."""
-    brought = [
+def _is_stated(words: Sequence[str], first: Slot, second: Slot, other_captions: Sequence[str]) -> bool:
+    """Whether another caption holds a phrase that the exchange would make.
+
+    One slot's words before the other's noun.
+    """
+    phrases = [
         " ".join([*words[one.start : one.end], *words[other.end : other.end + 1]])
         for one, other in ((first, second), (second, first))
     ]
-    said = [f" {' '.join(split_words(caption))} " for caption in other_captions]
-    return any(f" {phrase} " in caption for phrase in brought for caption in said)
+    texts = [f" {' '.join(split_words(caption))} " for caption in other_captions]
+    return any(f" {phrase} " in text for phrase in phrases for text in texts)
 
 
 def _may_be_same(first: Slot, second: Slot, index: LexiconIndex) -> bool:

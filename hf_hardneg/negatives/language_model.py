@@ -5,7 +5,6 @@ probability min(1, P(n) p(c) / (P(c) p(n))) makes the same equation hold for P, 
 what it finds odd about a negative, it finds odd about captions as often.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,7 +16,8 @@ import torch
 from tqdm.auto import tqdm
 
 from ..columns import CAPTION, IMAGE_ID, NEGATIVE_FEATURES, NEGATIVE_RATIOS, NEGATIVES, REJECTIONS
-from ..fingerprint import source_digest
+from ..file_digests import source_digest
+from .chance import uniform
 
 
 UNLIKELY = "the language model tells all drawn negatives from the caption"
@@ -135,7 +135,7 @@ class ThinByLanguageModel:
             odds = [float(scores[negative] - scores[caption]) / self.temperature for negative in negatives]
             keys = [f"{self.seed}/{batch[IMAGE_ID][i]}/{caption}/{negative}" for negative in negatives]
             drawn = np.log(np.maximum(batch[NEGATIVE_RATIOS][i], 1e-30))
-            kept = [k for k in range(len(negatives)) if np.log(_uniform(keys[k])) < odds[k] - drawn[k]]
+            kept = [k for k in range(len(negatives)) if np.log(uniform(keys[k])) < odds[k] - drawn[k]]
             if negatives and not kept:
                 rejections.append(TOO_LONG if np.isnan(odds).any() else UNLIKELY)
             for name in PARALLEL:
@@ -143,9 +143,3 @@ class ThinByLanguageModel:
             result[NEGATIVE_RATIOS][-1] = [float(np.exp(min(odds[k], 80.0))) for k in kept]
             result[REJECTIONS].append(rejections)
         return result
-
-
-def _uniform(key: str) -> float:
-    """Above 0, at most 1, decided by the argument alone."""
-    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return (int.from_bytes(digest, "little") + 1) / 2**64

@@ -1,6 +1,6 @@
-"""Which of a batch's possible negatives are drawn: a rate for each, and one systematic draw per caption. Pure.
+"""Draw negatives: give each candidate a rate, then draw systematically within each caption. Pure.
 
-All is numpy over the whole batch, one class of words at a time: this is what makes a caption cost microseconds.
+Everything is numpy over a whole batch, one class of words at a time. So a caption costs microseconds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,28 +14,56 @@ from .filters import Verdicts, find_rejections
 from .slot_model import SlotModel, SlotTable, balanced_rates
 
 
-# Negatives that the slots of a caption should give for each one that is wanted: many are turned down.
+# Expected negatives of a caption's slots per negative that is wanted. Filters reject many.
 SPARE = 1.3
 BITS = 32
-ONE = 2**BITS  # rates are integers out of this, so that a draw does not depend on the order of sums
+ONE = 2**BITS  # rates are integers, this stands for 1: sums are exact in any order
 REPLACE, EXCHANGE = "replace", "exchange"
 
 
 class Candidates(NamedTuple):
-    """Possible negatives as columns; `other` is the second slot of an exchange or -1, `rate` is out of ONE."""
+    """N possible negatives as columns.
+
+    Attributes:
+        row: (N,) caption of the batch.
+        slot: (N,) slot whose words change.
+        other: (N,) second slot of an exchange, or -1.
+        form: (N,) new form of `slot`.
+        rate: (N,) rate of being drawn, an integer; `ONE` stands for 1.
+        ratio: (N,) p(negative) / p(caption) by the slot model.
+    """
 
     row: np.ndarray
     slot: np.ndarray
     other: np.ndarray
-    place: np.ndarray
+    form: np.ndarray
     rate: np.ndarray
     ratio: np.ndarray
 
 
-class Picks(NamedTuple):
-    """Drawn negatives as parallel lists in the order of their rows.
+class DrawSettings(NamedTuple):
+    """What a user decides about the draw.
 
-    `edits` holds the words (start, end, new) that change, `ratio` is p(negative) / p(caption) under the model.
+    Attributes:
+        concept_weights: (C,) relative frequencies of the concepts.
+        num_negatives: K.
+        temperature: See `balanced_rates`.
+    """
+
+    concept_weights: np.ndarray
+    num_negatives: int
+    temperature: float
+
+
+class Picks(NamedTuple):
+    """Drawn negatives as parallel lists, in the order of their rows.
+
+    Attributes:
+        row: Caption of the batch.
+        edits: For each negative its changes (start, end, new), in words.
+        operator: "replace" or "exchange".
+        concept: Name of the concept.
+        ratio: p(negative) / p(caption) by the slot model.
     """
 
     row: list[int]
@@ -46,25 +74,39 @@ class Picks(NamedTuple):
 
 
 def find_verdicts(slots: SlotTable, risks: Sequence[np.ndarray], index: LexiconIndex) -> dict[int, Verdicts]:
-    """`find_rejections` of the slots of each class; `risks` are the rows' bits (B, W) for each reason."""
+    """Apply `find_rejections` to the slots of each class.
+
+    Args:
+        slots: The slots of a batch of B captions.
+        risks: For each of `filters.REASONS`, (B, W) uint8: bit sets over the forms of all classes.
+        index: The vocabulary.
+    """
     order = np.argsort(slots.of_class, kind="stable")
     classes, starts = np.unique(slots.of_class[order], return_index=True)
     verdicts = {}
-    for c, mine in zip(classes.tolist(), np.split(order, starts)[1:], strict=True):
-        rows = slots.row[mine]
+    for c, members in zip(classes.tolist(), np.split(order, starts)[1:], strict=True):
+        rows = slots.row[members]
         of_class = [of_reason[rows, index.byte_spans[c]] for of_reason in risks]
-        verdicts[c] = find_rejections(index.classes[c], mine, slots.place[mine], of_class)
+        verdicts[c] = find_rejections(index.classes[c], members, slots.form[members], of_class)
     return verdicts
 
 
 def _shares(
-    slots: SlotTable, exchanges: Sequence[Exchange], room: np.ndarray, weights: np.ndarray, wanted: float
+    slots: SlotTable, exchanges: Sequence[Exchange], open_mass: np.ndarray, weights: np.ndarray, wanted: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many negatives each slot and each exchange should give, `wanted` a row, by concept weight and what is open.
+    """Share out the wanted negatives of a caption among its slots and exchanges.
 
-    `room` is the p of all forms that could be put into each slot: where it is small, hardly anything can be drawn.
+    Args:
+        slots: N slots.
+        exchanges: E exchanges.
+        open_mass: (N,) probability of all forms that may be put into each slot.
+        weights: (C,) weight of each class, that of its concept.
+        wanted: Negatives per caption.
+
+    Returns:
+        (N,) and (E,): expected negatives of each slot and exchange, proportional to weight and open mass.
     """
-    of_slots = weights[slots.of_class] * (room + 0.001)
+    of_slots = weights[slots.of_class] * (open_mass + 0.001)
     of_exchanges = np.array([weights[slots.of_class[exchange.first]] for exchange in exchanges])
     rows = np.array([slots.row[exchange.first] for exchange in exchanges], dtype=np.int64)
     total = np.bincount(slots.row, of_slots, minlength=1 + slots.row.max(initial=0))
@@ -79,54 +121,53 @@ def find_candidates(
     verdicts: dict[int, Verdicts],
     model: SlotModel,
     index: LexiconIndex,
-    concept_weights: np.ndarray,
-    num_negatives: int,
-    temperature: float,
+    settings: DrawSettings,
 ) -> Candidates:
-    """Every replacement and exchange that is not known to be true, with the rate at which it is to be drawn.
+    """Find all candidates that are not known to be true, each with its rate of being drawn.
 
     Args:
-        slots: N slots of B rows.
-        exchanges: Slots of the batch that can change places.
+        slots: N slots of B captions.
+        exchanges: Pairs of slots that can change places.
         verdicts: From `find_verdicts`.
         model: Scores the slots.
-        index: The vocabulary of all of these.
-        concept_weights: (C,) relative frequencies of the concepts.
-        num_negatives: K; the rates of a row add up to this at most.
-        temperature: See `balanced_rates`.
+        index: The vocabulary.
+        settings: Concept weights, K and temperature.
+
+    Returns:
+        Replacements, then exchanges. The rates of a caption sum to K at most.
     """
-    found = model.look_up(slots)
-    p = {c: model.probabilities(c, found[of_c.slots], slots.place[of_c.slots]) for c, of_c in verdicts.items()}
-    room = np.zeros(len(slots.row))
-    for c, (mine, is_open, _) in verdicts.items():
-        tied = np.flatnonzero(slots.ties[mine])
+    contexts = model.look_up(slots)
+    p = {c: model.probabilities(c, contexts[of_c.slots], slots.form[of_c.slots]) for c, of_c in verdicts.items()}
+    open_mass = np.zeros(len(slots.row))
+    for c, (members, is_open, _) in verdicts.items():
+        tied = np.flatnonzero(slots.ties[members])
         if len(tied) and len(model.counts.key):
-            which = mine[tied]
-            is_open[tied] &= model.keep_company(c, found[which], slots.place[which], slots.ties[which])
-        room[mine] = (p[c] * is_open).sum(-1)
+            of_ties = members[tied]
+            is_open[tied] &= model.forms_beside_ties(c, contexts[of_ties], slots.form[of_ties], slots.ties[of_ties])
+        open_mass[members] = (p[c] * is_open).sum(-1)
     names = list(index.lexicon.concepts)
-    of_classes = np.array([concept_weights[names.index(of_class.concept)] for of_class in index.classes])
-    share, exchange_share = _shares(slots, exchanges, room, of_classes, SPARE * num_negatives)
+    weights = np.array([settings.concept_weights[names.index(of_class.concept)] for of_class in index.classes])
+    share, exchange_share = _shares(slots, exchanges, open_mass, weights, SPARE * settings.num_negatives)
     parts: list[tuple[np.ndarray, ...]] = []
-    for c, (mine, is_open, _) in verdicts.items():
-        here = slots.place[mine]
-        rate, ratio = balanced_rates(p[c], here, index.classes[c], share[mine], temperature)
-        rate = (rate * model.pass_ratio(c)[here] * is_open * ONE).astype(np.int64)
+    for c, (members, is_open, _) in verdicts.items():
+        present = slots.form[members]
+        rate, ratio = balanced_rates(p[c], present, index.classes[c], share[members], settings.temperature)
+        rate = (rate * model.pass_ratio(c)[present] * is_open * ONE).astype(np.int64)
         drawn = np.flatnonzero(rate > 0)
-        at, place = np.divmod(drawn, rate.shape[1])
-        parts.append((mine[at], place, rate.ravel()[drawn], ratio.ravel()[drawn]))
+        at, form = np.divmod(drawn, rate.shape[1])
+        parts.append((members[at], form, rate.ravel()[drawn], ratio.ravel()[drawn]))
     replaced = sum(len(part[0]) for part in parts)
-    swaps = list(_exchange_candidates(slots, exchanges, verdicts, p, exchange_share, temperature))
+    swaps = list(_exchange_candidates(slots, exchanges, verdicts, p, exchange_share, settings.temperature))
     parts += [tuple(np.array([value]) for value in swap[1:]) for swap in swaps]
     if not parts:
         return Candidates(*np.zeros((6, 0), dtype=np.int64))
-    slot, place, rate, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
+    slot, form, rate, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
     other = np.full(len(slot), -1)
     other[replaced:] = [swap[0] for swap in swaps]
     row = slots.row[slot]
-    # Rows that add up to more than is wanted are cut down to that.
-    factor = np.minimum(1, num_negatives * ONE / np.maximum(np.bincount(row, rate), 1))
-    return Candidates(row, slot, other, place, (rate * factor[row]).astype(np.int64), ratio)
+    # The rates of a caption that sum to more than K are scaled down to K.
+    factor = np.minimum(1, settings.num_negatives * ONE / np.maximum(np.bincount(row, rate), 1))
+    return Candidates(row, slot, other, form, (rate * factor[row]).astype(np.int64), ratio)
 
 
 def _exchange_candidates(
@@ -137,34 +178,39 @@ def _exchange_candidates(
     share: np.ndarray,
     temperature: float,
 ) -> Iterator[tuple[int, int, int, int, float]]:
-    """Yield the second slot, the first, and form, rate and ratio of the first.
+    """Yield (second slot, first slot, new form of the first, rate, ratio) of each exchange.
 
-    The rate is min(1, ratio) share, the ratio p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2)).
+    The ratio is p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2)) to the power 1 / temperature. The rate is
+    min(1, ratio) times the share.
     """
     for exchange, most in zip(exchanges, share.tolist(), strict=True):
         first, second = exchange
         of_class = slots.of_class[first]
         at_first, at_second = (p[of_class][np.searchsorted(verdicts[of_class].slots, slot)] for slot in exchange)
-        here, there = slots.place[first], slots.place[second]
-        now = at_first[here] * at_second[there]
-        odds = float(at_first[there] * at_second[here] / now) ** (1 / temperature) if now > 0 else 0.0
-        rate = int(min(1.0, odds) * min(1.0, most) * ONE)
+        form1, form2 = slots.form[first], slots.form[second]
+        before = at_first[form1] * at_second[form2]
+        ratio = float(at_first[form2] * at_second[form1] / before) ** (1 / temperature) if before > 0 else 0.0
+        rate = int(min(1.0, ratio) * min(1.0, most) * ONE)
         if rate:
-            yield second, first, int(there), rate, odds
+            yield second, first, int(form2), rate, ratio
 
 
-def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Draw candidates with exactly their rates: one step of a row's ladder at `begin`, the next one a whole ONE on.
+def draw_systematically(row: np.ndarray, rate: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Draw candidates by systematic sampling, each with exactly its rate.
+
+    The rates of a caption are laid end to end on a line. Points stand on that line at `start`, `start` + 1, `start` +
+    2 and so on. A candidate is drawn if a point falls into its part (Madow 1949,
+    https://doi.org/10.1214/aoms/1177729988).
 
     Args:
-        row: (N,) sorted.
-        rate: (N,) integers, at most ONE each.
-        begins: (B,) integers from 0 to ONE - 1, one for each row; uniform ones make the rates exact.
+        row: (N,) caption of each candidate, sorted.
+        rate: (N,) integers up to ONE, which stands for 1.
+        starts: (B,) integers from 0 to ONE - 1, one per caption. Uniform starts make the rates exact.
 
     Returns:
-        Which candidates are drawn; of each row the sum of its rates, rounded up or down.
+        Indices of the drawn candidates. Their number in a caption is the sum of its rates, rounded up or down.
 
-    Example:
+    Examples:
         >>> draw_systematically(np.array([0, 0, 0]), np.array([ONE, ONE // 2, ONE // 2]), np.array([ONE // 4]))
         array([0, 1])
     """
@@ -174,24 +220,24 @@ def draw_systematically(row: np.ndarray, rate: np.ndarray, begins: np.ndarray) -
     new = np.append(True, row[1:] != row[:-1])
     firsts = np.flatnonzero(new)
     base = (ends - rate)[firsts][np.cumsum(new) - 1]
-    high = ends - base - begins[row]
+    high = ends - base - starts[row]
     return np.flatnonzero((high + ONE - 1) >> BITS > (high - rate + ONE - 1) >> BITS)
 
 
 def to_picks(candidates: Candidates, chosen: np.ndarray, slots: SlotTable, index: LexiconIndex) -> Picks:
-    """The chosen candidates in words."""
+    """Turn the chosen candidates into words."""
     picked = Candidates(*(column[chosen] for column in candidates))
     first, other = picked.slot, picked.other
     classes = [index.classes[c] for c in slots.of_class[first].tolist()]
-    columns = (slots.start[first], slots.end[first], picked.place)
+    columns = (slots.start[first], slots.end[first], picked.form)
     edits = [
-        [(start, end, of_class.forms[place])]
-        for of_class, start, end, place in zip(classes, *(column.tolist() for column in columns), strict=True)
+        [(start, end, of_class.forms[form])]
+        for of_class, start, end, form in zip(classes, *(column.tolist() for column in columns), strict=True)
     ]
     operators = [REPLACE] * len(edits)
     for i in np.flatnonzero(other >= 0).tolist():
         operators[i] = EXCHANGE
-        old = classes[i].forms[slots.place[first[i]]]
+        old = classes[i].forms[slots.form[first[i]]]
         edits[i].append((int(slots.start[other[i]]), int(slots.end[other[i]]), old))
     concepts = [of_class.concept for of_class in classes]
     return Picks(picked.row.tolist(), edits, operators, concepts, picked.ratio.astype(np.float32).tolist())

@@ -1,4 +1,4 @@
-"""Where captions name a concept: slots that another word of the same class could fill, and all that they mention."""
+"""Find the slots of a caption, words that another word of the same class could replace, and all that it mentions."""
 
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
@@ -8,19 +8,24 @@ from ..lexicon.tagging import NOUN_TAGS, SHOWN, Tags, Window, choose_reading, ma
 from ..lexicon.words import split_words
 
 
-# Within two words after these, another word makes no false caption: "a truck with no bed".
+# Up to two words after these, another word makes no false caption: "a truck with no bed".
 NEGATIONS = frozenset("no not without never nothing isn't aren't doesn't".split())
-# What a word can be tied to: the word before ("coin purse"), the one after ("outside reading"),
-# both after ("jar of honey")
+# A slot can be tied to the word before it ("coin purse"), to the word after it ("outside reading"), or to the two
+# words after it ("jar of honey").
 BEFORE, AFTER, BOTH_AFTER = TIES = (1, 2, 4)
-# After these, a mass noun and a count noun fit the same place.
+# After these words a mass noun and a count noun fit alike.
 DEFINITE = frozenset("the his her its their our your my this that".split())
 
 
 class Slot(NamedTuple):
-    """The words `start:end` of a caption, meant as `reading` says; forms of class `of_class` fit there.
+    """Words of a caption that another form could replace.
 
-    `ties` has a bit for each of `TIES` that holds: then only forms that captions have in this company fit.
+    Attributes:
+        start: Index of the first word.
+        end: Index after the last word.
+        reading: What the words mean.
+        of_class: The class of the forms that fit.
+        ties: Bits of `TIES`. A tied slot takes only forms that captions have beside the same words.
     """
 
     start: int
@@ -31,7 +36,7 @@ class Slot(NamedTuple):
 
 
 class Analysis(NamedTuple):
-    """A caption's words, its slots in order (never overlapping), and its mentions by `LexiconIndex` (some twice)."""
+    """A caption's words, its slots in order without overlap, and the indices of its mentions."""
 
     words: list[str]
     slots: list[Slot]
@@ -39,27 +44,27 @@ class Analysis(NamedTuple):
 
 
 Hit = tuple[int, Phrase, Window | None]
-"""The word at which a phrase starts, the phrase, and what the tagger has to be asked, if anything."""
+"""The index of a phrase's first word, the phrase, and the window for the tagger, if the tagger decides."""
 
 
 def _find_hits(words: Sequence[str], phrases: Phrases, modifiers: Set[str]) -> list[Hit]:
-    """Every phrase of the lexicon in a caption, longest first at each place."""
+    """Find every phrase of the lexicon in a caption; at each word the longest comes first."""
     hits: list[Hit] = []
-    said = -1
+    hidden = -1  # the last word of a phrase that hides the hypernym which it ends with
     edge = [""] * SHOWN
     padded = [*edge, *words, *edge]
     for at in [i for i, word in enumerate(padded) if word in phrases]:
-        by_second = phrases[padded[at]]
-        for phrase in by_second.get(padded[at + 1]) or by_second[""]:
-            parts, size, readings, _, _, ask, says_more = phrase
+        for phrase in phrases[padded[at]].starting_with(padded[at + 1]):
+            parts, size, readings, _, _, ask_tagger, hides_hypernym = phrase
             end = at + size
-            if (size > 2 and tuple(padded[at:end]) != parts) or (at == said and not readings):
+            if (size > 2 and tuple(padded[at:end]) != parts) or (at == hidden and not readings):
                 continue
-            if says_more:
-                said = end - 1
+            if hides_hypernym:
+                hidden = end - 1
             before = padded[at - 1]
-            if ask == "always" or (
-                ask == "neighbors" and (may_be_noun(padded[end]) or (before not in modifiers and may_be_noun(before)))
+            if ask_tagger == "always" or (
+                ask_tagger == "neighbors"
+                and (may_be_noun(padded[end]) or (before not in modifiers and may_be_noun(before)))
             ):
                 hits.append((at - SHOWN, phrase, tuple(padded[at - SHOWN : end + SHOWN])))
             else:
@@ -70,7 +75,7 @@ def _find_hits(words: Sequence[str], phrases: Phrases, modifiers: Set[str]) -> l
 def _choose_slots(
     words: Sequence[str], hits: Iterable[Hit], tags: dict[Window, Tags], index: LexiconIndex
 ) -> list[Slot]:
-    """The longest phrases that are meant so; idioms are stepped over."""
+    """Choose the longest phrases whose meaning fits, without overlap; an idiom gives no slot."""
     slots: list[Slot] = []
     free = 0
     for start, phrase, window in hits:
@@ -98,9 +103,16 @@ def _choose_slots(
 
 
 def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
-    """Find the slots and mentions of captions; the tagger sees only what their words leave open, all in one pass.
+    """Find the slots and mentions of captions. The tagger runs once for all windows that need it.
 
-    Example:
+    Args:
+        captions: B captions.
+        index: The vocabulary.
+
+    Returns:
+        B analyses, in order.
+
+    Examples:
         >>> from hf_hardneg.lexicon.index import load_index
         >>> [found] = analyze(["An orange cat eats an orange."], load_index())
         >>> [(slot.reading.entry.concept, slot.reading.entry.name) for slot in found.slots]
@@ -120,6 +132,6 @@ def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
 
 
 def find_mentions(text: str, index: LexiconIndex) -> list[int]:
-    """The mentions of `LexiconIndex` in any text, in whatever sense: the tagger is not asked."""
+    """The mentions of a text, in any meaning: the tagger does not run."""
     hits = _find_hits(split_words(text), index.phrases, index.modifiers)
     return [mention for _, phrase, _ in hits for mention in phrase.mentions]

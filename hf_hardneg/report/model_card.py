@@ -1,6 +1,5 @@
 """Write the model card (README.md) of a checkpoint, with metadata that the Hub reads. Template: model_card.md."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,6 @@ from .table import format_table
 TEMPLATE = Path(__file__).parent / "templates" / "model_card.md"
 PROJECT_URL = "https://github.com/org/hf-hardneg"
 DOCUMENTATION_URL = "https://org.github.io/hf-hardneg/"
-NOT_ON_HUB = "unknown"
-"""The model index's dataset type of data that has no id on the Hub, such as rendered scenes or a local folder."""
-
-
-def find_hub_id(name: str | None) -> str | None:
-    """The name, if it has the form of a Hub id and is no local path, else None.
-
-    Examples:
-        >>> find_hub_id("phiyodr/InpaintCOCO"), find_hub_id("scenes")
-        ('phiyodr/InpaintCOCO', None)
-    """
-    return name if name and re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not Path(name).exists() else None
 
 
 def build_model_card(results: Mapping[str, Results], model_name: str, dataset: str, facts: Mapping[str, Any]) -> str:
@@ -34,16 +21,19 @@ def build_model_card(results: Mapping[str, Results], model_name: str, dataset: s
     Args:
         results: Results by model, in percent. Those of `model_name` become the model index.
         model_name: The model that the card is about.
-        dataset: The data of the results by concept: a Hub id, a folder, or "scenes". Retrieval is measured on held-out
+        dataset: The name of the data that the results by concept are measured on. Retrieval is measured on held-out
             rows of the training data, `facts["data"]`.
         facts: What the template names: title, base, rows, num_negatives, concepts, version, location, has_control,
             steps, batch_size, learning_rate, weight_decay, seed, data, skipped, negatives, rejections, limits, audit
             (None without one), lora_towers, temperature, language_model, minutes, hardware. For the metadata: license,
-            base_model and dataset_id, each None if it is not known.
+            base_model, dataset_id and pairs_id (the Hub ids of the training data and of the pairs), each None if it is
+            not known.
 
     Returns:
-        Markdown with a YAML header.
+        Markdown with a YAML header. The model index in the header has the scores on data that is on the Hub. Scores on
+        other data, such as rendered scenes, are only in the card's table.
     """
+    evaluations = _model_index(results[model_name], dataset, facts)
     data = ModelCardData(
         language="en",
         license=facts["license"],
@@ -52,8 +42,8 @@ def build_model_card(results: Mapping[str, Results], model_name: str, dataset: s
         library_name="transformers",
         pipeline_tag="zero-shot-image-classification",
         tags=["clip", "hard-negatives", "hf_hardneg"],
-        model_name=facts["title"],
-        eval_results=_model_index(results[model_name], dataset, facts["data"]),
+        model_name=facts["title"] if evaluations else None,
+        eval_results=evaluations or None,
     )
     card = ModelCard.from_template(
         data,
@@ -67,28 +57,23 @@ def build_model_card(results: Mapping[str, Results], model_name: str, dataset: s
     return str(card)
 
 
-def _model_index(results: Results, pairs: str, rows: str) -> list[EvalResult]:
-    """The entries of the model index. The Hub links a dataset whose type is its id.
-
-    Args:
-        results: By concept, and "retrieval".
-        pairs: The data of the results by concept.
-        rows: The data of retrieval.
-    """
+def _model_index(results: Results, dataset: str, facts: Mapping[str, Any]) -> list[EvalResult]:
+    """The entries of the model index, for scores on data with a Hub id. The Hub links each entry to its dataset."""
     entries = []
     for key, scores in results.items():
         is_retrieval = key == "retrieval"
-        dataset = rows if is_retrieval else pairs
+        hub_id = facts["dataset_id"] if is_retrieval else facts["pairs_id"]
         entries += [
             EvalResult(
                 task_type="image-text-retrieval" if is_retrieval else "zero-shot-image-classification",
-                dataset_type=find_hub_id(dataset) or NOT_ON_HUB,
-                dataset_name=f"{dataset} ({key})",
+                dataset_type=hub_id,
+                dataset_name=f"{facts['data'] if is_retrieval else dataset} ({key})",
                 dataset_config=key,  # huggingface_hub groups the metrics by it
                 metric_type=name,
                 metric_value=round(score["value"], 2),
             )
             for name, score in scores.items()
+            if hub_id
         ]
     return entries
 

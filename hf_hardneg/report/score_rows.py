@@ -15,7 +15,7 @@ MAIN_SCORES = (
     ("top1",),
     ("image_to_text_R@1", "text_to_image_R@1"),
 )
-"""The first of these that a task has stands for the task. `evaluation.weight_interpolation.main_score` takes the same."""
+"""The first of these that a task has stands for it. `evaluation.weight_interpolation.main_score` takes the same."""
 MAX_DETAIL_GROUPS = 12  # of a task with more groups, the scores beside the main one are shown for their means only
 
 

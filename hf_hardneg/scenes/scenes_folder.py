@@ -5,6 +5,7 @@ from pathlib import Path
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from .. import __version__
+from ..columns import size_category
 from .world import KINDS, scene_pairs, scene_rows
 
 
@@ -35,6 +36,8 @@ def write_scenes(folder: str | Path, rows: int = 12000, pairs_per_concept: int =
     data = DatasetCardData(
         license="apache-2.0",
         language="en",
+        source_datasets=["original"],
+        size_categories=[size_category(rows + 4 * pairs_per_concept)],
         task_categories=["zero-shot-image-classification"],
         tags=["hard-negatives", "synthetic", "hf_hardneg"],
         configs=[

@@ -18,7 +18,7 @@ from datasets import Dataset
 from PIL import Image, ImageDraw, ImageFont
 
 from ..columns import PAIR_FEATURES, ROW_FEATURES
-from ..fingerprint import source_digest
+from ..file_digests import source_digest
 from ..lexicon.articles import article_for
 from ..lexicon.concepts import CONCEPTS
 

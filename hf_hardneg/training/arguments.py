@@ -1,88 +1,301 @@
-"""The training arguments of `HardNegCLIPTrainer`."""
+"""The arguments of a training run: the model, the data, and how to train."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from transformers import TrainingArguments
 
+from ..lexicon.concepts import CONCEPTS
 
-LAYOUTS = ("auto", "tree", "padded")
+
+TEXT_LAYOUTS = ("auto", "tree", "padded")
 LOSSES = ("auto", "softmax", "sigmoid")
 
 
-@dataclass(repr=False)  # TrainingArguments' own shows no token
-class HardNegCLIPTrainingArguments(TrainingArguments):
-    """`transformers.TrainingArguments` and what hard negatives need; `label_smoothing_factor` is heeded, too."""
+@dataclass
+class ModelArguments:
+    """Which model to train, which parts of it, and whether to train a control too.
 
+    Raises:
+        ValueError: If nothing is left to train, or a tower is both frozen and trained by LoRA.
+    """
+
+    model_name_or_path: str | None = field(
+        default=None,
+        metadata={
+            "help": "The model to start from: a Hub id or a folder of a CLIP, MetaCLIP 2 or SigLIP model. Without it, "
+            "the small start model of this package."
+        },
+    )
+    control: bool = field(
+        default=False,
+        metadata={
+            "help": "Train a second model without negatives, from the same start, on the same rows, for as many "
+            "steps. Only the difference to it shows what the negatives did."
+        },
+    )
+    text_only: bool = field(
+        default=False,
+        metadata={"help": "Train only the text tower. Each image is encoded once, before the training."},
+    )
+    frozen_towers: list[str] = field(
+        default_factory=list, metadata={"help": "Towers that keep their weights: vision, text."}
+    )
+    lora_towers: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Towers to train with LoRA: vision, text or both. All other weights stay as they are."},
+    )
+    lora_rank: int = field(default=16, metadata={"help": "The rank of the LoRA matrices."})
+    lora_alpha: int = field(default=32, metadata={"help": "LoRA multiplies its update by lora_alpha / lora_rank."})
+    lora_dropout: float = field(default=0.0, metadata={"help": "Dropout on the input of the LoRA matrices, 0 to 1."})
+
+    def __post_init__(self) -> None:
+        """Freeze the vision tower for text-only training, and check that something is left to train."""
+        frozen = sorted({*self.frozen_towers, *(["vision"] if self.text_only else [])})
+        both = set(frozen) & set(self.lora_towers)
+        if both:
+            raise ValueError(f"{', '.join(sorted(both))}: a tower cannot be frozen and trained by LoRA (lora_towers).")
+        if len(frozen) == 2:
+            raise ValueError("With text_only or frozen_towers both towers are frozen: nothing is left to train.")
+        self.frozen_towers = frozen
+
+
+@dataclass
+class DataArguments:
+    """Where the rows come from, how negatives are made, and what the model is evaluated on.
+
+    Raises:
+        ValueError: If `scene_mention_rates` does not hold three numbers.
+    """
+
+    dataset: str = field(
+        default="scenes",
+        metadata={
+            "help": "The training data: a Hub id, a folder in COCO's format, a folder of Parquet files or images, or "
+            "'scenes' for rendered scenes that need no download."
+        },
+    )
+    dataset_split: str | None = field(
+        default=None,
+        metadata={
+            "help": "The split to train on, such as train2017. Default: the only split of a COCO folder, else 'train'."
+        },
+    )
+    image_column: str = field(
+        default="image",
+        metadata={"help": "The column of images, for a Hub id or a folder of Parquet files or images."},
+    )
+    caption_column: str = field(
+        default="caption", metadata={"help": "The column of captions: one caption, or a list of captions, per row."}
+    )
+    num_rows: int | None = field(
+        default=None, metadata={"help": "How many captions to train on. Default: all; 12000 scenes."}
+    )
+    scene_mention_rates: list[float] = field(
+        default_factory=lambda: [0.35, 0.25, 0.5],
+        metadata={
+            "help": "Scenes only: the share of captions that mention a color, a size and a location, three numbers "
+            "from 0 to 1."
+        },
+    )
+    concepts: list[str] = field(
+        default_factory=lambda: list(CONCEPTS),
+        metadata={
+            "help": "Which kinds of words to replace: names of shipped concepts, or paths of your own YAML or JSON "
+            "files."
+        },
+    )
+    temperature: float = field(
+        default=1.35,
+        metadata={
+            "help": "How freely negatives are drawn. A higher value gives more captions a negative, and a reader who "
+            "does not see the image can tell more of them."
+        },
+    )
+    language_model: str | None = field(
+        default=None,
+        metadata={
+            "help": "Hub id or folder of a causal language model. It drops some of the negatives that it finds less "
+            "likely than their caption."
+        },
+    )
+    concept_weights: list[float] = field(
+        default_factory=list,
+        metadata={
+            "help": "How often each concept is chosen in captions that name several: one number per concept, 0 or "
+            "more. Default: all alike."
+        },
+    )
+    keep_captions_without_negatives: bool = field(
+        default=True,
+        metadata={"help": "Also train on captions that have no hard negative, against the other captions of a batch."},
+    )
+    pairs: str | None = field(
+        default=None,
+        metadata={
+            "help": "Inpainted pairs to evaluate on: a Hub id or a folder with the columns of phiyodr/InpaintCOCO and "
+            "a split 'test'."
+        },
+    )
+    challenge_sets: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "More test sets of inpainted pairs, Hub ids or folders with a split 'test'. Their COCO photos "
+            "(coco_details.id) are not trained on. The photos of `pairs` never are."
+        },
+    )
+    allow_challenge_images: bool = field(
+        default=False,
+        metadata={
+            "help": "Also train on photos of challenge sets and of COCO's val2017. Without this flag, the split "
+            "val2017 is refused, and photos whose coco_url names it are left out."
+        },
+    )
+    pairs_per_concept: int = field(
+        default=300, metadata={"help": "Scenes only: how many inpainted pairs of each concept to evaluate on."}
+    )
+    held_out_images: int = field(
+        default=1000,
+        metadata={"help": "How many images to keep for the evaluation of retrieval, at most a tenth of real data."},
+    )
+    held_out_scenes: str = field(
+        default="test",
+        metadata={"help": "Scenes only: seed of the held-out scenes. Choose settings on another seed, such as 'dev'."},
+    )
+    num_proc: int | None = field(
+        default=None, metadata={"help": "How many processes prepare the data. Default: one per CPU core."}
+    )
+
+    def __post_init__(self) -> None:
+        """Check the length of `scene_mention_rates`."""
+        if len(self.scene_mention_rates) != 3:
+            raise ValueError(f"scene_mention_rates {self.scene_mention_rates} must be 3: color, size, location.")
+
+
+@dataclass(repr=False)  # TrainingArguments' own repr hides the token
+class HardNegCLIPTrainingArguments(TrainingArguments):
+    """`transformers.TrainingArguments` plus what hard negatives need.
+
+    `label_smoothing_factor` applies to the softmax losses.
+
+    Raises:
+        ValueError: If a value is out of its range; the message names the value and the range.
+
+    Examples:
+        >>> args = HardNegCLIPTrainingArguments(output_dir="out", num_negatives=2, report_to="none")
+        >>> args.num_negatives, args.own_negatives_weight
+        (2, 1.0)
+        >>> HardNegCLIPTrainingArguments(output_dir="out", num_negatives=-1)
+        Traceback (most recent call last):
+            ...
+        ValueError: num_negatives is -1; it must be 0 or more.
+    """
+
+    output_dir: str | None = field(
+        default=None, metadata={"help": "The folder for the model, the results and the model card."}
+    )
+    push_to_hub: bool = field(
+        default=False,
+        metadata={
+            "help": "Publish the output folder on the Hub when the run has ended, in one commit. Checkpoints go to a "
+            "branch of their own."
+        },
+    )
+    hub_model_id: str | None = field(
+        default=None,
+        metadata={"help": "With push_to_hub: the repository, OWNER/NAME. Default: the name of the output folder."},
+    )
     num_negatives: int = field(
-        default=3, metadata={"help": "K, hard-negative captions per image; the paper tries 1 to 3, 0 is plain CLIP."}
+        default=3,
+        metadata={"help": "K, the most hard-negative captions per image. The paper tries 1 to 3; 0 is plain CLIP."},
     )
     loss: str = field(
         default="auto",
-        metadata={"help": "softmax (CLIP), sigmoid (SigLIP), or auto: sigmoid where the model has a logit_bias."},
+        metadata={
+            "help": "softmax (CLIP), sigmoid (SigLIP) or auto. auto takes sigmoid if the model has a logit_bias."
+        },
     )
     batch_negatives: bool = field(
         default=True,
-        metadata={"help": "Hard negatives of the whole batch join each image's softmax over captions (NegCLIP)."},
+        metadata={"help": "Each image also competes against the hard negatives of all images in the batch (NegCLIP)."},
     )
     own_negatives_weight: float = field(
         default=1.0,
-        metadata={"help": "Weight of a further loss term: each caption against its own hard negatives only (TSVLC)."},
+        metadata={"help": "Weight of a second loss: each caption against its own hard negatives only (TSVLC)."},
     )
     margin_weight: float = field(
-        default=0.0, metadata={"help": "Weight of a further term: own negatives closer than `margin` cost their lack."}
+        default=0.0,
+        metadata={"help": "Weight of a hinge loss: each caption should beat its own negatives by `margin`."},
     )
-    margin: float = field(default=0.2, metadata={"help": "Cosine by which a caption should beat its own negatives."})
+    margin: float = field(
+        default=0.2, metadata={"help": "The margin of the hinge loss, a difference of cosines, above 0 and up to 2."}
+    )
     focal_gamma: float = field(
-        default=0.0, metadata={"help": "Above 0, choices that are right already weigh less (focal loss)."}
+        default=0.0, metadata={"help": "Above 0, rows that are already right weigh less (focal loss)."}
     )
     distillation_weight: float = field(
         default=0.0,
-        metadata={"help": "Weight of staying near the start model's choices within the batch, against forgetting."},
+        metadata={
+            "help": "Weight of a loss against forgetting. It keeps the scores within a batch near those of the start "
+            "model."
+        },
     )
     text_layout: str = field(
         default="auto",
-        metadata={"help": "tree: encode what texts share once; padded: one text a row; auto: tree where it is exact."},
+        metadata={
+            "help": "tree: encode shared beginnings of texts once. padded: one text per row. auto: tree if it gives "
+            "the same embeddings."
+        },
     )
     grad_cache_rows: int | None = field(
         default=None,
         metadata={
-            "help": "Encode the batch in chunks of so many rows (GradCache): any contrastive batch in the memory of a "
-            "chunk, exact, for one more forward pass."
+            "help": "Encode the batch in chunks of this many rows (GradCache). The gradient is that of the whole "
+            "batch, the memory that of a chunk. It costs one more forward pass."
         },
     )
     benchmarks: list[str] = field(
         default_factory=list,
         metadata={
-            "help": "Benchmarks to run at each evaluation, NAME or NAME=FOLDER as for `hf-hardneg evaluate`; their "
-            "scores can be metric_for_best_model, such as eval_sugarcrepe_image_to_text_macro."
+            "help": "Benchmarks to run at each evaluation, NAME or NAME=FOLDER as in `hf-hardneg evaluate`. Their "
+            "scores can choose the best model, such as eval_sugarcrepe_image_to_text_macro."
         },
     )
     hub_tag: str | None = field(
-        default=None, metadata={"help": "With push_to_hub: a tag for the release, such as v1, on its commit."}
+        default=None, metadata={"help": "With push_to_hub: a tag for the published commit, such as v1."}
     )
-    # The collator needs the image and text columns, which Trainer would take for unused.
-    remove_unused_columns: bool = field(default=False, metadata={"help": "Must stay false: the collator reads rows."})
+    # Trainer would remove the image and text columns, because no `forward` names them.
+    remove_unused_columns: bool = field(
+        default=False, metadata={"help": "Must stay false, because the collator reads the image and text columns."}
+    )
 
     def __post_init__(self) -> None:
-        """Check the own fields; raises ValueError with what was got and what is possible."""
+        """Check the ranges of the arguments that this class adds."""
         super().__post_init__()
         for name in ("num_negatives", "own_negatives_weight", "margin_weight", "focal_gamma", "distillation_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more.")
-        for name, choices in (("text_layout", LAYOUTS), ("loss", LOSSES)):
+        for name, choices in (("text_layout", TEXT_LAYOUTS), ("loss", LOSSES)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(choices)}.")
         if not 0 < self.margin <= 2:
             raise ValueError(f"margin is {self.margin}; cosines differ by 2 at most, so it must be in (0, 2].")
         if self.grad_cache_rows is not None and self.grad_cache_rows < 1:
             raise ValueError(f"grad_cache_rows is {self.grad_cache_rows}; it must be 1 or more.")
-        uses = self.batch_negatives or self.own_negatives_weight or self.margin_weight
-        if self.num_negatives and not uses:
+        uses_negatives = self.batch_negatives or self.own_negatives_weight or self.margin_weight
+        if self.num_negatives and not uses_negatives:
             raise ValueError("No loss uses the negatives: set batch_negatives, own_negatives_weight, or K to 0.")
         if self.remove_unused_columns:
             raise ValueError("remove_unused_columns must be false: the collator reads the image and text columns.")
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the token: Trainer pickles its arguments into every checkpoint, and uploads them."""
+        """Leave out the token, because Trainer pickles its arguments into every checkpoint and uploads them."""
         return {**self.__dict__, "hub_token": None}
+
+
+class Arguments(NamedTuple):
+    """All arguments of a run."""
+
+    model: ModelArguments
+    data: DataArguments
+    training: HardNegCLIPTrainingArguments

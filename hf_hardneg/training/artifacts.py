@@ -1,33 +1,29 @@
-"""What a run leaves beside the model: metrics.json, recipe.yaml, the figure and the card."""
+"""What a run saves beside the model: metrics.json, recipe.yaml, training_args.json, the figure and the model card."""
 
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import yaml
 from datasets import Dataset
 
-from ..audit.readers import audit_negatives
+from ..audit.text_only_readers import audit_negatives
 from ..columns import CAPTION, NEGATIVES
 from ..evaluation.results import Results
-from ..report.model_card import build_model_card, find_hub_id
+from ..report.model_card import build_model_card
 from ..report.table import draw_figure, format_table
-from .recipe import Arguments
-
-
-if TYPE_CHECKING:
-    from transformers import Trainer
-
-    from .prepare import TrainingData
 from ..versions import package_versions
+from .arguments import Arguments, HardNegCLIPTrainingArguments
+from .prepare import TrainingData
 
 
-AUDITED = 2000  # captions; a second or two
+AUDITED_CAPTIONS = 2000  # takes a second or two
 LIMITS_OF_SCENES = (
     "A miniature for trying things out: trained and judged on rendered scenes of 48 x 48 pixels, whose captions know "
     "a few hundred words. It says nothing about photos."
@@ -38,67 +34,137 @@ LIMITS_OF_PHOTOS = (
 )
 
 
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{key} {count}" for key, count in sorted(counts.items())) or "none"
+@dataclass(frozen=True)
+class RunRecord:
+    """A finished run.
+
+    Attributes:
+        arguments: As the user gave them.
+        data: What was trained and evaluated on.
+        results: Scores of the start model, of the control if there is one, and last of the trained model.
+        seconds: Training time by model; the start model has none.
+        steps: Optimizer steps of one training.
+    """
+
+    arguments: Arguments
+    data: TrainingData
+    results: Mapping[str, Results]
+    seconds: Mapping[str, float]
+    steps: int
+
+    @property
+    def trained(self) -> str:
+        """The name of the trained model among the results."""
+        return list(self.results)[-1]
 
 
-def collect_metrics(
-    arguments: Arguments,
-    data: "TrainingData",
-    results: Mapping[str, Results],
-    seconds: Mapping[str, float],
-    steps: int,
-) -> dict[str, Any]:
-    """The content of metrics.json: results by model, counts, versions, seed, data fingerprint, training seconds."""
-    model_args, data_args, args = arguments
+def collect_metrics(record: RunRecord) -> dict[str, Any]:
+    """Collect the content of metrics.json: results by model, counts, versions, seed, data fingerprint and times."""
+    args = record.arguments.training
     return {
-        "results": dict(results),
-        "table": format_table(results),
-        "data": {
-            **asdict(data_args),
-            "rows": len(data.rows),
-            "fingerprint": data.rows._fingerprint,
-            "held_out": len(data.held_out),
-            "skipped": dict(data.skipped),
-            "negatives": dict(data.negatives),
-            "rejections": dict(data.rejections),
-            "audit": _audit(data.rows),
-        },
-        "model": asdict(model_args),
+        "results": dict(record.results),
+        "table": format_table(record.results),
+        "data": _data_metrics(record),
+        "model": asdict(record.arguments.model),
         "training": {
             "seed": args.seed,
-            "steps": steps,
+            "steps": record.steps,
             "batch_size": args.train_batch_size * args.world_size,
             "num_negatives": args.num_negatives,
-            "seconds": {name: round(value, 1) for name, value in seconds.items()},
+            "seconds": {name: round(value, 1) for name, value in record.seconds.items()},
             "hardware": _hardware(args),
         },
         "versions": package_versions(),
     }
 
 
+def _data_metrics(record: RunRecord) -> dict[str, Any]:
+    data = record.data
+    return {
+        **asdict(record.arguments.data),
+        "rows": len(data.rows),
+        "fingerprint": data.rows._fingerprint,
+        "held_out": len(data.held_out),
+        "skipped": dict(data.skipped),
+        "negatives": dict(data.negatives),
+        "rejections": dict(data.rejections),
+        "audit": _audit(data.rows),
+    }
+
+
 def _audit(rows: Dataset) -> dict[str, float] | None:
-    """What reading alone tells of the first captions' negatives, or None where there are too few to know."""
+    """Measure how many negatives of the first captions a text-only reader can tell; None if they are too few."""
     if NEGATIVES not in rows.column_names:
         return None
-    rows = rows.select_columns([CAPTION, NEGATIVES]).select(range(min(AUDITED, len(rows))))
+    rows = rows.select_columns([CAPTION, NEGATIVES]).select(range(min(AUDITED_CAPTIONS, len(rows))))
     try:
-        found = audit_negatives(rows[CAPTION][:], rows[NEGATIVES][:])
+        audit = audit_negatives(rows[CAPTION][:], rows[NEGATIVES][:])
     except ValueError:
         return None
     names = ("captions", "pairs", "coverage", "learned", "learned_low", "learned_high", "rules", "length")
-    return {name: getattr(found, name) for name in names}
+    return {name: getattr(audit, name) for name in names}
 
 
-def _hardware(args: Any) -> str:
+def _hardware(args: HardNegCLIPTrainingArguments) -> str:
     if args.device.type == "cuda":
         return f"{args.world_size} x {torch.cuda.get_device_name(args.device)}"
     device = "" if args.device.type == "cpu" else f", {args.device.type}"
     return f"{platform.machine()}, {os.cpu_count()} cores{device}, {args.world_size} process(es)"
 
 
-def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    model_args, data_args, args = arguments
+def save_artifacts(record: RunRecord, metrics: Mapping[str, Any]) -> None:
+    """Write the files of a run into its output folder; call it in the first process only.
+
+    Args:
+        record: The run.
+        metrics: From `collect_metrics`.
+    """
+    model_args, data_args, args = record.arguments
+    folder = Path(str(args.output_dir))
+    _remove_leftovers(folder, has_lora=bool(model_args.lora_towers))
+    _write_json(folder / "metrics.json", metrics)
+    recipe = {**asdict(model_args), **asdict(data_args), **_changed_arguments(args)}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    _write_json(folder / "training_args.json", _shareable_arguments(args), sort_keys=True)
+    title = f"{folder.name}: {data_args.dataset}, {record.steps} steps"
+    draw_figure(record.results, folder / "results.png", title)
+    evaluated_on = data_args.pairs or data_args.dataset
+    card = build_model_card(record.results, record.trained, evaluated_on, _card_facts(record, metrics))
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _remove_leftovers(folder: Path, has_lora: bool) -> None:
+    """Remove what Trainer left in the folder and must not be published."""
+    for name in ("", "control"):
+        # A pickle. recipe.yaml holds the same as text, and this package publishes weights as safetensors only.
+        (folder / name / "training_args.bin").unlink(missing_ok=True)
+    if has_lora:
+        # When it pushes checkpoints, Trainer leaves an unfinished adapter. It would be loaded before the weights.
+        for name in ("adapter_config.json", "adapter_model.safetensors"):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _write_json(file: Path, content: Mapping[str, Any], sort_keys: bool = False) -> None:
+    file.write_text(json.dumps(content, indent=1, sort_keys=sort_keys) + "\n", encoding="utf-8")
+
+
+def _shareable_arguments(args: HardNegCLIPTrainingArguments) -> dict[str, Any]:
+    """Training arguments without secrets, without what differs by process, and without where somebody pushed."""
+    hidden = {"local_rank", "logging_dir", "push_to_hub"}
+    values = json.loads(args.to_json_string())
+    return {key: value for key, value in values.items() if key not in hidden and not key.startswith("hub_")}
+
+
+def _changed_arguments(args: HardNegCLIPTrainingArguments) -> dict[str, Any]:
+    """Training arguments that differ from their defaults."""
+    defaults = _shareable_arguments(type(args)(output_dir=args.output_dir))
+    changed = {key: value for key, value in _shareable_arguments(args).items() if value != defaults.get(key)}
+    return {"output_dir": args.output_dir, **changed, "num_negatives": args.num_negatives}
+
+
+def _card_facts(record: RunRecord, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template of the model card needs beside the results."""
+    model_args, data_args, args = record.arguments
     data = metrics["data"]
     return {
         "title": Path(str(args.hub_model_id or args.output_dir)).name,
@@ -108,8 +174,8 @@ def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, A
         "num_negatives": args.num_negatives,
         "concepts": ", ".join(data_args.concepts),
         "version": metrics["versions"]["hf-hardneg"],
-        "has_control": len(metrics["results"]) > 2,
-        "steps": metrics["training"]["steps"],
+        "has_control": len(record.results) > 2,
+        "steps": record.steps,
         "batch_size": metrics["training"]["batch_size"],
         "learning_rate": args.learning_rate,
         "weight_decay": args.weight_decay,
@@ -123,57 +189,20 @@ def _card_facts(arguments: Arguments, metrics: Mapping[str, Any]) -> dict[str, A
         "lora_towers": " and ".join(model_args.lora_towers),
         "temperature": data_args.temperature,
         "language_model": data_args.language_model,
-        "minutes": f"{metrics['training']['seconds'].get(list(metrics['results'])[-1], 0) / 60:.1f}",
+        "minutes": f"{record.seconds.get(record.trained, 0) / 60:.1f}",
         "hardware": metrics["training"]["hardware"],
-        # The start model and the scenes are this package's own; what others made has their license.
+        # The start model and the scenes belong to this package. Other models keep their own license.
         "license": None if model_args.model_name_or_path else "apache-2.0",
-        "base_model": find_hub_id(model_args.model_name_or_path),
-        "dataset_id": None if data_args.dataset == "scenes" else find_hub_id(data_args.dataset),
+        "base_model": _hub_id(model_args.model_name_or_path),
+        "dataset_id": None if data_args.dataset == "scenes" else _hub_id(data_args.dataset),
+        "pairs_id": _hub_id(data_args.pairs),
     }
 
 
-def save_outputs(
-    trainer: "Trainer",
-    arguments: Arguments,
-    data: "TrainingData",
-    results: Mapping[str, Results],
-    seconds: Mapping[str, float],
-) -> dict[str, Any]:
-    """Write metrics.json, recipe.yaml, training_args.json, results.png and README.md; return the metrics."""
-    metrics = collect_metrics(arguments, data, results, seconds, trainer.state.global_step)
-    if not trainer.is_world_process_zero():
-        return metrics
-    model_args, data_args, args = arguments
-    folder = Path(str(args.output_dir))
-    for name in ("", "control"):
-        # Trainer pickles its arguments; recipe.yaml says the same as text, and only safetensors leave this house.
-        (folder / name / "training_args.bin").unlink(missing_ok=True)
-    if model_args.lora_towers:
-        # Trainer's pushes of checkpoints leave the unfinished adapter here, which would be loaded before the weights.
-        for name in ("adapter_config.json", "adapter_model.safetensors"):
-            (folder / name).unlink(missing_ok=True)
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    recipe = {**asdict(model_args), **asdict(data_args), **_changed_arguments(args)}
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-    settings = json.dumps(_arguments(args), indent=1, sort_keys=True)
-    (folder / "training_args.json").write_text(settings + "\n", encoding="utf-8")
-    title = f"{folder.name}: {data_args.dataset}, {metrics['training']['steps']} steps"
-    draw_figure(results, folder / "results.png", title)
-    judged_on = data_args.pairs or data_args.dataset
-    card = build_model_card(results, list(results)[-1], judged_on, _card_facts(arguments, metrics))
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    return metrics
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{key} {count}" for key, count in sorted(counts.items())) or "none"
 
 
-def _arguments(args: Any) -> dict[str, Any]:
-    """Training arguments without secrets, per-process state, and where somebody pushed."""
-    hidden = {"local_rank", "logging_dir", "push_to_hub"}
-    values = json.loads(args.to_json_string())
-    return {key: value for key, value in values.items() if key not in hidden and not key.startswith("hub_")}
-
-
-def _changed_arguments(args: Any) -> dict[str, Any]:
-    """Those that differ from their defaults."""
-    defaults = _arguments(type(args)(output_dir=args.output_dir))
-    changed = {key: value for key, value in _arguments(args).items() if value != defaults.get(key)}
-    return {"output_dir": args.output_dir, **changed, "num_negatives": args.num_negatives}
+def _hub_id(name: str | None) -> str | None:
+    """The name, if it can be an id on the Hub and is no local path."""
+    return name if name and re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not Path(name).exists() else None

@@ -1,4 +1,4 @@
-"""Rows to tensors: images, captions and their negatives as one batch."""
+"""The collator: from rows to one batch of images, captions and negatives."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,27 +12,55 @@ from ..lexicon.concepts import CONCEPTS
 from ..model.dual_encoder import TextFormat
 
 
-NO_NEGATIVE = -100  # also what Trainer pads labels with
+NO_NEGATIVE = -100  # Trainer pads labels with the same number.
 
 
 @dataclass
 class HardNegCollator:
     """Make the batch that `HardNegCLIPTrainer` takes.
 
-    Three rows with 2, 0 and 1 negatives and `num_negatives=2` give
+    A batch of B rows has N negatives that exist, at most B * K. It holds
 
-        pixel_values       (3, 3, H, W), or what else the image processor makes
-        input_ids          (6, L): captions 0, 1, 2, then the negatives 0.0, 0.1 and 2.0; or their `TextTree`
-        negative_concepts  [[c, c], [-100, -100], [c, -100]], the concept's place in `concepts`, -100 for none
-        image_id           (3,)
+    - `pixel_values` (B, 3, H, W), or what else the image processor makes. Rows with the column `image_embeds` give
+      `image_embeds` (B, D) instead;
+    - `input_ids` (B + N, L): all captions, then the negatives of row 0, of row 1, and so on. If `text_format.tree` is
+      true, the tensors of a `TextTree` of these texts instead;
+    - `negative_concepts` (B, K): for each negative, the index of its concept in `concepts`; -100 where there is none;
+    - `image_id` (B,): equal for captions of the same image.
 
-    Rows with the column image_embeds give these, (3, D), instead of pixels.
-
-    Attributes:
-        processor: A `CLIPProcessor` or the like.
-        num_negatives: K; further negatives of a row are left out, and 0 gives plain CLIP batches.
-        concepts: Names that `negative_concepts` may hold.
+    Args:
+        processor: A `CLIPProcessor` or another processor with a tokenizer and an image processor.
+        num_negatives: K. Further negatives of a row are left out; 0 gives plain CLIP batches.
+        concepts: The names that the column `negative_concepts` may hold.
         text_format: How the model wants its tokens, from `find_text_format`.
+
+    Example:
+        Any tokenizer and image processor will do; these need no download.
+
+        >>> from types import SimpleNamespace
+        >>> from PIL import Image
+        >>> def tokenizer(texts, **options):  # A token is the length of a word.
+        ...     return {"input_ids": torch.tensor([[len(word) for word in text.split()] for text in texts])}
+        >>> def image_processor(images, **options):
+        ...     return {"pixel_values": torch.zeros(len(images), 3, 2, 2)}
+        >>> processor = SimpleNamespace(tokenizer=tokenizer, image_processor=image_processor)
+        >>> image = Image.new("RGB", (2, 2))
+        >>> rows = [
+        ...     {"image": image, "image_id": 7, "caption": "a red cup", "negatives": ["a blue cup", "a red vase"],
+        ...      "negative_concepts": ["color", "object"]},
+        ...     {"image": image, "image_id": 8, "caption": "the sun shines", "negatives": [], "negative_concepts": []},
+        ... ]
+        >>> batch = HardNegCollator(processor, num_negatives=2)(rows)
+        >>> batch["input_ids"]  # Two captions, then the two negatives of row 0.
+        tensor([[1, 3, 3],
+                [3, 3, 6],
+                [1, 4, 3],
+                [1, 3, 4]])
+        >>> batch["negative_concepts"]  # The concepts are object, color, size and location.
+        tensor([[   1,    0],
+                [-100, -100]])
+        >>> batch["image_id"], batch["pixel_values"].shape
+        (tensor([7, 8]), torch.Size([2, 3, 2, 2]))
     """
 
     processor: ProcessorMixin
@@ -41,14 +69,18 @@ class HardNegCollator:
     text_format: TextFormat = field(default_factory=TextFormat)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        """Take rows with the columns image, image_id, caption and, for K > 0, negatives and negative_concepts."""
+        """Collate rows with the columns `image`, `image_id` and `caption`; for K > 0 also the two of the negatives.
+
+        Raises:
+            ValueError: If a negative's concept is not one of `concepts`.
+        """
         texts = [row[CAPTION] for row in rows]
         concept_ids = torch.full((len(rows), self.num_negatives), NO_NEGATIVE)
         for i, row in enumerate(rows):
             for k, negative in enumerate(row[NEGATIVES][: self.num_negatives] if self.num_negatives else ()):
                 texts.append(negative)
                 concept_ids[i, k] = self.concepts.index(row[NEGATIVE_CONCEPTS][k])
-        # Images come first: Trainer takes the batch size from there.
+        # Images come first, because Trainer reads the batch size from the first tensor.
         return {
             **self._images(rows),
             **self.text_format.tokenize(self.processor.tokenizer, texts),
@@ -65,11 +97,16 @@ class HardNegCollator:
 
 @dataclass
 class ChunkCollator:
-    """Collate rows in chunks: {"chunks": [batch of `size` rows, ..., the rest]}, for `grad_cache.py`."""
+    """Collate the rows of a batch in chunks, for `grad_cache.py`.
+
+    Args:
+        collator: Makes a chunk from rows.
+        size: The rows of a chunk; the last chunk may have fewer.
+    """
 
     collator: HardNegCollator
     size: int
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, torch.Tensor]]]:
-        """Take the rows of a whole contrastive batch."""
+        """Collate the rows of a whole contrastive batch into `{"chunks": [batch, batch, ...]}`."""
         return {"chunks": [self.collator(rows[i : i + self.size]) for i in range(0, len(rows), self.size)]}

@@ -4,6 +4,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from tqdm.contrib.logging import logging_redirect_tqdm
+
 from .recipe import parse_arguments
 
 
@@ -11,23 +13,24 @@ logger = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Command line; a mistake of the user's ends it with one sentence instead of a traceback."""
+    """Run the command line; a user's mistake ends it with one sentence and no traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
-        # After the arguments: `--help` and mistakes in them need not wait for Trainer, datasets and spaCy.
-        from ..hub.release import release
+        # Imported here, so that `--help` and mistakes in arguments do not wait for Trainer, datasets and spaCy.
+        from .release import publish_run
         from .run import run
 
-        args = arguments[2]
-        if args.process_index:
-            logging.getLogger("hf_hardneg").setLevel(logging.ERROR)  # the first process speaks for all
-        metrics = run(arguments)
-        released = release(args) if args.push_to_hub and args.process_index == 0 else None
+        args = arguments.training
+        is_first = args.process_index == 0
+        logging.getLogger("hf_hardneg").setLevel(logging.INFO if is_first else logging.ERROR)
+        with logging_redirect_tqdm():  # Messages go above the progress bars.
+            metrics = run(arguments)
+        published = publish_run(args) if args.push_to_hub and is_first else None
     except (ValueError, OSError) as error:
         logger.debug("", exc_info=True)
         sys.exit(f"error: {error}")
-    if args.process_index == 0:
+    if is_first:
         sys.stdout.write(f"\n{metrics['table']}\n\nSaved in {args.output_dir}\n")
-    if released:
-        sys.stdout.write(f"{released}\n")
+    if published:
+        sys.stdout.write(f"{published}\n")

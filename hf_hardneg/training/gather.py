@@ -1,4 +1,8 @@
-"""Join the embeddings of all processes, with gradient. The only file that knows ranks."""
+"""The gather: join the embeddings of all processes, with gradient.
+
+Each process embeds its own part of a batch. The loss needs the whole batch, so each process collects the embeddings of
+all. No other file of this package knows about ranks.
+"""
 
 from typing import Any
 
@@ -29,11 +33,23 @@ class _AllGather(torch.autograd.Function):
 
 
 def gather_embeddings(local: Embeddings) -> Embeddings:
-    """Return the batch of all ranks, in rank order; ranks may differ in B and in K.
+    """Collect the batch of all processes, in the order of their ranks.
 
-    Every rank then computes the same loss of the joined batch. The backward pass sums over ranks, and
-    DistributedDataParallel averages over them, so that each parameter's gradient is that of one process with the
-    joined batch (tests/test_distributed.py). Without a process group the batch is returned as it is.
+    Every process then computes the same loss of the joined batch. The backward pass sums gradients over processes, and
+    DistributedDataParallel averages over them. So each parameter gets the gradient that one process with the joined
+    batch would give it (tests/training/test_gather.py).
+
+    Args:
+        local: The batch of this process. Processes may differ in B and in K, but not in D.
+
+    Returns:
+        The batch of all processes, with the largest K. Without a process group, `local` itself.
+
+    Example:
+        >>> image, mask = torch.ones(2, 4), torch.ones(2, 1, dtype=torch.bool)
+        >>> batch = Embeddings(image, image, image[:, None], mask, torch.arange(2))
+        >>> gather_embeddings(batch) is batch  # One process has the whole batch already.
+        True
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return local
@@ -44,9 +60,9 @@ def gather_embeddings(local: Embeddings) -> Embeddings:
     negatives = F.pad(local.negatives, (0, 0, 0, columns))
     mask = F.pad(local.mask.to(torch.uint8), (0, columns))
     parts = (local.image, local.caption, negatives, mask, local.image_id)
-    # Places and not a mask: a mask on the device would have to come back to the host to be counted.
-    places = [torch.arange(size[0]) + rank * most_rows for rank, size in enumerate(all_sizes)]
-    keep = torch.cat(places).to(local.image.device)
+    # Indices instead of a mask, which the device would have to send to the CPU to be counted.
+    kept_rows = [torch.arange(size[0]) + rank * most_rows for rank, size in enumerate(all_sizes)]
+    keep = torch.cat(kept_rows).to(local.image.device)
     joined = []
     for part in parts:
         padded = F.pad(part, (0, 0) * (part.dim() - 1) + (0, rows))
@@ -56,9 +72,9 @@ def gather_embeddings(local: Embeddings) -> Embeddings:
 
 
 def unshardable_parameters(model: nn.Module) -> nn.ParameterList:
-    """The scalars of a model (CLIP's temperature), which FSDP cannot cut in shards: let it ignore them.
+    """Find a model's scalar parameters, such as CLIP's temperature; FSDP cannot cut them into shards.
 
-    FSDP then does not average their gradients over processes either. It need not: they are used after the gather,
-    where every process computes the same loss, so that each has the whole gradient.
+    FSDP must ignore them, and then it does not average their gradients over processes. It need not: the loss uses them
+    after the gather, so each process already has the whole gradient.
     """
     return nn.ParameterList([parameter for parameter in model.parameters() if parameter.dim() == 0])

@@ -1,9 +1,9 @@
-"""Make the start model of the demo: a small CLIP that knows objects only.
+"""Make the start model of the demo: a small CLIP that knows objects but no attributes.
 
 Run it with `python -m hf_hardneg.training.make_start_model DIR`.
 
-A CLIP of a million parameters is trained from nothing on scenes whose captions rarely mention an attribute, until it
-is a bag of objects: the paper's starting point in miniature.
+A CLIP of a million parameters is trained from random weights, on scenes whose captions rarely mention an attribute.
+Such a model treats a caption as a bag of objects, as the start model of the paper does.
 """
 
 import argparse
@@ -26,14 +26,14 @@ from .command import main as train
 
 
 CELL, WIDTH, HEADS, LAYERS, MAX_TOKENS = 16, 128, 4, 2, 32
-VOCABULARY_SIZE = 900  # 512 byte symbols and enough merges to make every word of the scenes one token
-# transformers' initial 0.02 cripples small CLIPs from scratch: positions stay invisible and learning takes ages. Patch
-# embeddings get large, and a position of 1.0 is seen beside them (at 0.3 location was not learned in 1,500 steps).
+VOCABULARY_SIZE = 900  # 512 symbols for bytes, and enough merges that every word of the scenes is one token
+# Standard deviations of the initial embeddings. With transformers' 0.02, a small CLIP learns very slowly, since the
+# positions are too small beside the patches. With 0.3 for vision positions, 1,500 steps did not teach it location.
 INIT_STD = {"patch": 0.1, "vision position": 1.0, "token": 0.2, "text position": 0.1}
 
 
 def build_tokenizer(captions: Iterable[str]) -> CLIPTokenizer:
-    """A CLIP tokenizer whose merges are learned from `captions`; any other text falls back to bytes."""
+    """Learn a CLIP tokenizer from captions; it splits words that are not in them into bytes."""
     bytes_tokenizer = Tokenizer(BPE(end_of_word_suffix="</w>"))
     bytes_tokenizer.normalizer = normalizers.Lowercase()
     bytes_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -47,16 +47,22 @@ def build_tokenizer(captions: Iterable[str]) -> CLIPTokenizer:
     merges: Any = [tuple(merge) for merge in json.loads(bytes_tokenizer.to_str())["model"]["merges"]]
     symbols = [*alphabet, *(symbol + "</w>" for symbol in alphabet), *("".join(merge) for merge in merges)]
     symbols = [*dict.fromkeys(symbols), "<|startoftext|>", "<|endoftext|>"]
-    # EOS has the highest id, so that both ways in which CLIP configs find it (by id, by largest id) agree.
+    # EOS has the largest id, so that CLIP configs find it either way: by its id, or as the largest id of a text.
     return CLIPTokenizer(
         vocab={symbol: i for i, symbol in enumerate(symbols)}, merges=merges, model_max_length=MAX_TOKENS
     )
 
 
 def build_model(tokenizer: CLIPTokenizer, seed: int = 0, **text_config: int) -> CLIPModel:
-    """A random-weight CLIPModel for 48 x 48 scenes, whose patches are the grid's cells; `text_config` overrides."""
+    """Make a CLIP with random weights for scenes of 48 x 48 pixels, with one patch per cell of the grid.
+
+    Args:
+        tokenizer: From `build_tokenizer`.
+        seed: Decides the weights.
+        **text_config: Values of the text config that replace the usual ones.
+    """
     shape: dict[str, Any] = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": LAYERS}
-    # GELU is one fused operation on a CPU, CLIP's QuickGELU three.
+    # On a CPU, GELU is one operation and CLIP's QuickGELU three.
     shape |= {"num_attention_heads": HEADS, "projection_dim": WIDTH, "hidden_act": "gelu"}
     special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     special |= {"pad_token_id": tokenizer.pad_token_id, "max_position_embeddings": MAX_TOKENS}
@@ -76,7 +82,7 @@ def build_model(tokenizer: CLIPTokenizer, seed: int = 0, **text_config: int) -> 
 
 
 def build_processor(tokenizer: CLIPTokenizer) -> CLIPProcessor:
-    """The processor of the start model: images to 48 x 48, grey levels to about unit variance."""
+    """Make the processor of the start model: it resizes images to 48 x 48 and scales them to about unit variance."""
     side = GRID * CELL
     images = CLIPImageProcessorPil(
         size={"height": side, "width": side}, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.25] * 3
@@ -85,7 +91,7 @@ def build_processor(tokenizer: CLIPTokenizer) -> CLIPProcessor:
 
 
 def main() -> None:
-    """Build, train by recipes/start.yaml and save model and processor, nothing else, in the given folder."""
+    """Build the model, train it with recipes/start.yaml, and save only the model and its processor."""
     parser = argparse.ArgumentParser(prog="python -m hf_hardneg.training.make_start_model", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the model goes; the shipped one is hf_hardneg/start_model")
     folder = parser.parse_args().folder

@@ -1,10 +1,10 @@
-"""From arguments to rows: load the sources, leave out what cannot be used, add negatives."""
+"""From arguments to rows: load the data, leave out what cannot be used, and add hard negatives."""
 
 import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from datasets import Dataset
@@ -12,66 +12,115 @@ from tqdm.auto import tqdm
 
 from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_SOURCES, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
 from ..data.captioned_images import load_captioned_images
-from ..data.challenge import ids_of_pairs, read_challenge_ids
 from ..data.coco import is_coco_folder, load_coco
 from ..data.files import open_dataset, require_columns
 from ..data.inpainted_pairs import drop_broken_pairs
+from ..data.leakage import ids_of_pairs, read_challenge_ids
 from ..data.splits import drop_long_captions, split_by_image
 from ..lexicon.concepts import load_lexicon
 from ..negatives.add_negatives import AddHardNegatives, fit_slot_model
+from ..negatives.language_model import ThinByLanguageModel
 from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
-from .recipe import DataArguments
+from .arguments import Arguments, DataArguments
 
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000  # captions that are looked at together
-LONGER = 4  # tokens that the longest replacement adds at most
+BATCH = 1000  # captions that the slot model counts at a time
+ROWS_PER_PROCESS = 10_000  # Fewer rows do not pay for the start of a process.
+MAX_ADDED_TOKENS = 4  # the tokens that a replacement may add to a caption
+DEFAULT_SCENES = 12_000
 
 
 @dataclass
 class TrainingData:
-    """What a run trains and is judged on, with what was left out and why; `concepts` are those of the negatives."""
+    """What a run trains on and is evaluated on, and what was left out.
+
+    Attributes:
+        rows: Training rows, one per caption.
+        held_out: Rows of other images, to evaluate retrieval on.
+        pairs: Inpainted pairs to evaluate on, if there are any.
+        concepts: The names of the concepts that negatives can have.
+        skipped: How many captions, images or pairs were left out, by reason.
+        negatives: How many negatives the training rows have, by concept.
+        rejections: How many captions lost a candidate for a negative, by reason.
+        negatives_per_caption: How many training captions have 0, 1, ..., K negatives.
+    """
 
     rows: Dataset
     held_out: Dataset
     pairs: Dataset | None
-    concepts: tuple[str, ...]
-    skipped: Counter[str]
-    negatives: Counter[str]
-    rejections: Counter[str]
+    concepts: tuple[str, ...] = ()
+    skipped: Counter[str] = field(default_factory=Counter)
+    negatives: Counter[str] = field(default_factory=Counter)
+    rejections: Counter[str] = field(default_factory=Counter)
+    negatives_per_caption: Counter[int] = field(default_factory=Counter)
 
 
-def load_sources(args: DataArguments) -> tuple[Dataset, Dataset, Dataset | None, Counter[str]]:
-    """Training rows, held-out rows, inpainted pairs (or None) and what was skipped, from wherever `args` says."""
+def prepare_data(arguments: Arguments, tokenizer: Any, max_tokens: int) -> TrainingData:
+    """Load rows, leave out captions that are too long, and add up to K hard negatives to each.
+
+    With K = 0 and `keep_captions_without_negatives: false`, negatives only choose the captions: the same as for K > 0.
+
+    Args:
+        arguments: Those of the run; K is `num_negatives`.
+        tokenizer: The model's tokenizer.
+        max_tokens: The most tokens that the model reads.
+
+    Raises:
+        ValueError: If the data cannot be used, or no caption has a negative although K is above 0.
+    """
+    args = arguments.data
+    data = load_sources(args)
+    data.concepts = tuple(load_lexicon(tuple(args.concepts)).concepts)
+    # A negative may be longer than its caption.
+    limit = max_tokens - MAX_ADDED_TOKENS
+    data.rows, too_long = drop_long_captions(data.rows, tokenizer, limit)
+    data.held_out, held_out_too_long = drop_long_captions(data.held_out, tokenizer, limit)
+    data.skipped += too_long + held_out_too_long
+    if arguments.training.num_negatives or not args.keep_captions_without_negatives:
+        _add_negatives_to_all(data, arguments)
+    return data
+
+
+def load_sources(args: DataArguments) -> TrainingData:
+    """Load training rows, held-out rows and inpainted pairs, all without negatives.
+
+    Raises:
+        ValueError: If the data are missing, lack columns, or are photos of a test set.
+    """
     if args.dataset == "scenes":
         rates = dict(zip(MENTION_RATES, args.scene_mention_rates, strict=True))
-        rows = scene_rows("train", args.num_rows or 12000, rates)
-        held_out = scene_rows(args.held_out_scenes, args.held_out_images)
-        return rows, held_out, scene_pairs(args.held_out_scenes, args.pairs_per_concept), Counter()
-    num_proc = args.num_proc or os.cpu_count()
+        return TrainingData(
+            rows=scene_rows("train", args.num_rows or DEFAULT_SCENES, rates),
+            held_out=scene_rows(args.held_out_scenes, args.held_out_images),
+            pairs=scene_pairs(args.held_out_scenes, args.pairs_per_concept),
+        )
     pairs = None
     if args.pairs:
         pairs = open_dataset(args.pairs, "test")
         require_columns(pairs.column_names, list(PAIR_FEATURES), args.pairs)
-    challenge = _challenge_ids(args, pairs)
-    if is_coco_folder(args.dataset):
-        rows, skipped = load_coco(args.dataset, args.dataset_split, num_proc, challenge)
-    else:
-        split = args.dataset_split or "train"
-        columns = (args.image_column, args.caption_column)
-        rows, skipped = load_captioned_images(args.dataset, split, *columns, num_proc, challenge)
+    rows, skipped = _load_photos(args, _find_challenge_ids(args, pairs))
     rows, held_out = split_by_image(rows, args.held_out_images)
     rows = rows.select(range(min(args.num_rows or len(rows), len(rows))))
     if pairs is not None:
         pairs, broken = drop_broken_pairs(pairs)
         skipped += broken
-    return rows, held_out, pairs, skipped
+    return TrainingData(rows, held_out, pairs, skipped=skipped)
 
 
-def _challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] | None:
-    """COCO ids of the photos that are not trained on; None if all may be, which is said."""
+def _load_photos(args: DataArguments, challenge_ids: set[int] | None) -> tuple[Dataset, Counter[str]]:
+    """Load rows of a COCO folder, a Hub id or other files, and count what was left out by reason."""
+    num_proc = args.num_proc or os.cpu_count()
+    if is_coco_folder(args.dataset):
+        return load_coco(args.dataset, args.dataset_split, num_proc, challenge_ids)
+    columns = (args.image_column, args.caption_column)
+    return load_captioned_images(args.dataset, args.dataset_split or "train", *columns, num_proc, challenge_ids)
+
+
+def _find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] | None:
+    """Collect the COCO ids of photos that must not be trained on; None if all photos may be."""
     if args.allow_challenge_images:
         logger.warning("Photos of challenge sets and of COCO val2017 may be trained on: allow_challenge_images.")
         return None
@@ -84,63 +133,46 @@ def _challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] | Non
     return ids
 
 
-def fit_model(parts: Sequence[Dataset], concepts: tuple[str, ...]) -> SlotModel:
-    """The first pass over all captions that get negatives: how likely each word is where it stands."""
+def _add_negatives_to_all(data: TrainingData, arguments: Arguments) -> None:
+    """Add negatives to the training rows and the held-out rows, and count them."""
+    model = _fit_slot_model([data.rows, data.held_out], tuple(arguments.data.concepts))
+    rows = _add_negatives(data.rows, arguments, model)
+    data.held_out = _add_negatives(data.held_out, arguments, model)
+    data.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
+    data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
+    counts = [len(negatives) for negatives in rows[NEGATIVES]]
+    if not any(counts):
+        raise ValueError(f"None of {len(rows)} captions has a hard negative. Reasons: {dict(data.rejections)}.")
+    if not arguments.data.keep_captions_without_negatives:
+        rows = rows.select([i for i, count in enumerate(counts) if count])
+        data.skipped["the caption has no hard negative"] += counts.count(0)
+        counts = [count for count in counts if count]
+    data.rows = rows
+    data.negatives_per_caption.update(counts)
+
+
+def _fit_slot_model(parts: Sequence[Dataset], concepts: tuple[str, ...]) -> SlotModel:
+    """Count the words of all captions: how likely each word is in its context."""
     batches = (batch for rows in parts for batch in rows.select_columns(NEGATIVE_SOURCES).iter(BATCH))
     number = sum(-(-len(rows) // BATCH) for rows in parts)
     return fit_slot_model(tqdm(batches, total=number, desc="Counting words", disable=None), concepts)
 
 
-def add_negatives(rows: Dataset, args: DataArguments, num_negatives: int, seed: int, model: SlotModel) -> Dataset:
-    """Add the columns of up to `num_negatives` hard negatives; `model` was fitted on the captions of `rows`."""
+def _add_negatives(rows: Dataset, arguments: Arguments, model: SlotModel) -> Dataset:
+    """Add the columns of hard negatives; `model` was fitted on the captions of `rows`."""
+    args, seed = arguments.data, arguments.training.seed
     add = AddHardNegatives(
-        num_negatives=num_negatives,
+        num_negatives=max(1, arguments.training.num_negatives),
         seed=seed,
         concepts=tuple(args.concepts),
         concept_weights=tuple(args.concept_weights) or None,
         model=model,
         temperature=args.temperature,
     )
-    num_proc = min(args.num_proc or os.cpu_count() or 1, 1 + len(rows) // 10000)
+    num_proc = min(args.num_proc or os.cpu_count() or 1, 1 + len(rows) // ROWS_PER_PROCESS)
     features = with_negatives(rows.features)
     rows = rows.map(add, batched=True, num_proc=num_proc, features=features, desc="Adding hard negatives")
     if args.language_model:
-        from ..negatives.language_model import ThinByLanguageModel
-
         thin = ThinByLanguageModel(args.language_model, args.temperature, seed)
         rows = rows.map(thin, batched=True, features=features, desc="Language model")
     return rows
-
-
-def prepare_data(args: DataArguments, tokenizer: Any, max_tokens: int, num_negatives: int, seed: int) -> TrainingData:
-    """Load rows, leave out too long captions, and add up to `num_negatives` hard negatives to each.
-
-    With K = 0 and `keep_captions_without_negatives: false`, negatives are made to choose the same captions as K > 0.
-
-    Raises:
-        ValueError: If no caption is left, or none has a negative although some are asked for.
-    """
-    rows, held_out, pairs, skipped = load_sources(args)
-    # A replacement may have more tokens than the word it replaces.
-    rows, too_long = drop_long_captions(rows, tokenizer, max_tokens - LONGER)
-    held_out, also_too_long = drop_long_captions(held_out, tokenizer, max_tokens - LONGER)
-    concepts = tuple(load_lexicon(tuple(args.concepts)).concepts)
-    skipped += too_long + also_too_long
-    result = TrainingData(rows, held_out, pairs, concepts, skipped, Counter(), Counter())
-    if num_negatives == 0 and args.keep_captions_without_negatives:
-        return result
-    model = fit_model([rows, held_out], tuple(args.concepts))
-    rows = add_negatives(rows, args, max(1, num_negatives), seed, model)
-    result.held_out = add_negatives(held_out, args, max(1, num_negatives), seed, model)
-    result.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
-    result.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
-    counts = [len(negatives) for negatives in rows[NEGATIVES]]
-    if not any(counts):
-        raise ValueError(f"None of {len(rows)} captions has a hard negative. Reasons: {dict(result.rejections)}.")
-    if not args.keep_captions_without_negatives:
-        rows = rows.select([i for i, count in enumerate(counts) if count])
-        result.skipped["the caption has no hard negative"] += counts.count(0)
-    by_count = {k: counts.count(k) for k in range(num_negatives + 1)}
-    logger.warning(f"Captions by number of negatives: {by_count}; negatives by concept: {dict(result.negatives)}")
-    result.rows = rows
-    return result

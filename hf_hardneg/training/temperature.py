@@ -1,4 +1,7 @@
-"""The temperature clamp: CLIP keeps its logit scale at 100 or below."""
+"""The temperature clamp: training keeps CLIP's logit scale, the inverse temperature, at 100 or below.
+
+Source: CLIP, Radford et al. 2021, https://huggingface.co/papers/2103.00020
+"""
 
 import math
 from typing import Any
@@ -7,16 +10,16 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
-# CLIP, Radford et al. 2021, section 2.5: "clipped to prevent scaling the logits by more than 100".
+# Section 2.5: "clipped to prevent scaling the logits by more than 100". The model stores the logarithm.
 MAX_LOGIT_SCALE = math.log(100)
 
 
 class ClampTemperature(TrainerCallback):
-    """Keep exp(logit_scale) at 100 or below after every optimizer step."""
+    """Clamp exp(logit_scale) to at most 100 after every optimizer step."""
 
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Clamp in place; called by Trainer."""
+        """Clamp the model's `logit_scale` in place; Trainer calls this."""
         with torch.no_grad():
             kwargs["model"].logit_scale.clamp_(max=MAX_LOGIT_SCALE)

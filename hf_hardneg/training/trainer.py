@@ -1,4 +1,4 @@
-"""`HardNegCLIPTrainer`: transformers' Trainer with the contrastive loss over hard negatives."""
+"""`HardNegCLIPTrainer`: the Trainer of transformers, with contrastive losses over hard negatives."""
 
 import copy
 import logging
@@ -23,7 +23,7 @@ from ..evaluation.pairs import pairs_task
 from ..evaluation.results import mean_scores
 from ..evaluation.tasks import Task
 from ..hub.retries import RetryPolicy
-from ..model.adapters import merged
+from ..model.adapters import merge_lora
 from ..model.dual_encoder import find_text_format, take_collated_batches
 from ..model.embeddings import Embeddings, join_embeddings, split_embeddings
 from ..model.encoding import Encoder
@@ -38,35 +38,36 @@ from .temperature import ClampTemperature
 logger = logging.getLogger(__name__)
 
 
-def _split(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> Embeddings:
-    mask = inputs[NEGATIVE_CONCEPTS] != NO_NEGATIVE
-    return split_embeddings(outputs["image_embeds"], outputs["text_embeds"], mask, inputs[IMAGE_ID])
-
-
-def _join(inputs: Sequence[Mapping[str, Tensor]], outputs: Sequence[Mapping[str, Tensor]]) -> Embeddings:
-    return join_embeddings([_split(*chunk) for chunk in zip(inputs, outputs, strict=True)])
-
-
 class HardNegCLIPTrainer(Trainer):
     """Train a dual encoder of transformers (CLIP, MetaCLIP 2, SigLIP, ...) on batches of `HardNegCollator`.
 
-    `evaluate()` returns `eval_loss`, the share of negatives below their caption (`eval_accuracy_color`, ...,
-    `eval_accuracy`), with `pairs` the scores of inpainted pairs (`eval_group_color`, ..., `eval_group_macro`), and
-    with `args.benchmarks` those of each task, such as `eval_sugarcrepe_image_to_text_macro`: any of them can be
-    `metric_for_best_model`. Images and texts are encoded once each; no B x B logits are gathered, every process scores
-    all items.
+    `evaluate()` returns these scores in percent beside `eval_loss`, and each of them can be `metric_for_best_model`:
+
+    - `eval_accuracy`, `eval_accuracy_color`, ...: how many negatives score below their caption;
+    - `eval_group_macro`, `eval_group_color`, ...: the scores of inpainted pairs, if `pairs` are given;
+    - such as `eval_sugarcrepe_image_to_text_macro`: the scores of each task of `args.benchmarks`.
+
+    For pairs and benchmarks, every process scores all items, and each image and text is encoded once.
 
     Args:
-        model: A CLIPModel or the like, or one that `adapters.add_lora` made of it.
+        model: A dual encoder of transformers, or what `add_lora` made of one.
         args: The training arguments.
         data_collator: Default: a `HardNegCollator` of `processing_class` for the concepts of this package.
-        *trainer_args: As `transformers.Trainer` takes them.
-        pairs: Inpainted pairs, the columns of `columns.PAIR_FEATURES`; needs `processing_class`.
-        **kwargs: As `transformers.Trainer` takes them.
+        *trainer_args: Further arguments of `transformers.Trainer`.
+        pairs: Inpainted pairs with the columns of `columns.PAIR_FEATURES`. They need `processing_class`.
+        **kwargs: Further arguments of `transformers.Trainer`.
 
     Raises:
-        ValueError: On what cannot be trained right: several GPUs in one process, GradCache under DeepSpeed, a batch
-            whose mask disagrees with K, a loss that is not finite.
+        ValueError: If training would go wrong: several GPUs in one process, GradCache under DeepSpeed, batches made
+            for another K, or a loss that is not finite.
+
+    Example:
+        ```python
+        model, processor = load_model("openai/clip-vit-base-patch32")
+        args = HardNegCLIPTrainingArguments(output_dir="out", num_negatives=3)
+        trainer = HardNegCLIPTrainer(model, args, train_dataset=rows, processing_class=processor)
+        trainer.train()
+        ```
     """
 
     args: HardNegCLIPTrainingArguments
@@ -80,11 +81,7 @@ class HardNegCLIPTrainer(Trainer):
         pairs: Dataset | None = None,
         **kwargs: Any,
     ) -> None:
-        if args.n_gpu > 1:
-            raise ValueError(
-                f"One process sees {args.n_gpu} GPUs, which would tear batches apart. Start one process "
-                "a GPU with `accelerate launch`, or show it one with CUDA_VISIBLE_DEVICES."
-            )
+        _check_one_gpu(args)
         plain: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         if data_collator is None:
             processor = kwargs["processing_class"]
@@ -110,25 +107,19 @@ class HardNegCLIPTrainer(Trainer):
             self.accelerator.state.fsdp_plugin.ignored_modules = [scalars]
         if args.grad_cache_rows and self.is_deepspeed_enabled:
             raise ValueError("grad_cache_rows does not work under DeepSpeed, which counts backward passes; use FSDP.")
-        if args.gradient_accumulation_steps > 1:
-            logger.warning(
-                f"gradient_accumulation_steps={args.gradient_accumulation_steps} averages gradients of "
-                f"{args.per_device_train_batch_size} rows; it does not let an image see more captions. A larger "
-                "contrastive batch needs a larger per_device_train_batch_size (with grad_cache_rows it costs no "
-                "memory) or more processes."
-            )
+        _warn_about_accumulation(args)
 
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
-        """Trainer's, tried again where the Hub is busy."""
-        begin = super().init_hf_repo
-        RetryPolicy(time.sleep).call(lambda: begin(token, private))
+        """Make the repository on the Hub, and try again while the Hub is busy."""
+        make_repo = super().init_hf_repo
+        RetryPolicy(time.sleep).call(lambda: make_repo(token, private))
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
-        """All that Trainer decays but the temperature, which decay would pull towards 1."""
+        """Leave the temperature out of the weight decay, which would pull it towards 1."""
         return [name for name in super().get_decay_parameter_names(model) if not name.endswith("logit_scale")]
 
     def get_train_dataloader(self) -> DataLoader:
-        """Trainer's, of chunks with `grad_cache_rows`."""
+        """Make Trainer's loader; with `grad_cache_rows`, its batches are chunks."""
         if not self.args.grad_cache_rows:
             return super().get_train_dataloader()
         whole: Any = self.data_collator
@@ -145,7 +136,10 @@ class HardNegCLIPTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
-        """Loss of the batch of all processes, scalar in nats; outputs hold this process's `pair_scores` (B, 1 + K)."""
+        """Compute the loss of the batch of all processes, a scalar.
+
+        With `return_outputs`, the outputs hold the `pair_scores` (B, 1 + K) of this process.
+        """
         outputs = self._embed(model, inputs)
         loss = self._loss([inputs], [outputs])
         if not return_outputs:
@@ -155,7 +149,10 @@ class HardNegCLIPTrainer(Trainer):
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """Trainer's step, or GradCache's for chunks; whether the loss was finite is looked at when it is logged."""
+        """Take Trainer's step, or GradCache's if the batch comes in chunks.
+
+        `log` checks whether the losses were finite. A check here would make the device wait at each step.
+        """
         if "chunks" not in inputs:
             loss = super().training_step(model, inputs, num_items_in_batch)
         else:
@@ -175,7 +172,7 @@ class HardNegCLIPTrainer(Trainer):
         return loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Trainer's log; raises a ValueError if a loss since the last one was not finite."""
+        """Log as Trainer does; raises ValueError if a loss since the last log was not finite."""
         if self.all_finite is not None and not self.all_finite:
             raise ValueError(
                 f"The loss became nan or infinite before step {self.state.global_step}. Lower learning_rate (it is "
@@ -188,13 +185,13 @@ class HardNegCLIPTrainer(Trainer):
         mask = inputs[NEGATIVE_CONCEPTS]
         if mask.shape[-1] != self.args.num_negatives:
             raise ValueError(
-                f"The batch has room for {mask.shape[-1]} negatives a row, num_negatives is "
+                f"The batch was made for {mask.shape[-1]} negatives per row, but num_negatives is "
                 f"{self.args.num_negatives}: give the collator the same num_negatives."
             )
         return model(**{key: value for key, value in inputs.items() if key != NEGATIVE_CONCEPTS})
 
     def _loss(self, inputs: Sequence[Mapping[str, Tensor]], outputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
-        """The loss of all processes, of chunks that make one batch."""
+        """Compute the loss of the batch that the chunks of all processes make together."""
         batch = gather_embeddings(_join(inputs, outputs))
         own, args = {key: outputs[0][key] for key in ("logit_scale", "logit_bias") if key in outputs[0]}, self.args
         scale = own["logit_scale"]
@@ -217,27 +214,30 @@ class HardNegCLIPTrainer(Trainer):
     def _distillation(self, inputs: Sequence[Mapping[str, Tensor]], batch: Embeddings, scale: Tensor) -> Tensor:
         with torch.no_grad():
             outputs = [self._embed(self.teacher, chunk) for chunk in inputs]
-            known = gather_embeddings(_join(inputs, outputs))
+            of_teacher = gather_embeddings(_join(inputs, outputs))
         scales = {"logit_scale": scale, "teacher_logit_scale": outputs[0]["logit_scale"]}
-        return distillation_loss(batch, known, **scales)
+        return distillation_loss(batch, of_teacher, **scales)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save a plain model with LoRA merged and the adapter beside it; Trainer's own checkpoints keep LoRA apart."""
+        """Save a plain model: LoRA is merged into its weights, and the adapter goes to the folder `adapter`.
+
+        The checkpoints that Trainer saves during training hold the adapter alone.
+        """
         adapted = self.model
         if not isinstance(adapted, PeftModel) or _internal_call:
             return super().save_model(output_dir, _internal_call)
         folder = Path(output_dir or self.args.output_dir or "")
         if self.args.should_save:
             adapted.save_pretrained(str(folder / "adapter"))
-            (folder / "adapter" / "README.md").unlink(missing_ok=True)  # peft's empty form; the card is one folder up
-        self.model = merged(adapted)
+            (folder / "adapter" / "README.md").unlink(missing_ok=True)  # peft's empty card; ours is one folder up.
+        self.model = merge_lora(adapted)
         try:
             super().save_model(str(folder))
         finally:
             self.model = adapted
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
-        """Trainer's loop, with the task scores among its metrics, where callbacks and `metric_for_best_model` look."""
+        """Evaluate as Trainer does, and add the scores of pairs and benchmarks to the metrics."""
         output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
         named: list[tuple[str, Task]] = [(prefix, self.pairs)] if self.pairs is not None else []
@@ -255,3 +255,30 @@ class HardNegCLIPTrainer(Trainer):
         scores, concept_ids = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
         collator: Any = self.data_collator
         return negatives_accuracy(scores, concept_ids, collator.concepts)
+
+
+def _check_one_gpu(args: HardNegCLIPTrainingArguments) -> None:
+    if args.n_gpu > 1:
+        raise ValueError(
+            f"One process sees {args.n_gpu} GPUs, which would tear batches apart. Start one process per GPU with "
+            "`accelerate launch`, or show the process one GPU with CUDA_VISIBLE_DEVICES."
+        )
+
+
+def _warn_about_accumulation(args: HardNegCLIPTrainingArguments) -> None:
+    if args.gradient_accumulation_steps > 1:
+        logger.warning(
+            f"gradient_accumulation_steps={args.gradient_accumulation_steps} averages gradients of "
+            f"{args.per_device_train_batch_size} rows; it does not let an image see more captions. A larger "
+            "contrastive batch needs a larger per_device_train_batch_size (with grad_cache_rows it costs no "
+            "memory) or more processes."
+        )
+
+
+def _split(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> Embeddings:
+    mask = inputs[NEGATIVE_CONCEPTS] != NO_NEGATIVE
+    return split_embeddings(outputs["image_embeds"], outputs["text_embeds"], mask, inputs[IMAGE_ID])
+
+
+def _join(inputs: Sequence[Mapping[str, Tensor]], outputs: Sequence[Mapping[str, Tensor]]) -> Embeddings:
+    return join_embeddings([_split(*chunk) for chunk in zip(inputs, outputs, strict=True)])

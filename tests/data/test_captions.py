@@ -5,7 +5,7 @@ from helpers.captions import CAPTIONS, OTHER_CAPTIONS
 
 from hf_hardneg.columns import NEGATIVE_SOURCES
 from hf_hardneg.data.captions import read_captions
-from hf_hardneg.data.reasons import EMPTY
+from hf_hardneg.data.skip_reasons import EMPTY
 
 
 ROWS = [{"image_id": 7, "captions": CAPTIONS[:2]}, {"image_id": 9, "captions": [*OTHER_CAPTIONS[:1], " ", None]}]

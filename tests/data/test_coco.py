@@ -8,12 +8,12 @@ from helpers.models import gray
 from PIL import Image as PillowImage
 
 from hf_hardneg.columns import ROW_FEATURES
-from hf_hardneg.data import reasons
+from hf_hardneg.data import skip_reasons
 from hf_hardneg.data.captioned_images import load_captioned_images
-from hf_hardneg.data.challenge import IN_CHALLENGE_SET, IN_VAL2017, ids_of_pairs, read_challenge_ids
 from hf_hardneg.data.coco import load_coco
 from hf_hardneg.data.files import open_dataset
 from hf_hardneg.data.inpainted_pairs import drop_broken_pairs
+from hf_hardneg.data.leakage import IN_CHALLENGE_SET, IN_VAL2017, ids_of_pairs, read_challenge_ids
 from hf_hardneg.data.photos import image_problem
 from hf_hardneg.data.splits import drop_long_captions, split_by_image
 
@@ -54,11 +54,11 @@ def break_huge(file):
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda file: file.unlink(), reasons.MISSING),
-        (break_truncated, reasons.UNREADABLE),
-        (break_not_an_image, reasons.UNREADABLE),
-        (break_tiny, reasons.TOO_SMALL),
-        (break_huge, reasons.TOO_LARGE),
+        (lambda file: file.unlink(), skip_reasons.MISSING),
+        (break_truncated, skip_reasons.UNREADABLE),
+        (break_not_an_image, skip_reasons.UNREADABLE),
+        (break_tiny, skip_reasons.TOO_SMALL),
+        (break_huge, skip_reasons.TOO_LARGE),
     ],
 )
 def test_photos_that_cannot_be_trained_on_are_skipped_and_counted(coco, spoil, reason):
@@ -85,7 +85,7 @@ def test_annotations_without_image_and_empty_captions_are_counted(coco):
 
     edit_captions(coco, spoil)
     rows, skipped = load_coco(coco)
-    assert skipped == {reasons.EMPTY: 1, reasons.NO_IMAGE: 1}
+    assert skipped == {skip_reasons.EMPTY: 1, skip_reasons.NO_IMAGE: 1}
     assert len(rows) == 58
 
 
@@ -118,7 +118,7 @@ def test_parquet_with_one_or_many_captions_gives_the_same_columns(tmp_path):
     rows, skipped = load_captioned_images(many, "train", "photo", "text")
     assert (rows["caption"][:], rows["image_id"][:]) == (["a", "b", "c"], [7, 7, 9])
     assert rows["other_captions"][:] == [["b"], ["a"], []]
-    assert skipped == {reasons.EMPTY: 1}
+    assert skipped == {skip_reasons.EMPTY: 1}
 
 
 def test_image_folder_with_captions(tmp_path):
@@ -149,7 +149,7 @@ def test_captions_longer_than_the_model_are_left_out_and_counted(coco, processor
     edit_captions(coco, spoil)
     rows, _ = load_coco(coco)
     kept, skipped = drop_long_captions(rows, processor.tokenizer, 32)
-    assert skipped == {reasons.TOO_LONG: 1} and len(kept) == 59
+    assert skipped == {skip_reasons.TOO_LONG: 1} and len(kept) == 59
     with pytest.raises(ValueError, match="All 60 captions have more than 1 tokens"):
         drop_long_captions(rows, processor.tokenizer, 1)
 
@@ -197,17 +197,17 @@ def test_broken_pairs_are_left_out_and_counted():
     rows[1]["inpaint_caption"] = " "
     pairs, skipped = drop_broken_pairs(Dataset.from_list(rows, features=PAIR_FEATURES))
     assert pairs["concept"][:] == ["size", "location"]
-    assert skipped == {f"pairs: {reasons.UNREADABLE}": 1, f"pairs: {reasons.EMPTY}": 1}
+    assert skipped == {f"pairs: {skip_reasons.UNREADABLE}": 1, f"pairs: {skip_reasons.EMPTY}": 1}
 
 
 @pytest.mark.parametrize("image", [None, {"bytes": None, "path": None}, {"bytes": b"", "path": None}])
 def test_no_image_at_all_is_missing(image):
-    assert image_problem(image) == reasons.MISSING
+    assert image_problem(image) == skip_reasons.MISSING
 
 
 def test_more_than_8_bits_a_channel_is_refused_instead_of_turned_white(tmp_path):
     PillowImage.new("I;16", (32, 32), 30000).save(tmp_path / "deep.png")
-    assert image_problem({"bytes": None, "path": str(tmp_path / "deep.png")}) == reasons.TOO_DEEP
+    assert image_problem({"bytes": None, "path": str(tmp_path / "deep.png")}) == skip_reasons.TOO_DEEP
 
 
 def test_one_image_is_too_few(coco):
@@ -306,8 +306,8 @@ def test_ids_of_a_challenge_set_include_those_of_cut_outs(tmp_path):
 
 
 def test_a_run_refuses_counts_and_says_so(coco, tmp_path, caplog):
+    from hf_hardneg.training.arguments import DataArguments
     from hf_hardneg.training.prepare import load_sources
-    from hf_hardneg.training.recipe import DataArguments
 
     rename_split(coco, "train2017")
     for name, number in (("sets", 100), ("pairs", 101)):
@@ -319,10 +319,11 @@ def test_a_run_refuses_counts_and_says_so(coco, tmp_path, caplog):
             dataset = dataset.cast_column(column, Image())
         dataset.to_parquet(tmp_path / name / "test.parquet")
     named = {"challenge_sets": [str(tmp_path / "sets")], "pairs": str(tmp_path / "pairs")}
-    rows, held_out, _, skipped = load_sources(DataArguments(dataset=str(coco), num_proc=1, **named))
-    assert skipped == {IN_CHALLENGE_SET: 2} and not {100, 101} & {*rows["image_id"], *held_out["image_id"]}
+    data = load_sources(DataArguments(dataset=str(coco), num_proc=1, **named))
+    assert data.skipped == {IN_CHALLENGE_SET: 2}
+    assert not {100, 101} & {*data.rows["image_id"], *data.held_out["image_id"]}
     assert "Not trained on: 2 photos of challenge sets" in caplog.text
     allowed = DataArguments(dataset=str(coco), num_proc=1, allow_challenge_images=True, **named)
-    rows, held_out, _, skipped = load_sources(allowed)
-    assert not skipped and {100, 101} <= {*rows["image_id"], *held_out["image_id"]}
+    data = load_sources(allowed)
+    assert not data.skipped and {100, 101} <= {*data.rows["image_id"], *data.held_out["image_id"]}
     assert "may be trained on: allow_challenge_images" in caplog.text

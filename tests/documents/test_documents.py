@@ -1,16 +1,19 @@
 """Every code block of the documentation is run, or at least read by the program that it calls.
 
-`BLOCKS` says of each block what is done with it; a block that is not in it fails, so that none is skipped in silence:
+What is done with a block follows from its language:
 
-    run         every line runs, in the order of the documents, in one folder with small stand-ins for the files named
-    parsed      every line goes through the real argparse of the command it calls; what tests run it is said beside it
-    python      is executed in that same folder
-    vocabulary  is YAML that the lexicon reads
-    drawing     is no code
+    bash    every line goes through the real argparse of the command it calls; lines of `RUN` documents also run,
+            in their order, in one folder with small stand-ins for the files named
+    python  is executed in that same folder, with the document's earlier blocks; a line `--8<-- FILE` shows a file of
+            docs/examples, which test_examples.py runs
+    yaml    is a vocabulary that the lexicon reads
+
+A block of another language fails, so that none is skipped in silence.
 """
 
 import argparse
 import json
+import random
 import re
 import runpy
 import shlex
@@ -33,59 +36,42 @@ from hf_hardneg.commands.inpaint.build import describe_run
 from hf_hardneg.evaluation.benchmarks import benchmark_names
 from hf_hardneg.inpainting.journal import JOURNAL
 from hf_hardneg.lexicon.concepts import load_lexicon
+from hf_hardneg.scenes.world import draw_scene, sample_scene
 from hf_hardneg.training.recipe import parse_arguments
 
 
 ROOT = Path(__file__).parents[2]
 METRICS = "hf_hardneg/metrics"
+SITE = sorted(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md"))
 DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    *SITE,
     *(f"{METRICS}/{name}/README.md" for name in ("pair_choices", "retrieval_recall", "negatives_accuracy")),
 ]
-# Markdown that is no documentation: templates and published cards, which other tests make, and a table of results.
-NO_DOCUMENTS = {"hf_hardneg/templates", "benchmarks/miniature", "model_cards"}
-BLOCKS = {
-    ("README.md", "make demo"): "parsed",  # test_train.py runs the demo recipe, made short
-    ("README.md", "accelerate launch -m hf_hardneg.train"): "parsed",  # test_train.py
-    ("README.md", "from transformers import CLIPModel, CLIPProcessor"): "python",
-    ("README.md", "from datasets import Dataset"): "python",
-    ("README.md", "hf-hardneg negatives captions.jsonl --out negatives -k 3"): "run",
-    ("README.md", "hf-hardneg audit pairs.parquet"): "run",
-    ("README.md", "concept: material"): "vocabulary",
-    (
-        "README.md",
-        'accelerate launch --config_file "$(hf-hardneg config multi_gpu)" --num_processes 4 -m hf_hardneg.train '
-        "coco_vit_b32.yaml",
-    ): "parsed",  # test_accelerate_configs.py
-    ("README.md", "pip install 'hf-hardneg[inpaint]'"): "run",
-    ("README.md", "pip install 'hf-hardneg[diffusers]'"): "parsed",  # test_inpainting_diffusers.py, on tiny models
-    ("README.md", "pip install 'hf-hardneg[review]'"): "run",
-    ("README.md", "hf-hardneg inpaint export pairs --out inpaintcoco"): "run",
-    ("README.md", "hf-hardneg inpaint validate phiyodr/InpaintCOCO --out clean --json report.json"): "run",
-    (
-        "README.md",
-        "hf-hardneg evaluate outputs/demo --control outputs/demo/control --out outputs/evaluation",
-    ): "parsed",  # test_evaluate_command.py, test_interpolate.py
-    (
-        "README.md",
-        "accelerate launch -m hf_hardneg.train --push_to_hub --hub_model_id org/hardneg-clip --hub_tag v1",
-    ): "parsed",  # test_hub_lines.py, against a server
-    ("README.md", "caption --words, usage (spaCy)--> slots --slot model, filters--> rates --one draw--> negatives "
-    "--dataset.map--> rows"): "drawing",
-    ("CONTRIBUTING.md", "make test"): "parsed",
-    ("CONTRIBUTING.md", ".venv/bin/python -m pytest tests/test_losses.py"): "parsed",
-    **{(file, "import evaluate"): "python" for file in DOCUMENTS if file.startswith(METRICS)},
-}  # fmt: skip
-# Lines of "run" blocks that are only parsed, and why.
+# Markdown that is no documentation: published cards, which other tests make, a table of results, and what GitHub shows
+# in the form of a pull request.
+NO_DOCUMENTS = {"benchmarks/miniature", "model_cards", ".github"}
+RUN = ["docs/negatives.md", "docs/audit.md", "docs/vocabulary.md", "docs/inpainting.md"]
+# Lines of `RUN` documents that are only parsed, and why.
 ONLY_PARSED = {
     "hf-hardneg negatives captions/ --out negatives --engine ray": "test_ray_engine.py starts a cluster",
     "hf-hardneg negatives captions.jsonl --out negatives --language_model openai-community/gpt2": "downloads GPT-2; "
     "test_language_model.py has a tiny one",
     "python dataset_scripts/inpaintcoco.py inpaintcoco --push_to_hub org/inpaintcoco --private": "needs a Hub",
+    **{
+        f"hf-hardneg inpaint build --coco {line}": "downloads models; test_diffusers.py has tiny ones"
+        for line in (
+            "data/coco --out sd2 --editor diffusers --candidates 3",
+            "data/coco --out sdxl --editor diffusers --editor_model diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
+            "captions_only --out by_text --editor diffusers --masks grounded_sam",
+            "data/coco --out gated --clip openai/clip-vit-base-patch32",
+        )
+    },
 }
-INSTEAD = {"phiyodr/InpaintCOCO": "inpaintcoco"}  # what was exported above, for what would be downloaded
+# For what would be downloaded: what was exported above, and the start model.
+INSTEAD = {"phiyodr/InpaintCOCO": "inpaintcoco", "org/inpaintcoco": "inpaintcoco", "org/hardneg-clip": "outputs/demo"}
 
 
 class Block(NamedTuple):
@@ -99,10 +85,6 @@ class Block(NamedTuple):
         joined = re.sub(r"\\\n\s*", "", self.text)
         return [line for line in (re.sub(r"(^|\s+)#.*", "", row).strip() for row in joined.splitlines()) if line]
 
-    @property
-    def key(self):
-        return self.document, self.lines[0]
-
 
 def blocks_of(document):
     found = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / document).read_text(encoding="utf-8"), re.M | re.S)
@@ -110,10 +92,17 @@ def blocks_of(document):
 
 
 ALL_BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
+LANGUAGES = {"bash", "python", "yaml"}
 
 
-def blocks_that_are(kind):
-    return [block for block in ALL_BLOCKS if BLOCKS.get(block.key) == kind]
+def blocks_in(language):
+    return [block for block in ALL_BLOCKS if block.language == language]
+
+
+def lines_to_run():
+    return [
+        line for document in RUN for block in blocks_of(document) if block.language == "bash" for line in block.lines
+    ]
 
 
 # How a command is read without being run.
@@ -166,7 +155,10 @@ def _check_accelerate(argv):
 
 def _check_python(argv):
     if argv[:2] == ["-m", "pytest"]:
-        assert all((ROOT / name).exists() for name in argv[2:] if not name.startswith("-"))
+        assert all((ROOT / name).exists() for name in argv[2:] if name.startswith("tests"))
+    elif argv[0] == "-m":
+        assert argv[1] == "hf_hardneg.train"
+        parse_arguments(argv[2:])
     else:
         script = ROOT / argv[0]
         _parse_with_argparse(lambda: runpy.run_path(str(script), run_name="__main__"), argv[1:])
@@ -239,37 +231,43 @@ def run_line(words):
         cli.main(words[1:])
 
 
-def test_every_block_is_classified_and_every_classification_has_its_block():
+def test_no_block_is_skipped():
     for document in DOCUMENTS:  # indented or with other fences, a block would not be found
         text = (ROOT / document).read_text(encoding="utf-8")
         assert text.count("```") == 2 * len(blocks_of(document)) and "~~~" not in text, document
-    assert {block.key for block in ALL_BLOCKS} == set(BLOCKS)
-    assert {len([b for b in ALL_BLOCKS if b.key == key]) for key in BLOCKS} == {1}  # told apart by their first line
-    run = {line for block in blocks_that_are("run") for line in block.lines}
-    assert set(ONLY_PARSED) <= run
+    assert {block.language for block in ALL_BLOCKS} <= LANGUAGES
+    assert set(ONLY_PARSED) <= set(lines_to_run())
 
 
 def test_every_document_is_looked_at():
     folders = ("", "hf_hardneg/**/", "benchmarks/**/", "notebooks/", "docs/**/", "model_cards/**/", "tests/**/")
     found = {file.relative_to(ROOT) for folder in folders for file in ROOT.glob(f"{folder}*.md")}
-    rest = {file for file in found if not any(file.is_relative_to(folder) for folder in NO_DOCUMENTS)}
+    rest = {
+        file
+        for file in found
+        if "templates" not in file.parts and not any(file.is_relative_to(folder) for folder in NO_DOCUMENTS)
+    }
     assert {str(file) for file in rest} == set(DOCUMENTS)
 
 
-@pytest.mark.parametrize("block", blocks_that_are("run") + blocks_that_are("parsed"), ids=lambda block: block.lines[0])
+@pytest.mark.parametrize("block", blocks_in("bash"), ids=lambda block: f"{block.document}: {block.lines[0]}")
 def test_commands_are_understood_by_the_program_they_call(block, capsys):
-    assert block.language == "bash"
     for line in block.lines:
         words = words_of(line, capsys)
         CHECKS[words[0]](words[1:])
 
 
+@pytest.mark.parametrize("line", (Path(__file__).parent / "old_command_lines.txt").read_text().splitlines())
+def test_command_lines_of_the_first_readme_still_work(line, capsys):
+    words = words_of(line, capsys)
+    CHECKS[words[0]](words[1:])
+
+
 def test_commands_run_in_the_order_of_the_documents(desk, monkeypatch, capsys):
     monkeypatch.chdir(desk)
-    for block in blocks_that_are("run"):
-        for line in block.lines:
-            if line not in ONLY_PARSED:
-                run_line(words_of(line, capsys))
+    for line in lines_to_run():
+        if line not in ONLY_PARSED:
+            run_line(words_of(line, capsys))
     left = ("negatives/data/train.parquet", "more/slot_model", "audit.png", "audit.json", "pairs/contact_sheet.png")
     for name in (*left, "inpaintcoco/data", "clean/data", "report.json"):
         assert (desk / name).exists(), name
@@ -277,23 +275,51 @@ def test_commands_run_in_the_order_of_the_documents(desk, monkeypatch, capsys):
     assert report["rows"] == report["clean"] > 10
 
 
-@pytest.mark.parametrize("block", blocks_that_are("python"), ids=lambda block: block.document)
-def test_python_runs(block, desk, monkeypatch, tmp_path):
+def python_of(document):
+    blocks = [block.text for block in blocks_of(document) if block.language == "python"]
+    return [text for text in blocks if not text.startswith("--8<--")]
+
+
+@pytest.mark.parametrize("document", [document for document in DOCUMENTS if python_of(document)])
+def test_python_runs(document, desk, monkeypatch, tmp_path):
     monkeypatch.chdir(desk)
     monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     names = {}
-    exec(compile(block.text, block.document, "exec"), names)
+    for text in python_of(document):
+        for wanted, instead in INSTEAD.items():
+            text = text.replace(f'"{wanted}"', f'"{instead}"')
+        exec(compile(text, document, "exec"), names)
     if "rows" in names:
         assert all(old != new for row in names["rows"] for old in [row["caption"]] for new in row["negatives"])
         assert any(names["rows"]["negatives"])
-    elif "metric" in names:
+    if "metric" in names:
         assert "Returns:" in names["metric"].inputs_description
-    else:
-        assert names["model"].config.model_type == "clip" and names["processor"].tokenizer
+    if "model" in names:
+        assert names["model"].config.model_type == "clip"
+    if "classify" in names:
+        image = draw_scene(sample_scene(random.Random(0)))
+        assert len(names["classify"](image, candidate_labels=["a circle", "a square"])) == 2
+    assert names.keys() & {"rows", "metric", "model", "classify", "pairs"}
 
 
-@pytest.mark.parametrize("block", blocks_that_are("vocabulary"), ids=lambda block: block.lines[0])
+def test_examples_that_a_document_shows_are_there():
+    shown = {line for name in DOCUMENTS for line in re.findall(r'--8<-- "(.*)"', (ROOT / name).read_text())}
+    assert shown == {f"examples/{file.name}" for file in (ROOT / "docs" / "examples").glob("*.py")}
+
+
+def test_the_readme_is_short_and_its_links_work_on_pypi():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.encode()) <= 10_000
+    assert all(link.startswith("https://") for link in re.findall(r"\]\(([^)\s]+)\)", text))
+    site = "https://org.github.io/hf-hardneg/"
+    pages = {f"{site}{name.removeprefix('docs/').removesuffix('.md')}/" for name in SITE} | {site}
+    assert {link for link in re.findall(r"\]\(([^)\s]+)\)", text) if link.startswith(site)} <= pages
+    for link in re.findall(r"hf-hardneg/(?:blob/|tree/)?main/([^)\s]+)", text):
+        assert (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("block", blocks_in("yaml"), ids=lambda block: block.document)
 def test_yaml_is_read_by_the_lexicon(block, tmp_path):
     file = tmp_path / "material.yaml"
     file.write_text(block.text)
@@ -311,7 +337,7 @@ def test_commands_within_the_text_are_understood():
             _check_hf_hardneg(words[1:])
         elif words[0] == "make":
             _check_make(words[1:])
-        elif words[0] == "python" and words[1].endswith(".py"):
+        elif words[0] == "python" and words[-1:] != ["python"] and words[1].endswith(".py"):
             assert (ROOT / words[1]).is_file(), words  # benchmarks take their hours, and some parse nothing
         else:
             continue

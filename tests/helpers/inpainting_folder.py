@@ -6,8 +6,8 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import read_journal
+from hf_hardneg.inpainting.journal_items import read_items
 
 
 WIDTH, HEIGHT = 320, 240

@@ -14,8 +14,8 @@ from helpers.inpainting_folder import RED, make_folder
 from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.inpainting.build import Builder
 from hf_hardneg.inpainting.edit.task import Edit
-from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import Journal, read_journal
+from hf_hardneg.inpainting.journal_items import read_items
 from hf_hardneg.inpainting.propose.proposals import Proposal
 
 

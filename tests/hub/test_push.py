@@ -18,11 +18,11 @@ from hf_hardneg.cli import main as cli
 from hf_hardneg.hub.errors import PushError
 from hf_hardneg.hub.local_folder import MANIFEST
 from hf_hardneg.hub.push import open_repo, publish_folder, sign_in
-from hf_hardneg.hub.release import prepare_release, release
 from hf_hardneg.hub.retries import RetryPolicy
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
 from hf_hardneg.training.command import main as train
 from hf_hardneg.training.recipe import parse_arguments
+from hf_hardneg.training.release import prepare_release, publish_run
 
 
 TOKEN = "hf_0SecretOfAnn0SecretOfAnn0Secret"
@@ -363,7 +363,7 @@ def test_a_training_run_learns_before_it_starts_whether_it_can_push(hub, tmp_pat
 def test_a_release_that_fails_says_how_to_push_later(hub, folder):
     args = training(folder.parent, output_dir=str(folder), hub_model_id="org/my-clip", hub_token="hf_unknown")
     with pytest.raises(PushError, match=r"refused the token .* push it later: hf-hardneg push .*my-clip org/my-clip"):
-        release(args)
+        publish_run(args)
 
 
 def test_the_token_is_in_no_pickle_and_no_recipe(tmp_path):

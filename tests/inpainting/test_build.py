@@ -13,13 +13,13 @@ from PIL import Image
 
 from hf_hardneg.cli import main
 from hf_hardneg.data.coco_photos import read_coco_photos
-from hf_hardneg.data.reasons import MISSING, UNREADABLE
+from hf_hardneg.data.skip_reasons import MISSING, UNREADABLE
 from hf_hardneg.inpainting.build import DUPLICATE, Builder, build_pairs
 from hf_hardneg.inpainting.edit.classical import NOT_A_WORD, ClassicalEditor
 from hf_hardneg.inpainting.edit.task import Edit
-from hf_hardneg.inpainting.items import format_summary, read_items, summarize
 from hf_hardneg.inpainting.journal import JOURNAL, Journal, load_image, read_journal
-from hf_hardneg.inpainting.masks.geometry import WRONG_SIZE
+from hf_hardneg.inpainting.journal_items import format_summary, read_items, summarize
+from hf_hardneg.inpainting.masks.coco_masks import WRONG_SIZE
 from hf_hardneg.inpainting.propose.categories import names_of_categories
 from hf_hardneg.inpainting.propose.proposals import Proposal, reword
 from hf_hardneg.inpainting.review.contact_sheet import write_contact_sheet

@@ -9,9 +9,9 @@ from PIL import Image
 from hf_hardneg.cli import main
 from hf_hardneg.inpainting.check.clip_gate import PREFERS_OLD, WRONG_WAY, ClipGate, judge_scores
 from hf_hardneg.inpainting.check.gates import GATES, Candidate, find_reason
-from hf_hardneg.inpainting.components import find_parts
 from hf_hardneg.inpainting.journal import load_image, read_journal
 from hf_hardneg.inpainting.propose.proposals import Proposal
+from hf_hardneg.inpainting.run_components import find_parts
 from hf_hardneg.model.encoding import encode_images, encode_texts
 
 

@@ -11,7 +11,6 @@ from PIL import Image
 from hf_hardneg.cli import main
 from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.inpainting.build import Builder, build_pairs
-from hf_hardneg.inpainting.components import find_parts
 from hf_hardneg.inpainting.edit import diffusers_editor
 from hf_hardneg.inpainting.edit.classical import GRAY_PHOTO
 from hf_hardneg.inpainting.edit.crop import Crop, crop_around, put_back, take_crop
@@ -20,9 +19,10 @@ from hf_hardneg.inpainting.edit.prompts import FLAWS, free_prompt, ground_prompt
 from hf_hardneg.inpainting.edit.recolor import NOT_THAT_COLOR
 from hf_hardneg.inpainting.edit.rescale import BUSY, CUT_OFF, rescale
 from hf_hardneg.inpainting.edit.task import EditTask
-from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import JOURNAL, Journal, load_image, read_journal
+from hf_hardneg.inpainting.journal_items import read_items
 from hf_hardneg.inpainting.propose.proposals import Proposal
+from hf_hardneg.inpainting.run_components import find_parts
 
 
 @pytest.fixture(scope="module")

@@ -17,33 +17,33 @@ from huggingface_hub import DatasetCard
 from PIL import Image
 from sklearn.metrics import cohen_kappa_score
 
+from hf_hardneg.atomic_folder import new_folder
 from hf_hardneg.cli import main
 from hf_hardneg.columns import CHALLENGE_FEATURES, PAIR_FEATURES
 from hf_hardneg.data.inpainted_pairs import read_inpainted_pairs
-from hf_hardneg.folders import new_folder
 from hf_hardneg.inpainting.build import build_pairs
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
-from hf_hardneg.inpainting.items import read_items
 from hf_hardneg.inpainting.journal import JOURNAL, read_journal
-from hf_hardneg.inpainting.publish.export import (
+from hf_hardneg.inpainting.journal_items import read_items
+from hf_hardneg.inpainting.publish.export import export_pairs
+from hf_hardneg.inpainting.publish.export_card import DATA_FILE, RECORD, build_card
+from hf_hardneg.inpainting.publish.record import (
     DISPUTED,
     NO_CAPTION,
     NOT_REVIEWED,
     REJECTED,
     SAME_CAPTION,
-    export_pairs,
     read_record,
     select_pairs,
 )
-from hf_hardneg.inpainting.publish.export_card import DATA_FILE, RECORD, build_card
-from hf_hardneg.inpainting.review.contact_sheet import mark_change
-from hf_hardneg.inpainting.review.verdicts import (
+from hf_hardneg.inpainting.review.agreement import (
     Review,
     accepting_review,
     krippendorff_alpha,
     observed_agreement,
     read_reviews,
 )
+from hf_hardneg.inpainting.review.contact_sheet import mark_change
 
 
 CLASSICAL = {"editor": "classical"}

@@ -4,8 +4,8 @@ from helpers.inpainting_folder import PHOTOS, change, make_folder
 from PIL import Image
 
 from hf_hardneg.data.coco_photos import load_photo, read_coco_photos
-from hf_hardneg.data.reasons import MISSING, UNREADABLE
-from hf_hardneg.inpainting.masks.geometry import BROKEN, EMPTY, WRONG_SIZE, draw_mask, turn_mask
+from hf_hardneg.data.skip_reasons import MISSING, UNREADABLE
+from hf_hardneg.inpainting.masks.coco_masks import BROKEN, EMPTY, WRONG_SIZE, draw_mask, turn_mask
 
 
 def test_polygons_and_run_lengths_give_the_same_mask():

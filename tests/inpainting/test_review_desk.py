@@ -5,13 +5,14 @@ import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 
 import pytest
 from helpers.review_folder import Server, candidates_of, make_review_folder, read_reviews
 
 from hf_hardneg.cli import main
-from hf_hardneg.inpainting.components import find_parts
 from hf_hardneg.inpainting.journal import Journal, read_journal
+from hf_hardneg.inpainting.run_components import find_parts
 
 
 review_app = pytest.importorskip("hf_hardneg.inpainting.review.app", exc_type=ImportError)
@@ -103,7 +104,7 @@ def test_killed_at_random_moments_no_decision_is_lost_or_doubled(tmp_path):
         while True:
             try:
                 return server.call(method, **data)
-            except OSError:
+            except (OSError, HTTPException):  # no answer, or half of one
                 server.kill()
                 server.start()
 

@@ -6,13 +6,13 @@ from helpers.inpainting_models import save_clipseg, save_grounding_dino, save_sa
 from hf_hardneg.cli import main
 from hf_hardneg.data.coco_photos import Instance, read_coco_photos
 from hf_hardneg.inpainting.build import COVERED, Builder, build_pairs
-from hf_hardneg.inpainting.components import find_parts
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.journal import Journal, load_image, read_journal
 from hf_hardneg.inpainting.masks.text_masks import NOT_FOUND, ClipSegMasks, GroundedSamMasks, clearest_part, pick_box
+from hf_hardneg.inpainting.propose.caption_only_photos import CATEGORIES, name_things, read_named_photos
 from hf_hardneg.inpainting.propose.categories import names_of_categories
-from hf_hardneg.inpainting.propose.named_things import CATEGORIES, name_things, read_named_photos
 from hf_hardneg.inpainting.propose.proposals import NO_CLEAR_INSTANCE
+from hf_hardneg.inpainting.run_components import find_parts
 from hf_hardneg.lexicon.index import load_index
 
 

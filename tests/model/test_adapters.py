@@ -3,7 +3,7 @@ import torch
 from peft import PeftModel
 from transformers import CLIPModel, CLIPProcessor
 
-from hf_hardneg.model.adapters import add_lora, freeze_towers, merged
+from hf_hardneg.model.adapters import add_lora, freeze_towers, merge_lora
 
 
 def trainable(model):
@@ -37,13 +37,13 @@ def test_a_merged_model_is_plain_and_embeds_as_the_adapted_one_that_goes_on_trai
             if "lora_B" in name:
                 weights.normal_(std=0.1)
     inputs = processor(text=["A red car."], images=[torch.zeros(3, 48, 48)], return_tensors="pt")
-    plain = merged(adapted)
+    plain = merge_lora(adapted)
     assert type(plain) is CLIPModel and not any("lora" in name for name in plain.state_dict())
     with torch.no_grad():
         ours, theirs = (m(**inputs).text_embeds for m in (adapted.eval(), plain.eval()))
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
     assert isinstance(adapted, PeftModel) and trainable(adapted)
-    assert merged(plain) is plain
+    assert merge_lora(plain) is plain
 
 
 @pytest.mark.parametrize(

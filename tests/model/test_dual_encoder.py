@@ -54,6 +54,15 @@ def test_reading_one_patch_of_the_last_layer_changes_neither_images_nor_gradient
             torch.testing.assert_close(ours.grad, expected.grad, atol=1e-5, rtol=1e-4, msg=name)
 
 
+def test_a_prepared_model_takes_a_batch_of_the_collator_as_it_is(model, processor, training_rows):
+    take_collated_batches(model)
+    collator = HardNegCollator(processor, 2, text_format=find_text_format(model, processor.tokenizer))
+    batch = collator([training_rows[i] for i in range(6)])
+    output = model(**batch)
+    assert len(output["image_embeds"]) == 6
+    assert len(output["text_embeds"]) == 6 + int((batch["negative_concepts"] >= 0).sum()) > 6
+
+
 def test_a_siglip_that_pools_by_attention_keeps_all_its_patches(processor):
     model = small_siglip(processor.tokenizer)
     take_collated_batches(model)

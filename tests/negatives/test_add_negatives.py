@@ -8,9 +8,9 @@ from helpers.captions import CAPTIONS, outputs_under_two_hash_seeds, scene_capti
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_hardneg.audit.readers import audit_negatives
+from hf_hardneg.audit.text_only_readers import audit_negatives
 from hf_hardneg.columns import NEGATIVE_FEATURES, ROW_FEATURES, with_negatives
-from hf_hardneg.data.reasons import EMPTY
+from hf_hardneg.data.skip_reasons import EMPTY
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.add_negatives import GUESSABLE, NO_CONCEPT, AddHardNegatives, fit_slot_model
 from hf_hardneg.negatives.filters import DISAGREES, IN_CAPTION, IN_OTHER_CAPTION

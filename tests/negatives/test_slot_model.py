@@ -57,7 +57,7 @@ def test_probabilities_are_those_of_the_slow_reference():
     index = load_index(("color",))
     model = fit_slot_model([batch(CAPTIONS)], ("color",))
     slots = tabulate_slots(analyze(CAPTIONS, index))
-    p = model.probabilities(0, model.look_up(slots), slots.place)
+    p = model.probabilities(0, model.look_up(slots), slots.form)
     forms = index.classes[0].forms
     for i in range(len(CAPTIONS)):
         assert p[i] == pytest.approx(list(reference(CAPTIONS, i, forms).values()))
@@ -67,7 +67,7 @@ def test_a_model_that_saw_nothing_finds_all_forms_alike():
     index = load_index(("color",))
     slots = tabulate_slots(analyze(["a red car"], index))
     model = SlotModel.empty(index)
-    assert np.ptp(model.probabilities(0, model.look_up(slots), slots.place)) == 0
+    assert np.ptp(model.probabilities(0, model.look_up(slots), slots.form)) == 0
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
@@ -118,6 +118,6 @@ def test_a_tied_word_is_replaced_only_by_what_captions_have_in_its_company():
     fitting = []
     for i, c in enumerate(slots.of_class.tolist()):
         one = slots._replace(**{name: column[i : i + 1] for name, column in slots._asdict().items()})
-        fits = model.keep_company(c, model.look_up(one), one.place, one.ties)
+        fits = model.forms_beside_ties(c, model.look_up(one), one.form, one.ties)
         fitting.append({form for form, fit in zip(index.classes[c].forms, fits[0], strict=True) if fit})
     assert fitting == [{"purse", "bag"}, {"jar", "mug"}]

@@ -75,7 +75,7 @@ def test_mass_and_count_nouns_fit_the_same_place_only_after_a_definite_word():
         [analysis] = analyze([caption], index)
         [slot] = analysis.slots
         of_class = index.classes[slot.of_class]
-        return {form for form, fits in zip(of_class.forms, of_class.opposed[slot.reading.place], strict=True) if fits}
+        return {form for form, fits in zip(of_class.forms, of_class.opposed[slot.reading.form], strict=True) if fits}
 
     assert {"street", "snow"} <= replacements("in the water")
     assert "street" not in replacements("in deep water") and "snow" in replacements("in deep water")

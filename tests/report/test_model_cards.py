@@ -43,6 +43,7 @@ FACTS = {
     "license": None,
     "base_model": "openai/clip-vit-base-patch32",
     "dataset_id": "org/data",
+    "pairs_id": "phiyodr/InpaintCOCO",
 }
 
 
@@ -64,9 +65,11 @@ def check_metadata(card):
     """What the Hub's own validation asks for and can be known without it."""
     data = card.data
     assert data.pipeline_tag == "zero-shot-image-classification" and data.library_name == "transformers"
-    assert data.model_name and data.license == (data.license or "").lower() or data.base_model
-    assert data.eval_results and all(0 <= result.metric_value <= 100 for result in data.eval_results)
-    index = data.to_dict()["model-index"]
+    assert data.license == (data.license or "").lower() or data.base_model
+    assert bool(data.model_name) == bool(data.eval_results)
+    for result in data.eval_results or ():
+        assert 0 <= result.metric_value <= 100 and result.dataset_type.count("/") == 1
+    index = data.to_dict().get("model-index", [{"name", "results"}])
     assert [set(entry) >= {"name", "results"} for entry in index] == [True]
     assert ModelCard(str(card)).data.to_dict() == data.to_dict()
 
@@ -83,8 +86,7 @@ def test_the_start_models_card_tells_its_measured_figures_and_its_code_runs(monk
     card = ModelCard.load(ROOT / "model_cards" / "start-model.md")
     start = MINIATURE["results"]["start"]
     assert format_table({"start": start}) in card.text
-    in_card = {(result.dataset_config, result.metric_type): result.metric_value for result in card.data.eval_results}
-    assert in_card == {(key, name): round(start[key][name]["value"], 2) for key in start for name in start[key]}
+    assert card.data.eval_results is None  # rendered scenes are no data set on the Hub
     monkeypatch.chdir(ROOT)
     names = run_code(card.text, tmp_path)
     assert names["model"].num_parameters() < 2e6
@@ -105,6 +107,14 @@ def test_a_card_names_base_data_audit_and_the_weakest_concept():
     }
     card = ModelCard(build_model_card(results, "K = 3", "scenes", {**FACTS, "audit": audit}))
     check_metadata(card)
+    of_model = results["K = 3"]
+    in_card = {(result.dataset_config, result.metric_type): result for result in card.data.eval_results}
+    assert {key: result.metric_value for key, result in in_card.items()} == {
+        (key, name): round(of_model[key][name]["value"], 2) for key in of_model for name in of_model[key]
+    }
+    for (key, _), result in in_card.items():
+        assert result.dataset_type == ("org/data" if key == "retrieval" else "phiyodr/InpaintCOCO")
+    assert 'pipeline("zero-shot-image-classification", model="org/hardneg-clip")' in card.text
     assert card.data.base_model == "openai/clip-vit-base-patch32" and card.data.datasets == ["org/data"]
     assert card.data.license is None and "Its license also holds for them" in card.text
     assert "61.0 % [58.0, 64.0]" in card.text and "weakest concept here: location" in card.text
@@ -128,7 +138,8 @@ def test_the_code_of_a_written_card_runs(tmp_path):
 
 def test_the_model_index_names_hub_ids_and_no_others():
     results = {"K = 3": MINIATURE["results"]["K = 3"]}
-    card = ModelCard(build_model_card(results, "K = 3", "phiyodr/InpaintCOCO", {**FACTS, "data": "scenes"}))
-    types = {(result.dataset_config, result.dataset_type) for result in card.data.eval_results}
-    assert ("color", "phiyodr/InpaintCOCO") in types and ("retrieval", "unknown") in types
-    assert {dataset for _, dataset in types} == {"phiyodr/InpaintCOCO", "unknown"}
+    facts = {**FACTS, "data": "scenes", "dataset_id": None}
+    card = ModelCard(build_model_card(results, "K = 3", "phiyodr/InpaintCOCO", facts))
+    entries = {(result.dataset_config, result.dataset_type, result.dataset_name) for result in card.data.eval_results}
+    assert ("color", "phiyodr/InpaintCOCO", "phiyodr/InpaintCOCO (color)") in entries
+    assert {dataset for _, dataset, _ in entries} == {"phiyodr/InpaintCOCO"}

@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 from transformers import CLIPConfig, CLIPModel
 
-from hf_hardneg.folders import check_writable
+from hf_hardneg.atomic_folder import check_writable
 from hf_hardneg.lexicon.concepts import CONCEPTS
 from hf_hardneg.scenes.world import scene_pairs
 from hf_hardneg.training.command import main
@@ -62,11 +62,7 @@ def test_the_run_leaves_model_processor_metrics_figure_and_card(demo):
     assert (folder / "results.png").stat().st_size > 10_000
     card = ModelCard.load(folder / "README.md")
     assert metrics["table"] in card.text
-    in_card = {(r.dataset_config, r.metric_type): r.metric_value for r in card.data.eval_results}
-    of_model = metrics["results"]["K = 3"]
-    assert in_card == {
-        (key, name): round(of_model[key][name]["value"], 2) for key in of_model for name in of_model[key]
-    }
+    assert card.data.eval_results is None and "zero-shot-image-classification" in card.text
     assert yaml.safe_load((folder / "recipe.yaml").read_text())["max_steps"] == 12
     for trained in (folder, folder / "control"):
         with safe_open(trained / "model.safetensors", "pt") as weights:

@@ -191,7 +191,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_what_to_do(model, make_trai
 def test_a_collator_of_another_k_is_named(model, make_trainer, processor):
     trainer = make_trainer(model, num_negatives=1)
     trainer.data_collator = HardNegCollator(processor, 2)
-    with pytest.raises(ValueError, match="room for 2 negatives a row, num_negatives is 1"):
+    with pytest.raises(ValueError, match="made for 2 negatives per row, but num_negatives is 1"):
         trainer.train()
 
 

@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ...inpainting.components import EDITOR_FLAGS
-from ...inpainting.pretrained import CLIP, CLIPSEG, GROUNDING_DINO, INPAINTING, SAM
+from ...inpainting.pretrained import CLIP, CLIPSEG, EDITOR_FLAGS, GROUNDING_DINO, INPAINTING, SAM
 
 
 MASK_MODELS = {"clipseg": [CLIPSEG], "grounded_sam": [GROUNDING_DINO, SAM]}
@@ -107,9 +106,9 @@ def _resolve(name_or_path: str) -> str:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from ...inpainting.build import build_pairs
-    from ...inpainting.components import find_parts
-    from ...inpainting.items import format_summary
+    from ...inpainting.journal_items import format_summary
     from ...inpainting.review.contact_sheet import write_contact_sheet
+    from ...inpainting.run_components import find_parts
 
     made_with = describe_run(args)
     parts = find_parts(made_with)

@@ -6,9 +6,9 @@ The splits are those of Karpathy and Fei-Fei 2015, https://arxiv.org/abs/1412.23
 from pathlib import Path
 from typing import Any
 
-from ...columns import CAPTION, IMAGE
+from ...columns import IMAGE
 from ...data.coco import is_coco_folder, load_coco
-from ...data.files import read_json
+from ...data.files import CAPTION_COLUMNS, read_json
 from ...data.lazy_images import find_image, row_images
 from ..retrieval import RetrievalTask, rows_task
 from ._files import open_table
@@ -18,7 +18,6 @@ MAX_CAPTIONS = (
     5  # of an image; a few images have six or seven, but the usual 25,000 captions of COCO are the first five
 )
 PHOTO_FOLDERS = ("flickr30k-images", "flickr30k_images", "images", "")
-TEXT_COLUMNS = (CAPTION, "captions", "sentences", "text")
 
 
 def load_retrieval(name: str, source: str, folds: int = 1) -> RetrievalTask:
@@ -92,9 +91,9 @@ def _from_table(name: str, source: str, folds: int) -> RetrievalTask:
     table = open_table(source, "test", [IMAGE])
     if "split" in table.column_names:  # nlphuji/flickr30k has all images in 'test', and Karpathy's split in a column
         table = table.select([i for i, split in enumerate(table["split"]) if split == "test"])
-    column = next((name for name in TEXT_COLUMNS if name in table.column_names), None)
+    column = next((name for name in CAPTION_COLUMNS if name in table.column_names), None)
     if column is None:
-        raise ValueError(f"{source} has the columns {table.column_names}, none of {', '.join(TEXT_COLUMNS)}.")
+        raise ValueError(f"{source} has the columns {table.column_names}, none of {', '.join(CAPTION_COLUMNS)}.")
     task = RetrievalTask(name, folds=folds if len(table) % folds == 0 and len(table) // folds > 1 else 1)
     for i, (image, texts) in enumerate(zip(row_images(table, IMAGE), table[column], strict=True)):
         task.add(i, image, (texts if isinstance(texts, list) else [texts])[:MAX_CAPTIONS])

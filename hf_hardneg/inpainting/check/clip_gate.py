@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from ...model.encoding import encode_images, encode_texts
+from ...model.loading import load_model
 from ..pretrained import CLIP, load_pretrained, memory_told, pick_device
 from .gates import Candidate
 
@@ -24,7 +25,7 @@ def judge_scores(scores: Sequence[Sequence[float]], prefers_new: bool = False) -
         scores: (2, 2), how well the photo (first row) and the edited photo fit the old and the new caption.
         prefers_new: Whether the edited photo must also fit the new caption better than the old one.
 
-    Example:
+    Examples:
         >>> judge_scores([[0.30, 0.25], [0.28, 0.27]])  # the new caption gains 0.02, the old one loses 0.02
         >>> judge_scores([[0.30, 0.25], [0.28, 0.27]], prefers_new=True)
         'the edited photo still fits the old caption better'
@@ -52,8 +53,6 @@ class ClipGate:
     """
 
     def __init__(self, name_or_path: str = CLIP, *, prefers_new: bool = False) -> None:
-        from ...model.loading import load_model
-
         self.name_or_path, self.prefers_new = name_or_path, prefers_new
         self.model, self.processor = load_pretrained(
             name_or_path, "a dual encoder of images and texts", CLIP, lambda: load_model(name_or_path)

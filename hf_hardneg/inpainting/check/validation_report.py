@@ -12,9 +12,9 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from tqdm.auto import tqdm
 
 from ... import __version__
+from ...atomic_folder import new_folder
 from ...data.inpainted_pairs import image_id_of, open_pairs
-from ...folders import new_folder
-from .validate import IMAGES, TOLERATED, Difference, Doubles, caption_reasons, image_reasons
+from .pair_checks import IMAGES, TOLERATED, Difference, Doubles, caption_reasons, image_reasons
 
 
 REPORT, CARD, DATA = "validation.json", "README.md", "data"

@@ -22,7 +22,7 @@ class Crop(NamedTuple):
 def crop_around(mask: np.ndarray) -> Crop:
     """The square around a mask, (H, W) of bool with at least one True, with context, within the frame if it fits.
 
-    Example:
+    Examples:
         >>> mask = np.zeros((300, 400), bool)
         >>> mask[:200, 100:300] = True
         >>> crop_around(mask)

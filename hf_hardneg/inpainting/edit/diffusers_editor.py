@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ..masks.outlines import dilate, outline_error
 from ..pretrained import INPAINTING, commit_of, load_pretrained, memory_told, pick_device
 from .classical import GRAY_PHOTO, find_old_color
 from .crop import Crop, crop_around, put_back, take_crop
 from .cutouts import cover
 from .prompts import Prompts, free_prompt, ground_prompts, thing_prompts
 from .replace import MIN_CHROMA, mean_color
-from .rescale import dilate, place_rescaled, rescale, rim
+from .rescale import place_rescaled, rescale
 from .task import Edit, EditTask
 
 
@@ -141,7 +142,7 @@ def find_region(task: EditTask) -> np.ndarray | str:
     """Where the pipeline may paint, (H, W) of bool, or why nowhere: never over another annotated thing."""
     proposal, others = task.proposal, task.others & ~task.mask
     if proposal.concept == "object":
-        return dilate(task.mask, GROWTH * rim(task.mask)) & ~others
+        return dilate(task.mask, GROWTH * outline_error(task.mask)) & ~others
     if mean_color(task.photo)[3] < MIN_CHROMA:
         return GRAY_PHOTO
     if proposal.garment is None and not proposal.is_part:

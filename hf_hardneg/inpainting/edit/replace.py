@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ...data.coco_photos import CocoPhoto, Instance, load_photo
-from ..masks.geometry import draw_mask, turn_mask
+from ..masks.coco_masks import draw_mask, turn_mask
+from ..masks.outlines import contact_share, dilate, edge_density, outline_error
 from ..opencv import cv2
 from ..propose.categories import CARRIERS, PLACES
 from .cutouts import Cutout, box_of, cover, cut_out, foot_of, lay, resize_cutout
 from .patch_fill import fill_hole
-from .rescale import COVERS, MAX_COVERED, MAX_EDGES, TOUCHED, busyness, contact, dilate, rim
+from .rescale import COVERS, MAX_COVERED, MAX_EDGES, TOUCHED
 from .task import Edit, EditTask
 
 
@@ -103,7 +104,7 @@ class CutoutLibrary:
         thing = (task.proposal.image_id, task.proposal.instance_id)
         if self._emptied is None or self._emptied[0] != thing:
             others = task.others & ~task.mask
-            hole = dilate(task.mask, rim(task.mask)) & ~others
+            hole = dilate(task.mask, outline_error(task.mask)) & ~others
             filled = fill_hole(task.photo, hole, ~(others | task.mask), np.random.default_rng(task.seed))
             self._emptied = (thing, hole, filled)
         return self._emptied[1:]
@@ -149,7 +150,7 @@ class CutoutLibrary:
             other = masks.get(one.id)
             if nearer and one.category not in CARRIERS and isinstance(other, np.ndarray):
                 others |= other
-        if contact(mask, others) > MAX_HIDDEN:
+        if contact_share(mask, others) > MAX_HIDDEN:
             return None
         thing = cut_out(pixels, mask)
         return (thing, mean_color(pixels)) if shows_something(thing) else None
@@ -230,14 +231,14 @@ def _places(task: EditTask) -> tuple[float, bool]:
 def replace_thing(task: EditTask, library: CutoutLibrary) -> Edit | str:
     """Replace the thing by the best fitting cut-out of the new category; what it leaves uncovered is filled."""
     mask, others = task.mask, task.others & ~task.mask
-    if contact(mask, others) > MAX_CONTACT or contact(mask, task.people) > MAX_HELD:
+    if contact_share(mask, others) > MAX_CONTACT or contact_share(mask, task.people) > MAX_HELD:
         return TOUCHED
     if not {task.proposal.category, task.proposal.new_category} <= PLACES.keys():
         return NO_CUTOUT  # a person asked for what is never cut out
     size, in_air = _places(task)
     if not in_air and box_of(mask)[2] < MIN_FOOT * len(mask):
         return HANGS
-    is_busy = busyness(task.photo, mask) > MAX_EDGES
+    is_busy = edge_density(task.photo, mask) > MAX_EDGES
     light = mean_color(task.photo)
     reason = NO_CUTOUT
     for source, mirrored in library.find(task.proposal.new_category, mask, task.proposal.image_id):

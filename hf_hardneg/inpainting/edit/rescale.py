@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..opencv import cv2
+from ..masks.outlines import contact_share, dilate, edge_density, outline_error
 from .cutouts import box_of, cover, cut_out, foot_of, lay, resize_cutout
 from .patch_fill import fill_hole
 from .task import Edit, EditTask
@@ -27,30 +27,6 @@ LEAST_GROWTH = 1.35  # less is not seen as a change of size
 MAX_COVERED = 0.05  # of the thing's area, that may lie over or under others
 MAX_CONTACT = 0.25  # of its outline
 MAX_EDGES = 0.12  # share of edge pixels around it above which a filled hole is seen
-
-
-def dilate(mask: np.ndarray, radius: int) -> np.ndarray:
-    """A mask grown by `radius` pixels."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return cv2.dilate(mask.astype(np.uint8), kernel) > 0
-
-
-def contact(mask: np.ndarray, others: np.ndarray) -> float:
-    """The share of a thing's outline at which other things begin."""
-    outline = dilate(mask, 2) & ~mask
-    return float((outline & dilate(others & ~mask, 2)).sum() / max(1, outline.sum()))
-
-
-def busyness(photo: np.ndarray, mask: np.ndarray) -> float:
-    """The share of edge pixels in a ring around a thing, as wide as a third of it."""
-    ring = dilate(mask, max(6, int(np.sqrt(mask.sum()) / 3))) & ~dilate(mask, 4)
-    gray = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), (0, 0), 1.2)
-    return float((cv2.Canny(gray, 40, 100) > 0)[ring].mean()) if ring.any() else 1.0
-
-
-def rim(mask: np.ndarray) -> int:
-    """How far an outline drawn by hand misses a thing of this size, in pixels."""
-    return int(np.clip(np.sqrt(mask.sum()) / 22, 3, 9))
 
 
 def _growth(mask: np.ndarray, wanted: float) -> float | str:
@@ -94,13 +70,13 @@ def place_rescaled(task: EditTask) -> Rescaled | str:
         factor = CUT_OFF
     if isinstance(factor, str):
         return factor
-    if contact(mask, others) > MAX_CONTACT:
+    if contact_share(mask, others) > MAX_CONTACT:
         return TOUCHED
     thing = resize_cutout(cut_out(photo, mask), factor, factor)
     pixels, alpha = lay(thing, foot_of(mask), photo.shape)
     if (others & (alpha > 0.5)).sum() > MAX_COVERED * (alpha > 0.5).sum():
         return COVERS
-    return Rescaled(pixels, alpha, dilate(mask, rim(mask)) & ~others, factor)
+    return Rescaled(pixels, alpha, dilate(mask, outline_error(mask)) & ~others, factor)
 
 
 def rescale(task: EditTask) -> Edit | str:
@@ -111,7 +87,7 @@ def rescale(task: EditTask) -> Edit | str:
     pixels, alpha, hole, factor = placed
     if factor > 1:
         hole = hole & (alpha < 0.99)
-    elif busyness(task.photo, task.mask) > MAX_EDGES:
+    elif edge_density(task.photo, task.mask) > MAX_EDGES:
         return BUSY
     ground: np.ndarray | str = task.photo
     if (hole & (alpha < 0.99)).any():

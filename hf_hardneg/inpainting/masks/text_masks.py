@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 
 from ...data.coco_photos import CocoPhoto, Instance
-from ..edit.rescale import dilate, rim
 from ..opencv import cv2
 from ..pretrained import CLIPSEG, GROUNDING_DINO, SAM, load_transformer, memory_told
-from ..propose.named_instances import clearly_largest
+from ..propose.caption_grounding import clearly_largest
 from ..propose.proposals import NO_CLEAR_INSTANCE
+from .outlines import dilate, outline_error
 
 
 NOT_FOUND = "the mask model does not find the thing"
@@ -44,7 +44,7 @@ class ClipSegMasks:
     def __call__(self, photo: CocoPhoto, pixels: np.ndarray, orientation: int, instance: Instance) -> np.ndarray | str:
         """The mask of what the instance's category names, (H, W) of bool for the upright `pixels`, or a reason."""
         region = clearest_part(self.probabilities(pixels, instance.category) > self.threshold)
-        return region if isinstance(region, str) else dilate(region, rim(region))
+        return region if isinstance(region, str) else dilate(region, outline_error(region))
 
     @torch.inference_mode()
     def probabilities(self, pixels: np.ndarray, noun: str) -> np.ndarray:
@@ -145,7 +145,7 @@ def pick_box(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray | str:
         boxes: (N, 4) of left, top, right, bottom; several of one thing count once, by the best score.
         scores: (N,).
 
-    Example:
+    Examples:
         >>> pick_box(np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 23, 3]]), np.array([0.5, 0.6, 0.4]))
         array([ 0,  0, 10,  9])
     """

@@ -83,7 +83,7 @@ PAINTS = tuple(
 def names_of_categories(categories: set[str], lexicon: Lexicon) -> dict[str, str]:
     """From each name of the vocabulary's objects to the category that it means, for those of `categories` it knows.
 
-    Example:
+    Examples:
         >>> from hf_hardneg.lexicon import load_lexicon
         >>> names_of_categories({"cup", "gizmo"}, load_lexicon())
         {'cup': 'cup', 'mug': 'cup'}

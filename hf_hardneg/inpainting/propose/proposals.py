@@ -11,8 +11,8 @@ from ...lexicon.index import LexiconIndex
 from ...lexicon.words import word_spans
 from ...negatives.edits import Replacement, replace_words
 from ...negatives.slots import Analysis, analyze, find_mentions
+from .caption_grounding import Thing, all_of_them, describe, modifiers_of, pick_instance
 from .categories import COLORS, INDOORS, PAINTS, can_stand_for, names_of_categories
-from .named_instances import Thing, all_of_them, describe, modifiers_of, pick_instance
 
 
 NO_THING = "the caption names no annotated thing"

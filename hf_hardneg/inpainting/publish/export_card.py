@@ -4,24 +4,22 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from ... import __version__
-from ..items import summarize
-from ..review.verdicts import ACCEPT, Review, krippendorff_alpha, observed_agreement
+from ...columns import size_category
+from ..journal_items import summarize
+from ..review.agreement import ACCEPT, Review, krippendorff_alpha, observed_agreement
+from .record import Pair, Record
 
-
-if TYPE_CHECKING:
-    from .export import Pair, Record
 
 TEMPLATE = Path(__file__).parent / "templates" / "inpaintcoco_card.md"
 CARD, RECORD, SHEET, DATA_FILE = "README.md", "export.json", "contact_sheet.png", "data/test-00000-of-00001.parquet"
 MADE_BY = "hf-hardneg inpaint export"
 NOT_STATED = "not recorded"
 NO_DERIVATIVES = ("noderiv", "by-nd", "nc-nd")  # in names and addresses of Creative Commons licenses
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))  # the Hub's names
 
 HOW_EDITED = {
     "classical": "The editor is *classical*: a color is changed inside the mask and keeps its shading; a thing is "
@@ -33,7 +31,7 @@ HOW_EDITED = {
 }
 
 
-def _licenses_of(record: "Record", pair: "Pair") -> tuple[str, str | None]:
+def _licenses_of(record: Record, pair: Pair) -> tuple[str, str | None]:
     """License of the pair's photo, and of the one that its cut-out is from, if there is one."""
     details = pair.made.details
     own = record.photos.get(pair.made.proposal.image_id, {}).get("source", {}).get("image_license")
@@ -41,7 +39,7 @@ def _licenses_of(record: "Record", pair: "Pair") -> tuple[str, str | None]:
     return own or NOT_STATED, lent
 
 
-def count_licenses(record: "Record", pairs: Sequence["Pair"]) -> dict[str, dict[str, int]]:
+def count_licenses(record: Record, pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
     """By license: photos, pairs of these, and photos from which a cut-out is taken; a photo may be both."""
     photos: dict[str, set[int]] = {}
     sources: dict[str, set[int]] = {}
@@ -62,7 +60,7 @@ def count_licenses(record: "Record", pairs: Sequence["Pair"]) -> dict[str, dict[
     }
 
 
-def summarize_reviews(record: "Record", pairs: Sequence["Pair"]) -> dict[str, Any]:
+def summarize_reviews(record: Record, pairs: Sequence[Pair]) -> dict[str, Any]:
     """How many reviews of how many people, their verdicts, agreement, qualities, and captions they rewrote."""
     verdicts = [[review.verdict for review in reviews] for reviews in record.reviews.values()]
     counts = Counter(chain.from_iterable(verdicts))
@@ -97,7 +95,7 @@ def _by_count(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def summarize_export(
-    record: "Record", pairs: Sequence["Pair"], left_out: Mapping[str, int], reviewed: bool
+    record: Record, pairs: Sequence[Pair], left_out: Mapping[str, int], reviewed: bool
 ) -> dict[str, Any]:
     """What export.json and the card say of a set, for JSON; nothing in it depends on time or place.
 
@@ -141,10 +139,6 @@ def _forbids_edits(license_name: str) -> bool:
     return any(part in license_name.lower().replace(" ", "").replace("licenses/", "") for part in NO_DERIVATIVES)
 
 
-def _size_category(number: int) -> str:
-    return next((name for limit, name in SIZES if number < limit), "n>100K")
-
-
 def build_card(summary: Mapping[str, Any]) -> str:
     """The dataset card, Markdown with a YAML header.
 
@@ -160,7 +154,7 @@ def build_card(summary: Mapping[str, Any]) -> str:
         license="other",
         task_categories=["zero-shot-image-classification", "image-to-text"],
         annotations_creators=["expert-generated"] if summary["reviewed"] else ["machine-generated"],
-        size_categories=[_size_category(summary["pairs"])],
+        size_categories=[size_category(summary["pairs"])],
         tags=["coco", "image-captioning", "inpainting", "hard-negatives", "challenge-set", "hf_hardneg"],
     )
     made_with = summary["run"]["made_with"]

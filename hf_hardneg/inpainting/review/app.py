@@ -19,13 +19,13 @@ from ...data.coco_photos import CocoPhoto, Instance
 from ...lexicon.index import LexiconIndex, load_index
 from ..build import Builder
 from ..check.gates import Candidate, find_reason
-from ..components import Parts, find_parts
 from ..edit.task import Edit, Editor, EditTask
-from ..items import Item
 from ..journal import IMAGES, JOURNAL, Journal
+from ..journal_items import Item
 from ..propose.categories import names_of_categories
 from ..propose.proposals import reword
-from .reviews import Decision, Refused, Reviews, passing
+from ..run_components import Parts, find_parts
+from .review_queue import Decision, Refused, Reviews, passing
 
 
 try:

@@ -9,8 +9,8 @@ import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
 from ...lexicon.words import split_words, word_spans
-from ..items import Item, read_items
 from ..journal import load_image, read_journal
+from ..journal_items import Item, read_items
 
 
 WIDTH, HEIGHT, MARGIN, COLUMNS = 320, 240, 8, 3
@@ -35,7 +35,7 @@ def _wrap(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
 def mark(caption: str, start: int, end: int) -> str:
     """The caption with its changed words in brackets.
 
-    Example:
+    Examples:
         >>> mark("A red car", 2, 5)
         'A [red] car'
     """
@@ -45,7 +45,7 @@ def mark(caption: str, start: int, end: int) -> str:
 def mark_change(old: str, new: str) -> tuple[str, str]:
     """Both captions with the words in brackets that stand between what they have in common at both ends.
 
-    Example:
+    Examples:
         >>> mark_change("A red car.", "An old car.")
         ('[A red] car.', '[An old] car.')
     """

@@ -1,0 +1,83 @@
+"""What a run prints at its start: its rows, negatives, steps, time and output folder."""
+
+import math
+from collections.abc import Sequence
+
+from .arguments import Arguments, HardNegCLIPTrainingArguments
+from .prepare import TrainingData
+from .time_estimate import FIRST_STEP, LAST_STEP
+
+
+def count_steps(args: HardNegCLIPTrainingArguments, num_rows: int) -> int:
+    """Count the optimizer steps that Trainer will take.
+
+    Args:
+        args: With `max_steps` above 0 that is the answer, else `num_train_epochs` decides.
+        num_rows: The training rows of all processes, at least 1.
+
+    Examples:
+        >>> args = HardNegCLIPTrainingArguments(
+        ...     output_dir="out", per_device_train_batch_size=8, num_train_epochs=2, report_to="none"
+        ... )
+        >>> count_steps(args, num_rows=20)  # Batches of 8, 8 and 4 rows, twice.
+        6
+    """
+    if args.max_steps > 0:
+        return args.max_steps
+    round_batches = math.floor if args.dataloader_drop_last else math.ceil
+    batches = round_batches(round_batches(num_rows / args.train_batch_size) / args.world_size)
+    steps_per_epoch = max(math.ceil(batches / args.gradient_accumulation_steps), 1)
+    return math.ceil(args.num_train_epochs * steps_per_epoch)
+
+
+def describe_plan(arguments: Arguments, data: TrainingData, trainings: Sequence[str]) -> str:
+    """Describe a run in five lines.
+
+    Args:
+        arguments: Those of the run.
+        data: What `prepare_data` made of them.
+        trainings: The names of the models that are trained, one after the other.
+    """
+    args = arguments.training
+    steps = count_steps(args, len(data.rows))
+    return "\n".join(
+        [
+            f"Rows: {_describe_rows(data)}",
+            f"Negatives: {_describe_negatives(args.num_negatives, data)}",
+            f"Steps: {_describe_steps(steps, args, len(data.rows), trainings)}",
+            f"Time: {_describe_time(steps, len(trainings))}",
+            f"Output: {args.output_dir}",
+        ]
+    )
+
+
+def _describe_rows(data: TrainingData) -> str:
+    pairs = "no inpainted pairs" if data.pairs is None else f"{len(data.pairs):,} inpainted pairs"
+    return f"{len(data.rows):,} captions to train on; {len(data.held_out):,} held out and {pairs} to evaluate on"
+
+
+def _describe_negatives(num_negatives: int, data: TrainingData) -> str:
+    if not num_negatives:
+        return "none (K = 0), only the other captions of a batch"
+    counts = data.negatives_per_caption
+    share = 100 * (1 - counts[0] / counts.total())
+    mean = sum(number * captions for number, captions in counts.items()) / counts.total()
+    concepts = ", ".join(f"{name} {number:,}" for name, number in data.negatives.most_common())
+    return (
+        f"up to K = {num_negatives} per caption; {share:.1f} % of the captions have some, {mean:.2f} on average "
+        f"({concepts})"
+    )
+
+
+def _describe_steps(steps: int, args: HardNegCLIPTrainingArguments, num_rows: int, trainings: Sequence[str]) -> str:
+    batch = args.train_batch_size * args.world_size
+    epochs = steps * batch * args.gradient_accumulation_steps / num_rows
+    models = "1 training" if len(trainings) == 1 else f"each of {len(trainings)} trainings"
+    return f"{steps:,} with batches of {batch:,} captions ({epochs:.3g} epochs) in {models}: {', '.join(trainings)}"
+
+
+def _describe_time(steps: int, num_trainings: int) -> str:
+    if steps <= LAST_STEP:
+        return f"not estimated, since that takes more than {LAST_STEP} steps"
+    each = "the training" if num_trainings == 1 else "each training"
+    return f"estimated at step {LAST_STEP} of {each}, from its steps {FIRST_STEP} to {LAST_STEP}"
