@@ -102,7 +102,7 @@ def test_imports_inside_functions_are_of_heavy_libraries_or_of_commands():
                     elif isinstance(node, ast.Import):
                         late += [(file.name, name.name) for name in node.names]
     wrong = {(name, module) for name, module in late if module.split(".")[0] not in LATE}
-    assert wrong == {("run_components.py", ".edit.diffusers_editor")}  # a file of this package that needs an extra
+    assert wrong == set()
 
 
 def test_every_pattern_of_a_source_digest_matches_a_file():

@@ -34,6 +34,10 @@ COCO_SITE = "cocodataset.org"
 TEXT_LICENSE = "Creative Commons Attribution 4.0 License"  # of COCO's captions, https://cocodataset.org/#termsofuse
 
 
+def _image(images: Mapping[str, bytes], digest: str) -> dict[str, Any]:
+    return {"bytes": images[digest], "path": f"{digest}.png"}
+
+
 def pair_row(pair: SelectedPair, contents: JournalContents, images: Mapping[str, bytes]) -> dict[str, Any]:
     """Return the row of a pair, with the columns of `columns.CHALLENGE_FEATURES`. Pure.
 
@@ -50,19 +54,16 @@ def pair_row(pair: SelectedPair, contents: JournalContents, images: Mapping[str,
     mask = np.array(Image.open(io.BytesIO(images[candidate.mask])).convert("L")) > 127
     prompts = [*(one.details.get("prompt") for one in pair.item.candidates), *contents.prompts.get(proposal.key, ())]
     seed = candidate.details.get("seed", contents.run.get("seed"))
-    # A mask model was asked for the name of the category; an annotated mask has no prompt.
+    # Only a mask model was given a prompt: the name of the category.
     mask_prompt = proposal.category if "masks" in made_with else None
-
-    def image(digest: str) -> dict[str, Any]:
-        return {"bytes": images[digest], "path": f"{digest}.png"}
 
     return {
         "concept": proposal.concept,
         "coco_caption": proposal.caption,
-        "coco_image": image(pair.item.photo),
+        "coco_image": _image(images, pair.item.photo),
         "inpaint_caption": pair.caption,
-        "inpaint_image": image(candidate.image),
-        "mask": image(candidate.mask),
+        "inpaint_image": _image(images, candidate.image),
+        "mask": _image(images, candidate.mask),
         "worker": review.worker if review else "",
         "coco_details": {
             "captions": list(photo.get("captions", [])),
@@ -90,9 +91,8 @@ def pair_row(pair: SelectedPair, contents: JournalContents, images: Mapping[str,
             "details": json.dumps(candidate.details, sort_keys=True),
         },
         "mask_details": {
-            **dict.fromkeys(
-                ("height_factor", "width_factor")
-            ),  # columns of InpaintCOCO, whose masks could be enlarged
+            # Sub-fields of InpaintCOCO, whose masks could be enlarged.
+            **dict.fromkeys(("height_factor", "width_factor")),
             "prompt": mask_prompt,
             "prompts_used": [mask_prompt] if mask_prompt else [],
             "threshold": made_with.get("mask_threshold"),
