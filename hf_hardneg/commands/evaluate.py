@@ -20,10 +20,10 @@ def add_benchmarks(parser: argparse.ArgumentParser) -> None:
     )
 
 
-HELP = "run models on benchmarks beside a control"
+HELP = "run models on benchmarks and compare them with a control"
 DESCRIPTION = (
     "Print one table with 95 % intervals. Beside each model stands its difference to the control. Also write "
-    "metrics.json, items.parquet (every item's scores), table.md and report.html, a page to look at."
+    "metrics.json, items.parquet (every item's scores), table.md and report.html (charts and mistakes)."
 )
 
 
@@ -36,25 +36,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="A folder or Hub id; NAME=PATH to name it; NAME=PATH,PATH,... for training seeds of one model.",
     )
     add_benchmarks(parser)
-    parser.add_argument("--control", metavar="MODEL", help="The model that the others are compared with.")
+    parser.add_argument("--control", metavar="MODEL", help="A further model, which the others are compared with.")
     parser.add_argument("--out", required=True, metavar="DIR", help="The folder to write.")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     table = evaluate_to_folder(args.models, args.benchmarks, args.control, args.out)
-    sys.stdout.write(f"{table}\n\nSaved in {args.out}; look at {args.out}/report.html\n")
+    sys.stdout.write(f"{table}\n\nSaved in {args.out}. Open {args.out}/report.html in a browser.\n")
 
 
 def evaluate_to_folder(specs: Sequence[str], benchmarks: Sequence[str], control: str | None, out: str | Path) -> str:
-    """Evaluate, and write metrics.json, items.parquet, table.md and the report to `out`; return the table."""
+    """Evaluate models as `evaluate_models` does, write all files to `out`, and return the table."""
     from ..atomic_folder import check_writable
     from ..evaluation.evaluate import evaluate_models
     from ..evaluation.result_files import write_evaluation
-    from ..report.page import write_report
+    from ..report.html_report import write_html_report
 
     check_writable(out)
     evaluation = evaluate_models(specs, benchmarks, control)
     table = write_evaluation(evaluation, Path(out))
-    write_report(Path(out), tasks=evaluation.tasks)
+    write_html_report(Path(out), tasks=evaluation.tasks)
     return table

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-HELP = "publish a folder that a command has written"
+HELP = "publish a folder on the Hugging Face Hub"
 DESCRIPTION = (
     "Publish in one commit that appears whole or not at all, read it back and compare it. If everything is there "
     "already, nothing is done. The token is that of `hf auth login` or HF_TOKEN."

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-HELP = "make an evaluation's report.html again"
+HELP = "write an evaluation's report.html again, with further curves"
 DESCRIPTION = (
     "Make the page from what hf-hardneg evaluate saved. Further folders add the curve of hf-hardneg interpolate "
     "(curve.json) and training curves (trainer_state.json, also of a checkpoint). Curves in the folders of the "
@@ -17,12 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("folder", metavar="DIR", help="The folder that hf-hardneg evaluate wrote.")
     parser.add_argument(
-        "more", nargs="*", metavar="DIR", help="Folders of hf-hardneg interpolate and of trainings, for their curves."
+        "more", nargs="*", metavar="MORE", help="Folders of hf-hardneg interpolate and of trainings, for their curves."
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from ..report.page import write_report
+    from ..report.html_report import write_html_report
 
-    sys.stdout.write(f"Look at {write_report(Path(args.folder), [Path(more) for more in args.more])}\n")
+    file = write_html_report(Path(args.folder), [Path(folder) for folder in args.more])
+    sys.stdout.write(f"Open {file} in a browser.\n")

@@ -1,35 +1,50 @@
-"""Bootstrap intervals of means over items, drawn by image, over seeds and items, and of differences between models."""
+"""Percentile bootstrap intervals of means, also over training seeds, and of differences between two models.
+
+Items that show the same photo depend on each other. So whole clusters of items are drawn, not single items: the
+cluster bootstrap (Davison and Hinkley, Bootstrap Methods and Their Application, 1997, section 3.8). The percentile
+interval leaves out equal shares of the resampled means at both ends (Efron and Tibshirani, An Introduction to the
+Bootstrap, 1993, chapter 13).
+"""
 
 import numpy as np
 
 
 RESAMPLES = 2000
 LEVEL = 0.95
-_BLOCK = 2**22  # cluster counts at a time, 32 MB
+_BLOCK = 2**22  # how many cluster counts are held at a time, 32 MB
 
 
 def resampled_means(
     values: np.ndarray, groups: np.ndarray, clusters: np.ndarray, seed: int = 0, stream: int = 0
 ) -> np.ndarray:
-    """Means of each group in bootstrap samples: seeds are drawn first, then whole clusters, the same for all groups.
+    """Compute the mean of each group in bootstrap samples.
+
+    A sample draws training seeds and, independently of them, whole clusters. It is the same sample for all groups.
 
     Args:
-        values: (S, N) of S training seeds on the same N items.
-        groups: (N,) int, from 0 to G - 1.
-        clusters: (N,) int, equal for items that belong together, such as those of one image.
-        seed: Seeds the draws of clusters: equal clusters and seeds give equal draws, so that models can be compared.
-        stream: Tells apart the draws of training seeds of models that are compared.
+        values: (S, N), of S training seeds on the same N items.
+        groups: (N,) int, the group of each item, from 0 to G - 1.
+        clusters: (N,) int, equal for items that depend on each other, such as those of one photo.
+        seed: Seed of the draws of clusters. Two models with equal clusters and seed get equal draws, so that the
+            difference of their means is a paired one.
+        stream: Number of the draws of training seeds; models that are compared need different ones.
 
     Returns:
-        (RESAMPLES, G); nan where a sample has no item of a group.
+        The means, (RESAMPLES, G); nan where a sample has no item of a group.
 
     Raises:
         ValueError: If there are no values or the shapes disagree.
+
+    Examples:
+        >>> values, group, clusters = np.array([[0.0, 1.0, 1.0, 1.0]]), np.zeros(4, dtype=int), np.arange(4)
+        >>> means = resampled_means(values, group, clusters)
+        >>> means.shape, percentiles(means[:, 0])
+        ((2000, 1), (0.25, 1.0))
     """
     if values.ndim != 2 or not values.size or values.shape[1:] != groups.shape or groups.shape != clusters.shape:
         raise ValueError(
-            f"Values {values.shape}, groups {groups.shape} and clusters {clusters.shape} have no interval; expected "
-            "(S, N), (N,) and (N,), not empty."
+            f"Values have shape {values.shape}, groups {groups.shape} and clusters {clusters.shape}; expected (S, N), "
+            "(N,) and (N,), not empty."
         )
     _, cluster = np.unique(clusters, return_inverse=True)
     n_clusters, n_groups, n_seeds = int(cluster.max()) + 1, int(groups.max()) + 1, len(values)
@@ -52,16 +67,29 @@ def resampled_means(
 
 
 def percentiles(means: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """The interval of bootstrap means (R,) that leaves out as many on both sides; samples of nan are left out."""
+    """The percentile interval of resampled means.
+
+    Args:
+        means: (R,); nan is ignored.
+        level: The share of the means in the interval, such as 0.95. Equal shares are left out at both ends.
+
+    Returns:
+        (low, high), in the unit of the means.
+    """
     low, high = np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
 def p_value(differences: np.ndarray) -> float:
-    """Two-sided bootstrap p-value of "there is no difference", from resampled differences (R,).
+    """Two-sided bootstrap p-value of the hypothesis that there is no difference.
 
-    Twice the smaller share of samples at or beyond 0, one sample added so that it is never 0 (Davison and Hinkley,
-    Bootstrap Methods and Their Application, 1997, section 4.2).
+    It is twice the smaller of two shares of samples: those at or below 0 and those at or above 0. One sample is added
+        to
+    each count, so that the value is never 0 (Davison and Hinkley, Bootstrap Methods and Their Application, 1997,
+    section 4.2).
+
+    Args:
+        differences: Resampled differences, (R,); nan is ignored.
 
     Examples:
         >>> p_value(np.array([0.2] * 99))
@@ -75,16 +103,20 @@ def p_value(differences: np.ndarray) -> float:
 def grouped_interval(
     values: np.ndarray, groups: np.ndarray, seed: int = 0, level: float = LEVEL
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of `values`, drawing whole groups and not single rows.
+    """Percentile bootstrap interval of a mean that draws whole groups of rows, not single rows.
 
     Args:
         values: (N,).
-        groups: (N,), equal for rows that belong together, such as a caption's negatives.
-        seed: Seeds the resampling.
-        level: Coverage.
+        groups: (N,), equal for rows that depend on each other, such as the negatives of one caption.
+        seed: Seed of the draws.
+        level: Coverage of the interval, between 0 and 1.
 
     Returns:
         (low, high), in the unit of the values.
+
+    Examples:
+        >>> grouped_interval(np.array([1.0, 1.0, 0.0, 0.0]), np.array([0, 0, 1, 1]))  # two groups, one all right
+        (0.0, 1.0)
     """
     means = resampled_means(np.asarray(values, float)[None], np.zeros(len(values), np.int64), groups, seed)
     return percentiles(means[:, 0], level)

@@ -1,12 +1,12 @@
-"""Which images and texts belong together: from the scores of an item to right and wrong choices. Pure numpy.
+"""Score choices: does a model choose the texts and images that belong together? Pure numpy.
 
-One form holds every benchmark of this kind. An item has n images and m texts, and `belongs` says which text is true of
-which image:
+Every benchmark of choices has the same form. An item has n images and m texts, and `belongs` says which text is true
+of which image:
 
-    one image, a true and K false texts     belongs (1, 1 + K) = [[1, 0, ..., 0]]  SugarCrepe, ARO, VL-CheckList
-    two images, two texts                   belongs (2, 2) = identity              Winoground, InpaintCOCO, ColorSwap
-    one text, a true and K false images     belongs (1 + K, 1) = [[1], [0], ...]   SVO-Probes
-    one image, two true texts, a false one  belongs (1, 3) = [[1, 1, 0]]           SugarCrepe++, hard positives
+    one image, one true and K false texts     belongs (1, 1 + K) = [[1, 0, ..., 0]]  SugarCrepe, ARO, VL-CheckList
+    two images, two texts                     belongs (2, 2) = identity              Winoground, InpaintCOCO, ColorSwap
+    one text, one true and K false images     belongs (1 + K, 1) = [[1], [0], ...]   SVO-Probes
+    one image, two true texts, one false one  belongs (1, 3) = [[1, 1, 0]]           SugarCrepe++, hard positives
 """
 
 from math import comb
@@ -15,10 +15,10 @@ import numpy as np
 
 
 LOWER_IS_BETTER = frozenset({"brittleness"})
-"""Names of scores that a good model has low."""
+"""The scores that are low for a good model."""
 
 
-def _check(scores: np.ndarray, belongs: np.ndarray) -> None:
+def _check_shapes(scores: np.ndarray, belongs: np.ndarray) -> None:
     if scores.ndim != 3 or belongs.ndim != 2 or scores.shape[1:] != belongs.shape:
         raise ValueError(
             f"Scores have shape {scores.shape} and belongs {belongs.shape}; expected (N, n, m) and (n, m): N items of "
@@ -26,11 +26,11 @@ def _check(scores: np.ndarray, belongs: np.ndarray) -> None:
         )
 
 
-def _right(scores: np.ndarray, belongs: np.ndarray) -> np.ndarray | None:
-    """For each row that has both, whether all that belongs to it scores above all that does not: (N, rows) or None.
+def _right_choices(scores: np.ndarray, belongs: np.ndarray) -> np.ndarray | None:
+    """Whether all true columns of a row score above all false ones, (N, rows), for rows that have both; None without.
 
     Args:
-        scores: (N, n, m); nan where there is no such text.
+        scores: (N, n, m); nan for a missing text.
         belongs: (n, m).
     """
     rows = [i for i, row in enumerate(belongs) if row.any() and not row.all()]
@@ -46,24 +46,25 @@ def _right(scores: np.ndarray, belongs: np.ndarray) -> np.ndarray | None:
 def choice_outcomes(
     scores: np.ndarray, belongs: np.ndarray, text_scores: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """Turn the scores of each item into right and wrong choices; a tie is wrong.
+    """Turn the scores of each item into right and wrong choices. A tie is wrong.
 
     Args:
-        scores: (N, n, m), how well each of n images fits each of m texts; nan for a false text that an item lacks.
-        belongs: (n, m) bool, which texts are true of which images, the same in all items.
-        text_scores: (N, m, m) how alike the texts are, for the score "text_to_text".
+        scores: How well each of n images fits each of m texts, (N, n, m); nan for a false text that an item lacks.
+        belongs: Which texts are true of which images, (n, m) bool, the same for all items.
+        text_scores: How similar the texts are to each other, (N, m, m), for the score "text_to_text".
 
     Returns:
-        Those of the following that the form has, each (N,) in [0, 1]:
-        image_to_text: Share of the images for which every true text scores above every false one.
-        text_to_image: Share of the texts for which every true image scores above every false one.
-        text, image, group: With several images and texts, 1.0 where all images, all texts or both are right, else 0.0
-            (Winoground, Thrush et al. 2022, https://arxiv.org/abs/2204.03162).
-        original, brittleness: With several true texts of one image, 1.0 where the first of them is above the false
-            ones, and where some but not all of them are (Kamath et al. 2024, The Hard Positive Truth about
-            Vision-Language Compositionality, section 4.1; its augmented accuracy is image_to_text).
-        text_to_text: 1.0 where any two true texts are more alike than a true and a false one (SugarCrepe++, Dumpala et
-            al. 2024, https://arxiv.org/abs/2406.11171, text-only task).
+        Those of the following scores that fit `belongs`, each (N,) in [0, 1]:
+        image_to_text: The share of the images for which every true text scores above every false one.
+        text_to_image: The share of the texts for which every true image scores above every false one.
+        text, image, group: With several images and texts, 1.0 if every image gets its text, every text its image, or
+            both, else 0.0 (Winoground, Thrush et al. 2022, https://arxiv.org/abs/2204.03162).
+        original: With several true texts of one image, 1.0 if the first of them scores above every false text.
+        brittleness: 1.0 if some but not all of those true texts score above every false text. Both are from Kamath et
+            al. 2024, The Hard Positive Truth about Vision-Language Compositionality, section 4.1
+            (https://arxiv.org/abs/2409.17958); its augmented accuracy is image_to_text.
+        text_to_text: 1.0 if any two true texts are more similar than any true and false one (the text-only task of
+            SugarCrepe++, Dumpala et al. 2024, https://arxiv.org/abs/2406.11171).
 
     Raises:
         ValueError: If the shapes disagree.
@@ -73,8 +74,8 @@ def choice_outcomes(
         >>> {name: float(values[0]) for name, values in choice_outcomes(scores, np.eye(2, dtype=bool)).items()}
         {'image_to_text': 1.0, 'text_to_image': 0.5, 'text': 1.0, 'image': 0.0, 'group': 0.0}
     """
-    _check(scores, belongs)
-    by_image, by_text = _right(scores, belongs), _right(scores.transpose(0, 2, 1), belongs.T)
+    _check_shapes(scores, belongs)
+    by_image, by_text = _right_choices(scores, belongs), _right_choices(scores.transpose(0, 2, 1), belongs.T)
     outcomes = {}
     if by_image is not None:
         outcomes["image_to_text"] = by_image.mean(axis=1)
@@ -90,11 +91,12 @@ def choice_outcomes(
         outcomes["original"] = above[:, 0].astype(float)
         outcomes["brittleness"] = (above.any(axis=1) & ~above.all(axis=1)).astype(float)
         if text_scores is not None:
-            outcomes["text_to_text"] = _alike(text_scores, belongs[0])
+            outcomes["text_to_text"] = _true_texts_closest(text_scores, belongs[0])
     return outcomes
 
 
-def _alike(text_scores: np.ndarray, true: np.ndarray) -> np.ndarray:
+def _true_texts_closest(text_scores: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """1.0 for each item (N,) whose true texts are all more similar to each other than to any false text."""
     pairs = np.triu(np.ones((true.sum(), true.sum()), dtype=bool), 1)
     among = text_scores[:, true][:, :, true][:, pairs].min(axis=1)
     across = text_scores[:, true][:, :, ~true].reshape(len(text_scores), -1)
@@ -107,14 +109,16 @@ def _chance_of_rows(belongs: np.ndarray) -> list[float]:
 
 
 def choice_chance(belongs: np.ndarray) -> dict[str, float]:
-    """Expected outcomes, in [0, 1], of scores that are independent draws from one continuous distribution.
+    """Chance: the expected outcomes of scores that are independent draws from one continuous distribution.
+
+    Of p true and q false texts, all true ones come first with probability 1 / C(p + q, p).
 
     Args:
         belongs: (n, m) as for `choice_outcomes`, of an item that lacks no text.
 
     Returns:
-        One value for each outcome but "group" of forms other than two images x two texts, which has no closed form
-        here. Of p true and q false texts all true ones come first with probability 1 / C(p + q, p).
+        One value in [0, 1] for each outcome. "group" is only given for two images and two texts, and "text_to_text"
+        only for two true texts and a false one.
 
     Examples:
         >>> {name: round(value, 3) for name, value in choice_chance(np.eye(2, dtype=bool)).items()}
@@ -129,11 +133,11 @@ def choice_chance(belongs: np.ndarray) -> dict[str, float]:
     if by_image and by_text:
         chance |= {"text": float(np.prod(by_image)), "image": float(np.prod(by_text))}
         if belongs.shape == (2, 2):
-            chance["group"] = 1 / 6  # 4 of the 24 orders of four scores have both own ones on top
+            chance["group"] = 1 / 6  # in 4 of the 24 orders of four scores both true ones are on top
     if len(belongs) == 1 and belongs.sum() > 1 and not belongs.all():
         true, false = int(belongs.sum()), int((~belongs).sum())
         chance["original"] = 1 / (1 + false)
-        # Neither all true texts are above the best false one, nor none, which is when a false one is on top of all.
+        # An item is brittle unless all true texts are above the false ones, or none is, because a false one is best.
         chance["brittleness"] = 1 - 1 / comb(true + false, true) - false / (true + false)
         if (true, false) == (2, 1):
             chance["text_to_text"] = 1 / 3

@@ -1,4 +1,4 @@
-"""Zero-shot classification: what fine-tuning may make a model forget."""
+"""Zero-shot classification, an ability that fine-tuning can make a model forget."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -10,10 +10,10 @@ import numpy as np
 from ..data.lazy_images import LazyImage
 from ..data.skip_reasons import MISSING
 from ..model.encoding import Encoder
-from .tasks import Outcome, Skipped, TaskOutcomes, digest, number
+from .tasks import Outcome, Skipped, TaskOutcomes, json_digest, number_keys
 
 
-TEMPLATES = (
+PROMPTS = (
     "a photo of a {}.",
     "a photo of the {}.",
     "a close-up photo of a {}.",
@@ -22,99 +22,102 @@ TEMPLATES = (
     "a drawing of a {}.",
     "a {} in a picture.",
 )
-KS = (1, 5)
-BLOCK = 4096  # images whose scores are held at a time
+TOP_KS = (1, 5)
+BLOCK = 4096  # how many images are scored at a time
 
 
 @dataclass
 class ClassificationTask:
-    """Which of C class names fits an image best; a class is the mean of its prompts' embeddings.
+    """Which of C class names fits an image best. A class is embedded as the mean of its prompts.
 
-    Prompts as in CLIP, Radford et al. 2021, section 3.1.4, https://arxiv.org/abs/2103.00020.
+    The prompts are ensembled as in CLIP (Radford et al. 2021, section 3.1.4, https://arxiv.org/abs/2103.00020).
 
     Attributes:
-        name: Of the task.
-        classes: Class names.
-        images: Images with the number of their class.
+        name: The name of the task.
+        classes: The C class names.
+        images: The images, each with the number of its class.
         templates: Prompts with {} for the class name.
-        skipped: Images that were left out, by group and reason.
+        skipped: How many images were left out, by group and reason.
     """
 
     name: str
     classes: Sequence[str]
     images: list[tuple[LazyImage, int]] = field(default_factory=list)
-    templates: Sequence[str] = TEMPLATES
+    templates: Sequence[str] = PROMPTS
     skipped: Skipped = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, image: LazyImage | None, label: int) -> None:
-        """Add an image of class `label`, or count that it is missing."""
+        """Add an image of class number `label`; None counts as a missing image."""
         if image is None:
             self.skipped["all"][MISSING] += 1
         else:
             self.images.append((image, label))
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return len(self.images)
 
     def fingerprint(self) -> str:
-        """Digits that change with the prompts, the classes and the names of the images."""
+        """Sixteen digits that change with the prompts, the classes and the names of the images."""
         labels = [(image.name, label) for image, label in self.images]
-        return digest([self.name, list(self.classes), list(self.templates), labels])
+        return json_digest([self.name, list(self.classes), list(self.templates), labels])
 
     def all_images(self) -> Iterable[LazyImage]:
-        """The images to be classified."""
+        """The images to classify."""
         return [image for image, _ in self.images]
 
     def select(self, keep: Callable[[str], bool]) -> "ClassificationTask":
-        """The images to be kept, by photo."""
+        """A task of the images that show a photo that `keep` accepts by its name."""
         return replace(self, images=[(image, label) for image, label in self.images if keep(image.photo)])
 
     def run(self, encoder: Encoder) -> TaskOutcomes:
-        """Classify every image; those that cannot be read are skipped.
+        """Classify every image. Images that cannot be read are skipped.
 
         Returns:
-            "top1" and, with more than five classes, "top5"; a tie counts against the right class.
+            The scores "top1" and, with more than five classes, "top5". A tie counts against the right class.
 
         Raises:
             ValueError: If there are fewer than two classes or no image.
         """
         if len(self.classes) < 2 or not self.images:
-            raise ValueError(f"{self.name} has {len(self.classes)} classes and {len(self.images)} images.")
+            raise ValueError(
+                f"{self.name} has {len(self.classes)} classes and {len(self.images)} images; it needs two classes and "
+                "one image or more."
+            )
         embeddings = encoder.images([image for image, _ in self.images])
         readable = ~np.isnan(embeddings[:, 0])
         skipped = {group: Counter(counts) for group, counts in self.skipped.items()}
         for image, _ in self.images:
             if image.key in encoder.problems:
                 skipped.setdefault("all", Counter())[encoder.problems[image.key]] += 1
-        kept = [pair for pair, good in zip(self.images, readable, strict=True) if good]
+        kept = [pair for pair, is_readable in zip(self.images, readable, strict=True) if is_readable]
         labels = np.array([label for _, label in kept])
         ranks, best = self._ranks(embeddings[readable], labels, self._class_embeddings(encoder))
-        clusters = number(image.photo for image, _ in kept)
+        clusters = number_keys(image.photo for image, _ in kept)
         group = np.full(len(kept), "all")
-        ks = [k for k in KS if k < len(self.classes)]
+        ks = [k for k in TOP_KS if k < len(self.classes)]
         scores = {f"top{k}": Outcome((ranks < k).astype(float), group, clusters, k / len(self.classes)) for k in ks}
-        return TaskOutcomes(scores, skipped, self._rows(kept, ranks, best))
+        return TaskOutcomes(scores, skipped, self._item_rows(kept, ranks, best))
 
     def _class_embeddings(self, encoder: Encoder) -> np.ndarray:
-        """Unit-norm means (C, D) of each class's prompts."""
+        """The unit-norm embedding of each class, (C, D)."""
         prompts = [template.format(name) for name in self.classes for template in self.templates]
         means = encoder.texts(prompts).reshape(len(self.classes), len(self.templates), -1).mean(axis=1)
         return means / np.linalg.norm(means, axis=1, keepdims=True)
 
     @staticmethod
     def _ranks(images: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How many wrong classes score at least as high as the right one (N,), and which class is best (N,)."""
+        """How many wrong classes score at least as high as the right one, (N,), and the best class, (N,)."""
         ranks, best = [], []
         for start in range(0, len(images), BLOCK):
             part = slice(start, start + BLOCK)
             scores = (images[part].astype(np.float64) @ classes.T.astype(np.float64)).astype(np.float32)
-            own = scores[np.arange(len(scores)), labels[part]]
-            ranks.append((scores >= own[:, None]).sum(axis=1) - 1)
+            label_scores = scores[np.arange(len(scores)), labels[part]]
+            ranks.append((scores >= label_scores[:, None]).sum(axis=1) - 1)
             best.append(scores.argmax(axis=1))
         return np.concatenate(ranks), np.concatenate(best)
 
-    def _rows(
+    def _item_rows(
         self, kept: Sequence[tuple[LazyImage, int]], ranks: np.ndarray, best: np.ndarray
     ) -> list[dict[str, Any]]:
         return [

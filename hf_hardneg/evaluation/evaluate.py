@@ -1,33 +1,31 @@
-"""`hf-hardneg evaluate`: models on benchmarks, beside a control."""
+"""Run models on benchmarks, beside a control. `hf-hardneg evaluate` calls `evaluate_models`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm.auto import tqdm
 
-from ..model.encoding import Encoder
-from ..model.loading import load_model
+from ..model.encoding import load_encoder
 from .benchmarks import load_benchmark
-from .results import ALL, MACRO, Outcomes, Results, compare, join_seeds, summarize
-from .tasks import Outcome, Skipped, Task
+from .results import ALL, MACRO, Outcomes, Results, compare_to_control, join_seeds, summarize_outcomes
+from .tasks import Skipped, Task
 
 
 @dataclass
 class Evaluation:
-    """Everything that models did on tasks.
+    """All outcomes of several models on several tasks.
 
     Attributes:
-        tasks: By name.
-        sources: The benchmark, as the user named it, that each task is of.
-        models: Paths or Hub ids of each model, several for training seeds.
-        control: Which of the models the others are compared with, or None.
-        outcomes: By model and task, (S, N) with several seeds.
-        skipped: By task, what was left out.
+        tasks: The tasks, by name.
+        sources: For each task, the benchmark that it belongs to, as the user named it.
+        models: For each model, its paths or Hub ids; several are training seeds of one model.
+        control: The model that the others are compared with, or None.
+        outcomes: By model and task; with S training seeds the values have shape (S, N).
+        skipped: For each task, the items that were left out.
         items: One row for each model, seed, task and item.
-        cut: By model, how many texts were longer than its position table.
+        cut: For each model, how many texts were longer than its position table and were cut there.
     """
 
     tasks: dict[str, Task]
@@ -40,32 +38,38 @@ class Evaluation:
     cut: dict[str, int] = field(default_factory=dict)
 
     def results(self) -> dict[str, dict[str, Results]]:
-        """Values with intervals, by model and task; every score says how many items of its group were skipped."""
+        """Values with intervals, by model and task. Each score has "skipped": the skipped items of its group."""
         results = {}
-        for model, of_model in self.outcomes.items():
-            results[model] = {task: summarize(of_task) for task, of_task in of_model.items()}
+        for model, outcomes_by_task in self.outcomes.items():
+            results[model] = {task: summarize_outcomes(outcomes) for task, outcomes in outcomes_by_task.items()}
             for task, groups in results[model].items():
                 for group, scores in groups.items():
-                    whole = len(groups) == 1 or group in (MACRO, ALL)
+                    is_whole_task = len(groups) == 1 or group in (MACRO, ALL)
                     for score in scores.values():
-                        score["skipped"] = self._number_skipped(task, group, whole)
+                        score["skipped"] = self._count_skipped(task, None if is_whole_task else group)
         return results
 
-    def _number_skipped(self, task: str, group: str, whole: bool) -> int:
-        """How many items of a group, or of the whole task, were left out."""
-        return sum(sum(counts.values()) for label, counts in self.skipped[task].items() if whole or label == group)
+    def _count_skipped(self, task: str, group: str | None) -> int:
+        """How many items of a group, or of the whole task (None), were skipped."""
+        return sum(sum(counts.values()) for label, counts in self.skipped[task].items() if group in (None, label))
 
     def differences(self) -> dict[str, dict[str, Results]]:
-        """Differences to the control, by model and task; empty without one."""
+        """Differences to the control, by model and task; empty without a control."""
         if self.control is None:
             return {}
         control = self.outcomes[self.control]
-        others = {model: of_model for model, of_model in self.outcomes.items() if model != self.control}
-        return {m: {task: compare(o, control[task]) for task, o in of_model.items()} for m, of_model in others.items()}
+        return {
+            model: {task: compare_to_control(outcomes, control[task]) for task, outcomes in outcomes_by_task.items()}
+            for model, outcomes_by_task in self.outcomes.items()
+            if model != self.control
+        }
 
 
 def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
-    """Names and paths of "PATH", "NAME=PATH" or "NAME=PATH,PATH,...", which are training seeds of one model.
+    """Read "PATH", "NAME=PATH" or "NAME=PATH,PATH,..."; several paths are training seeds of one model.
+
+    Returns:
+        The paths of each model, by its name.
 
     Raises:
         ValueError: If two models have the same name.
@@ -80,16 +84,23 @@ def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
         if not paths or Path(spec).exists():
             name = paths = spec
         if name in models:
-            raise ValueError(f"Two models are called {name!r}; tell them apart with NAME=PATH.")
+            raise ValueError(f"Two models are called {name!r}; give them different names with NAME=PATH.")
         models[name] = paths.split(",")
     return models
 
 
 def load_tasks(specs: Sequence[str]) -> tuple[dict[str, Task], dict[str, str]]:
-    """Tasks by name, and the spec that each is of.
+    """Load benchmarks.
+
+    Args:
+        specs: Benchmarks as `load_benchmark` takes them.
+
+    Returns:
+        The tasks by name, and for each of them the benchmark that it belongs to.
 
     Raises:
-        ValueError: If two have the same name.
+        ValueError: If two tasks have the same name, or the data cannot be used.
+        FileNotFoundError: If files of a benchmark are missing.
     """
     tasks: dict[str, Task] = {}
     sources: dict[str, str] = {}
@@ -101,46 +112,47 @@ def load_tasks(specs: Sequence[str]) -> tuple[dict[str, Task], dict[str, str]]:
     return tasks, sources
 
 
-def load_encoder(path: str) -> Encoder:
-    """A model and its processor, on the GPU if there is one.
-
-    Raises:
-        ValueError: If it is no dual encoder or has no processor.
-    """
-    model, processor = load_model(path)
-    return Encoder(model.to("cuda" if torch.cuda.is_available() else "cpu"), processor, layout="auto")
-
-
 def evaluate_models(specs: Sequence[str], benchmarks: Sequence[str], control: str | None = None) -> Evaluation:
     """Run every model on every benchmark.
 
     Args:
-        specs: Models as `parse_models` takes them.
-        benchmarks: As `load_benchmark` takes them.
-        control: A further model, the one that the others are compared with.
+        specs: Models: "PATH", "NAME=PATH", or "NAME=PATH,PATH,..." for training seeds of one model. A path is a folder
+            or a Hub id.
+        benchmarks: "NAME" or "NAME=SOURCE", such as "scenes" or "sugarcrepe=data/sugar-crepe".
+        control: A further model, written like the others. The others are compared with it.
+
+    Returns:
+        The outcomes; `results()` has percentages with intervals and `differences()` compares with the control.
 
     Raises:
-        ValueError: On models or data that cannot be used; the message says what to do.
-        FileNotFoundError: If a benchmark's files are not there.
+        OSError: If there is no such model.
+        ValueError: If a model or the data cannot be used; the message says what to do.
+        FileNotFoundError: If files of a benchmark are missing; the message says what to download.
+
+    Examples:
+        >>> from hf_hardneg.model import START_MODEL
+        >>> evaluation = evaluate_models([f"start={START_MODEL}"], ["scenes"])  # doctest: +SKIP
+        >>> round(evaluation.results()["start"]["scenes"]["color"]["group"]["value"], 1)  # doctest: +SKIP
+        2.0
     """
-    control_model = parse_models([control]) if control else {}
+    control_name = next(iter(parse_models([control])), None) if control else None
     models = parse_models([*([control] if control else []), *(spec for spec in specs if spec != control)])
     tasks, sources = load_tasks(benchmarks)
-    result = Evaluation(tasks, sources, models, next(iter(control_model), None))
-    steps = tqdm(total=len(tasks) * sum(map(len, models.values())), desc="Evaluating", disable=None)
+    evaluation = Evaluation(tasks, sources, models, control_name)
+    progress = tqdm(total=len(tasks) * sum(map(len, models.values())), desc="Evaluating", disable=None)
     for name, paths in models.items():
-        runs: list[dict[str, dict[str, Outcome]]] = []
+        runs: list[Outcomes] = []
         for seed, path in enumerate(paths):
             encoder = load_encoder(path)
-            run = {}
+            run: Outcomes = {}
             for task in tasks.values():
-                found = task.run(encoder)
-                run[task.name], result.skipped[task.name] = found.scores, found.skipped
+                outcomes = task.run(encoder)
+                run[task.name], evaluation.skipped[task.name] = outcomes.scores, outcomes.skipped
                 row = {"model": name, "seed": seed, "task": task.name}
-                result.items += [row | item for item in found.items]
-                steps.update()
+                evaluation.items += [row | item for item in outcomes.items]
+                progress.update()
             runs.append(run)
-            result.cut[name] = encoder.cut
-        result.outcomes[name] = {task: join_seeds([run[task] for run in runs]) for task in tasks}
-    steps.close()
-    return result
+            evaluation.cut[name] = encoder.cut
+        evaluation.outcomes[name] = {task: join_seeds([run[task] for run in runs]) for task in tasks}
+    progress.close()
+    return evaluation

@@ -1,4 +1,4 @@
-"""Inpainted pairs: which of two captions that differ in one concept belongs to which of two images."""
+"""Inpainted pairs: two images and two captions that differ in one concept."""
 
 from typing import Any
 
@@ -11,19 +11,40 @@ from .tasks import PAIR, ChoiceTask, Outcome
 
 
 CHANCE = {name: 100 * value for name, value in choice_chance(PAIR).items()}
-"""Expected scores, in percent, of a model that scores at random."""
+"""Chance in percent: the expected scores of a model that scores at random."""
 
 
 def pairs_task(name: str, pairs: Dataset) -> ChoiceTask:
-    """The task of pairs with InpaintCOCO's columns (`columns.PAIR_FEATURES`), grouped by concept."""
+    """Build a task from inpainted pairs, grouped by concept.
+
+    Args:
+        name: The name of the task.
+        pairs: One row for each pair, with InpaintCOCO's columns (`columns.PAIR_FEATURES`); the mask is not needed.
+    """
     task = ChoiceTask(name, PAIR)
     images = zip(row_images(pairs, "coco_image"), row_images(pairs, "inpaint_image"), strict=True)
     texts = zip(pairs["coco_caption"], pairs["inpaint_caption"], strict=True)
-    for i, (concept, two, captions) in enumerate(zip(pairs["concept"], images, texts, strict=True)):
-        task.add(concept, str(i), two, [caption and caption.strip() for caption in captions])
+    for i, (concept, pair, captions) in enumerate(zip(pairs["concept"], images, texts, strict=True)):
+        task.add(concept, str(i), pair, [caption and caption.strip() for caption in captions])
     return task
 
 
 def score_pairs(model: Any, processor: Any, pairs: Dataset) -> dict[str, Outcome]:
-    """Let a model choose on every pair; `pairs` has the columns of `columns.PAIR_FEATURES`."""
+    """Score a model on pairs.
+
+    Args:
+        model: A dual encoder, on its device.
+        processor: Its processor.
+        pairs: As in `pairs_task`.
+
+    Returns:
+        Outcomes by score name: image_to_text, text_to_image, text, image and group.
+
+    Examples:
+        >>> from hf_hardneg.model import START_MODEL, load_model
+        >>> from hf_hardneg.scenes import scene_pairs
+        >>> outcomes = score_pairs(*load_model(str(START_MODEL)), scene_pairs("test", 10))  # doctest: +SKIP
+        >>> outcomes["group"].values.shape  # 10 pairs of each of four concepts  # doctest: +SKIP
+        (40,)
+    """
     return pairs_task("pairs", pairs).run(Encoder(model, processor)).scores

@@ -1,29 +1,31 @@
-"""What an evaluation leaves: metrics.json, items.parquet and table.md; `page` adds the report.
+"""The files of an evaluation: metrics.json, items.parquet and table.md. `report.html_report` adds report.html.
 
-metrics.json, schema "hf_hardneg.evaluation/1"; a change that breaks a reader raises the number:
+metrics.json has the schema "hf_hardneg.evaluation/1"; a change that breaks readers raises the number:
 
     schema       that name
-    models       name -> {paths, texts_cut}; several paths are training seeds of one model; texts_cut were longer than
-                 the position table
+    models       name -> {paths, texts_cut}. Several paths are training seeds of one model. texts_cut is the number of
+                 texts that were longer than the position table.
     control      the name of the model that the others are compared with, or null
-    date         of the run's end, ISO 8601 in UTC
-    benchmarks   task -> {source, fingerprint, items, belongs, skipped}: as the user named it; digits that change with
-                 texts, items and names of images (embedded images are named by their content, files by folder and
-                 name); how many items (images, for retrieval and classification) it has; image by image, which of an
-                 item's texts are true of it, or null for retrieval and classification; group -> reason -> how many
-                 were left out
-    results      model -> task -> group -> score -> {value, low, high, n, chance, skipped}: percent, 95 % bootstrap
-                 interval by photo (and by seed), items that were scored, percent expected of random scores or null,
-                 items that were left out; group "macro" is the mean of the groups, "all" counts each item once
-    differences  model -> task -> group -> score -> {value, low, high, n, p, mark}: points above the control, with a
-                 paired bootstrap interval on the same items, the two-sided p-value of no difference, and "better",
-                 "worse" or "" where the interval holds 0
+    date         the end of the run, ISO 8601 in UTC
+    benchmarks   task -> {source, fingerprint, items, belongs, skipped}. source: the benchmark as the user named it.
+                 fingerprint: digits that change with the texts, the items and the names of the images (an
+                 embedded image is named by its content, a file by its folder and name). items: the number of
+                 items, or of images in retrieval and classification. belongs: for each image of an item, which of
+                 the item's texts are true of it; null for retrieval and classification. skipped: group -> reason
+                 -> number of skipped items.
+    results      model -> task -> group -> score -> {value, low, high, n, chance, skipped}. value: percent. low, high:
+                 its 95 % bootstrap interval by photo (and by seed). n: scored items. chance: the percentage that
+                 random scores get, or null. skipped: skipped items. Group "macro" is the mean of the groups; group
+                 "all" counts each item once.
+    differences  model -> task -> group -> score -> {value, low, high, n, p, mark}. value: points above the control.
+                 low, high: its paired bootstrap interval on the same items. p: the two-sided p-value of no
+                 difference. mark: "better" or "worse", or "" if the interval holds 0.
     bootstrap    {resamples, level, seed}
-    versions     of the packages that decide a result, and of Python
+    versions     of the packages that affect a result, and of Python
 
 report_images.parquet has the small pictures that the report shows: task, image (name), webp.
 
-items.parquet has a row for each model, seed, task and item: model, seed, task, group, item, images (names), texts,
+items.parquet has one row for each model, seed, task and item: model, seed, task, group, item, images (names), texts,
 scores (cosines, image by image), outcomes (of choices, in [0, 1]), rank (of retrieval and classification, 0 is best).
 """
 
@@ -45,23 +47,23 @@ from .results import ALL, MACRO
 from .tasks import ChoiceTask
 
 
-SCHEMA = "hf_hardneg.evaluation/1"
-MOST_GROUPS = 12  # a table shows the groups of a task with no more than these, else their means
+EVALUATION_SCHEMA = "hf_hardneg.evaluation/1"
+MAX_TABLE_GROUPS = 12  # of a task with more groups, the table shows only their means
 MARKS = {"better": "**▲ {:+.1f}**", "worse": "**▼ {:+.1f}**", "": "{:+.1f}"}
 NOTE = (
     "Percent, with 95 % bootstrap intervals by photo{seeds}.{control} ↓: lower is better. Skipped items are not in n; "
     "metrics.json says why."
 )
 CONTROL_NOTE = (
-    " After each value its difference to the control {name}, on the same items; ▲ better and ▼ worse where the paired "
-    "95 % interval leaves out 0, which chance alone brings about in one cell of twenty."
+    " After each value stands its difference to the control {name} on the same items. ▲ better and ▼ worse mean that "
+    "the paired 95 % interval does not hold 0; by chance alone this happens in one cell of twenty."
 )
 
 
 def collect_evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    """The content of metrics.json."""
+    """Collect the content of metrics.json, which the top of this file describes."""
     return {
-        "schema": SCHEMA,
+        "schema": EVALUATION_SCHEMA,
         "models": {
             name: {"paths": paths, "texts_cut": evaluation.cut[name]} for name, paths in evaluation.models.items()
         },
@@ -84,19 +86,27 @@ def collect_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _cell(score: Mapping[str, Any], difference: Mapping[str, Any] | None) -> str:
+def _format_cell(score: Mapping[str, Any], difference: Mapping[str, Any] | None) -> str:
     cell = f"{score['value']:.1f} [{score['low']:.1f}, {score['high']:.1f}]"
     return f"{cell} {MARKS[difference['mark']].format(difference['value'])}" if difference else cell
 
 
 def format_evaluation(metrics: Mapping[str, Any]) -> str:
-    """Markdown: a line for each task, group and score, a column for each model, the control first."""
+    """Format the results as a Markdown table.
+
+    Args:
+        metrics: From `collect_evaluation`.
+
+    Returns:
+        A line for each task, group and score, and a column for each model, the control first. A note follows.
+    """
     models, results = list(metrics["results"]), metrics["results"]
-    heads = [f"{name} (control)" if name == metrics["control"] else name for name in models]
-    lines = ["| " + " | ".join(["benchmark", "group", "score", "n", "skipped", "chance", *heads]) + " |"]
+    headers = [f"{name} (control)" if name == metrics["control"] else name for name in models]
+    lines = ["| " + " | ".join(["benchmark", "group", "score", "n", "skipped", "chance", *headers]) + " |"]
     lines.append("|---" * (6 + len(models)) + "|")
     for task, groups in results[models[0]].items():
-        shown = list(groups) if len(groups) <= MOST_GROUPS else [group for group in groups if group in (MACRO, ALL)]
+        is_short = len(groups) <= MAX_TABLE_GROUPS
+        shown = list(groups) if is_short else [group for group in groups if group in (MACRO, ALL)]
         for group in shown:
             for name, first in groups[group].items():
                 chance = "" if first["chance"] is None else f"{first['chance']:.1f}"
@@ -104,7 +114,7 @@ def format_evaluation(metrics: Mapping[str, Any]) -> str:
                 cells = [task, group, label, f"{first['n']:,}", f"{first['skipped']:,}", chance]
                 for model in models:
                     difference = metrics["differences"].get(model, {}).get(task, {}).get(group, {}).get(name)
-                    cells.append(_cell(results[model][task][group][name], difference))
+                    cells.append(_format_cell(results[model][task][group][name], difference))
                 lines.append("| " + " | ".join(cells) + " |")
     seeds = " and training seed" if any(len(model["paths"]) > 1 for model in metrics["models"].values()) else ""
     control = CONTROL_NOTE.format(name=metrics["control"]) if metrics["differences"] else ""
@@ -112,7 +122,15 @@ def format_evaluation(metrics: Mapping[str, Any]) -> str:
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> str:
-    """Write metrics.json, items.parquet and table.md to `folder`, which is made if need be; return the table."""
+    """Write metrics.json, items.parquet and table.md.
+
+    Args:
+        evaluation: From `evaluate_models`.
+        folder: The folder; it is created if needed.
+
+    Returns:
+        The table, Markdown.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     metrics = collect_evaluation(evaluation)
     table = format_evaluation(metrics)
@@ -123,8 +141,8 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> str:
 
 
 def _item_schema(evaluation: Evaluation) -> pa.Schema:
-    names = dict.fromkeys(name for item in evaluation.items for name in item.get("outcomes", ()))
-    outcomes = [pa.field(name, pa.float32()) for name in names] or [pa.field("none", pa.float32())]
+    score_names = dict.fromkeys(name for item in evaluation.items for name in item.get("outcomes", ()))
+    outcomes = [pa.field(name, pa.float32()) for name in score_names] or [pa.field("none", pa.float32())]
     return pa.schema(
         [
             *((name, pa.string()) for name in ("model", "task", "group", "item")),

@@ -1,4 +1,4 @@
-"""Outcomes to numbers with intervals, and to differences between a model and its control."""
+"""Turn outcomes into percentages with intervals, and into differences between a model and its control."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,14 +23,13 @@ MACRO, ALL = "macro", "all"
 
 
 def _tables(outcome: Outcome, stream: int = 0) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, point values, bootstrap means (R, labels) and counts, of each group and what is made of all of them.
+    """Labels, point values, bootstrap means (R, labels) and counts of each group, and of all groups together.
 
-    "macro" is the unweighted mean of the groups; "all" counts each item once, and is there where that differs.
+    "macro" is the unweighted mean of the groups. "all" counts each item once; it is left out where it equals "macro".
     """
     names = list(dict.fromkeys(outcome.groups.tolist()))
-    index = np.array([names.index(name) for name in names])
-    place = {name: i for i, name in zip(index, names, strict=True)}
-    groups = np.array([place[name] for name in outcome.groups.tolist()])
+    numbers = {name: i for i, name in enumerate(names)}
+    groups = np.array([numbers[name] for name in outcome.groups.tolist()])
     values = np.atleast_2d(outcome.values)
     means = resampled_means(values, groups, outcome.clusters, stream=stream)
     counts = np.bincount(groups)
@@ -47,8 +46,23 @@ def _tables(outcome: Outcome, stream: int = 0) -> tuple[list[str], np.ndarray, n
     return labels, points, means, counts
 
 
-def summarize(outcomes: Mapping[str, Outcome]) -> Results:
-    """Values in percent with 95 % bootstrap intervals by image, of each group, and their "macro" mean."""
+def summarize_outcomes(outcomes: Mapping[str, Outcome]) -> Results:
+    """Means in percent with 95 % bootstrap intervals by photo (`bootstrap`).
+
+    Args:
+        outcomes: By score name.
+
+    Returns:
+        By group and score name: value, low, high, n and chance. With several groups there is "macro", their mean, and
+        with groups of different sizes also "all", the mean of all items.
+
+    Examples:
+        >>> values, clusters = np.array([1.0, 0.0, 1.0, 1.0]), np.arange(4)
+        >>> outcome = Outcome(values, np.array(["color", "color", "size", "size"]), clusters)
+        >>> results = summarize_outcomes({"group": outcome})
+        >>> {group: scores["group"]["value"] for group, scores in results.items()}
+        {'color': 50.0, 'size': 100.0, 'macro': 75.0}
+    """
     results: Results = {}
     for name, outcome in outcomes.items():
         for label, point, means, n in zip(*_columns(_tables(outcome)), strict=True):
@@ -68,53 +82,78 @@ def _columns(tables: tuple[list[str], np.ndarray, np.ndarray, np.ndarray]) -> tu
     return labels, points, means.T, counts
 
 
-def compare(outcomes: Mapping[str, Outcome], control: Mapping[str, Outcome]) -> Results:
-    """Differences to the control in percentage points, with paired bootstrap intervals on the same items.
+def compare_to_control(outcomes: Mapping[str, Outcome], control: Mapping[str, Outcome]) -> Results:
+    """Differences to the control in percentage points, with paired 95 % bootstrap intervals on the same items.
+
+    Args:
+        outcomes: Of the model, by score name.
+        control: Of the control on the same items, by score name.
 
     Returns:
-        As `summarize`, with "p" of no difference and "mark": "better" or "worse" where the interval leaves out 0.
+        By group and score name: value, low, high, n, "p", the p-value of no difference, and "mark". The mark is
+            "better"
+        or "worse" if the interval does not hold 0, else "".
 
     Raises:
         ValueError: If the two were not run on the same items.
+
+    Examples:
+        >>> groups, clusters = np.full(40, "color"), np.arange(40)
+        >>> right, wrong = Outcome(np.ones(40), groups, clusters), Outcome(np.zeros(40), groups, clusters)
+        >>> difference = compare_to_control({"group": right}, {"group": wrong})["color"]["group"]
+        >>> difference["value"], difference["mark"]
+        (100.0, 'better')
     """
     results: Results = {}
     for name, outcome in outcomes.items():
         other = control[name]
         if len(outcome.groups) != len(other.groups) or (outcome.clusters != other.clusters).any():
             raise ValueError(
-                f"{name}: {len(outcome.groups)} and {len(other.groups)} items cannot be compared in pairs."
+                f"{name}: the model and the control were run on different items ({len(outcome.groups)} and "
+                f"{len(other.groups)}), so they cannot be compared."
             )
-        ours, theirs = _columns(_tables(outcome)), _columns(_tables(other, stream=1))
-        for label, point, means, n, control_point, control_means in zip(*ours, *theirs[1:3], strict=True):
+        model_columns, control_columns = _columns(_tables(outcome)), _columns(_tables(other, stream=1))
+        for label, point, means, n, control_point, control_means in zip(
+            *model_columns, *control_columns[1:3], strict=True
+        ):
             low, high = percentiles(means - control_means)
             sign = -1 if name in LOWER_IS_BETTER else 1
-            beyond = low > 0 or high < 0
+            excludes_zero = low > 0 or high < 0
             results.setdefault(label, {})[name] = {
                 "value": 100 * float(point - control_point),
                 "low": 100 * low,
                 "high": 100 * high,
                 "n": int(n),
                 "p": p_value(means - control_means),
-                "mark": ("better" if sign * (point - control_point) > 0 else "worse") if beyond else "",
+                "mark": ("better" if sign * (point - control_point) > 0 else "worse") if excludes_zero else "",
             }
     return results
 
 
 def mean_scores(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, float]]:
-    """Means in percent of each group, and "macro", their unweighted mean, without intervals."""
+    """Means in percent of each group, and "macro", their unweighted mean, without intervals.
+
+    Examples:
+        >>> outcome = Outcome(np.array([1.0, 0.0, 1.0]), np.array(["color", "color", "size"]), np.arange(3))
+        >>> mean_scores({"group": outcome})
+        {'color': {'group': 50.0}, 'size': {'group': 100.0}, 'macro': {'group': 75.0}}
+    """
     means: dict[str, dict[str, float]] = {}
     for name, outcome in outcomes.items():
         for group in dict.fromkeys(outcome.groups.tolist()):
             means.setdefault(group, {})[name] = 100 * float(outcome.values[..., outcome.groups == group].mean())
     names = list(means.values())[0]
-    return means | {MACRO: {name: float(np.mean([of_group[name] for of_group in means.values()])) for name in names}}
+    return means | {MACRO: {name: float(np.mean([scores[name] for scores in means.values()])) for name in names}}
 
 
 def join_seeds(runs: Sequence[Mapping[str, Outcome]]) -> dict[str, Outcome]:
-    """Outcomes of several training seeds on the same items as one, values (S, N).
+    """Join the outcomes of S training seeds on the same N items; the values become (S, N).
+
+    Args:
+        runs: For each training seed, its outcomes by score name.
 
     Raises:
-        ValueError: If the items are not the same.
+        ValueError: If the seeds were not run on the same items.
     """
     joined = {}
     for name, first in runs[0].items():
@@ -126,14 +165,24 @@ def join_seeds(runs: Sequence[Mapping[str, Outcome]]) -> dict[str, Outcome]:
 
 
 def collect_outcomes(model: Any, processor: Any, pairs: Dataset | None, held_out: Dataset) -> Outcomes:
-    """Run what a training run reports: "pairs" (if there are any) and "retrieval" on the held-out rows."""
+    """Run the tasks that a training run reports.
+
+    Args:
+        model: A dual encoder, on its device.
+        processor: Its processor.
+        pairs: Pairs of images and captions with the columns of `columns.PAIR_FEATURES`, or None.
+        held_out: Rows with the columns of `columns.ROW_FEATURES`, for retrieval.
+
+    Returns:
+        Outcomes of the tasks "pairs" (if there are any) and "retrieval".
+    """
     encoder = Encoder(model, processor)
     outcomes = {"pairs": pairs_task("pairs", pairs).run(encoder).scores} if pairs is not None else {}
     return outcomes | {"retrieval": rows_task("retrieval", held_out).run(encoder).scores}
 
 
 def summarize_run(outcomes: Outcomes) -> Results:
-    """Results of `collect_outcomes`: those of pairs by concept, and "retrieval"."""
-    results = summarize(outcomes["pairs"]) if "pairs" in outcomes else {}
-    (retrieval,) = summarize(outcomes["retrieval"]).values()
+    """Summarize what `collect_outcomes` returns: the pairs' results by concept, and "retrieval"."""
+    results = summarize_outcomes(outcomes["pairs"]) if "pairs" in outcomes else {}
+    (retrieval,) = summarize_outcomes(outcomes["retrieval"]).values()
     return results | {"retrieval": retrieval}

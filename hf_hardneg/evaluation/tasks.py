@@ -1,4 +1,4 @@
-"""The one form of all benchmarks of choices: images, texts, which belong together, and a group label."""
+"""Tasks, which a model is run on. `ChoiceTask` holds each benchmark in which a model chooses a text or an image."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from .choice_scores import choice_chance, choice_outcomes
 
 NO_FALSE_TEXT = "the item has no false text"
 PAIR = np.eye(2, dtype=bool)
-"""Two images, two texts: image i and text i belong together."""
+"""Two images and two texts; image i and text i belong together."""
 ONE_TRUE_TEXT = np.array([[True, False]])
 TWO_TRUE_TEXTS = np.array([[True, True, False]])
 ONE_TRUE_IMAGE = np.array([[True], [False]])
@@ -28,13 +28,17 @@ Skipped = dict[str, Counter[str]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one score says of each of N items.
+    """One score of each of N items.
 
     Attributes:
-        values: (N,), or (S, N) of S training seeds on the same items, in [0, 1].
-        groups: (N,) the concept or subset of each item.
-        clusters: (N,) int, equal for items that show the same photo: intervals draw them together.
-        chance: The value to be expected of random scores, or None where it is not known.
+        values: In [0, 1], (N,); with S training seeds on the same items (S, N).
+        groups: The concept or subset of each item, (N,).
+        clusters: (N,) int, equal for items that show the same photo. The bootstrap draws them together.
+        chance: The expected mean of random scores, in [0, 1], or None if it is not known.
+
+    Examples:
+        >>> Outcome(np.array([1.0, 0.0]), np.array(["color", "size"]), np.array([0, 1])).values.mean().item()
+        0.5
     """
 
     values: np.ndarray
@@ -45,13 +49,12 @@ class Outcome:
 
 @dataclass
 class TaskOutcomes:
-    """What a model did on a task.
+    """The outcomes of a model on a task.
 
     Attributes:
-        scores: By score name.
-        skipped: Items that were left out, by group and reason.
-        items: One row for each item, for reports: group, item, images, texts, and
-            scores and outcomes, or a rank.
+        scores: Outcomes by score name.
+        skipped: How many items were left out, by group and reason.
+        items: One row for each item, for the report: group, item, images, texts, and scores and outcomes, or a rank.
     """
 
     scores: dict[str, Outcome]
@@ -60,59 +63,76 @@ class TaskOutcomes:
 
 
 class Task(Protocol):
-    """What can be run on a model: choices, retrieval, or classification."""
+    """What a model can be run on: choices, retrieval, or classification.
+
+    `ChoiceTask`, `retrieval.RetrievalTask` and `classification.ClassificationTask` are the three kinds.
+    """
 
     name: str
 
     def __len__(self) -> int:
-        """How many items, or images of retrieval and classification, there are."""
+        """The number of items, or of images in retrieval and classification."""
 
     def run(self, encoder: Encoder) -> TaskOutcomes:
-        """Score a model."""
+        """Score a model. Items whose image cannot be read are left out and counted."""
 
     def select(self, keep: Callable[[str], bool]) -> "Task":
-        """The items whose first image's photo is to be kept; what was skipped is not divided."""
+        """A task of the items whose first image shows a photo that `keep` accepts by its name.
+
+        The counts of skipped items stay those of the whole task.
+        """
 
     def fingerprint(self) -> str:
-        """Digits that change with the texts, the items and the names of the images."""
+        """Sixteen digits that change with the texts, the items and the names of the images."""
 
     def all_images(self) -> Iterable[LazyImage]:
-        """The images, for reports."""
+        """The images, for the report."""
 
 
-def digest(parts: Iterable[Any]) -> str:
-    """Sixteen hexadecimal digits of anything that JSON can spell."""
+def json_digest(parts: Iterable[Any]) -> str:
+    """Sixteen hexadecimal digits of a SHA-256, of anything that JSON can write.
+
+    Examples:
+        >>> json_digest(["a", 1]) == json_digest(["a", 1]) != json_digest(["a", 2])
+        True
+    """
     return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()[:16]
 
 
-def number(keys: Iterable[Any]) -> np.ndarray:
-    """Equal numbers for equal keys, from 0 in the order in which they come.
+def number_keys(keys: Iterable[Any]) -> np.ndarray:
+    """Number keys from 0 on, in the order in which they first come; equal keys get equal numbers.
 
     Examples:
-        >>> number("aba").tolist()
+        >>> number_keys("aba").tolist()
         [0, 1, 0]
     """
-    places: dict[Any, int] = {}
-    return np.array([places.setdefault(key, len(places)) for key in keys], dtype=np.int64)
+    numbers: dict[Any, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 @dataclass
 class ChoiceTask:
-    """Choices between texts and between images, all of one form (see `choices`).
+    """Choices between texts and between images. Every item has n images and m texts (see `choice_scores`).
 
-    Build it by `add`: it keeps each distinct image and text once and counts what cannot be used.
+    Fill it with `add`. It keeps each distinct image and text once, and counts the items that cannot be used.
 
     Attributes:
-        name: Of the task.
-        belongs: (n, m) bool, which of an item's texts are true of which of its images. Items may have fewer texts than
-            m where the last ones are true of none.
+        name: The name of the task.
+        belongs: (n, m) bool, which of an item's texts are true of which of its images. An item may lack its last texts
+            if those are true of no image.
         images: The distinct images, by key.
-        texts: The distinct texts, by number.
-        item_images: n keys an item.
-        item_texts: Up to m numbers an item.
-        groups: A label an item.
-        items: A name an item, for reports.
-        skipped: Items that were left out, by group and reason.
+        texts: The number of each distinct text.
+        item_images: For each item the keys of its n images.
+        item_texts: For each item the numbers of its texts, at most m.
+        groups: For each item its concept or subset.
+        items: For each item its name, for the report.
+        skipped: How many items were left out, by group and reason.
+
+    Examples:
+        >>> task = ChoiceTask("mine", ONE_TRUE_TEXT)
+        >>> reason = task.add("color", "item 1", [None], ["a red car", "a blue car"])  # None: the image is missing
+        >>> len(task), task.skipped["color"][reason]
+        (0, 1)
     """
 
     name: str
@@ -128,13 +148,19 @@ class ChoiceTask:
     def add(
         self, group: str, item: str, images: Sequence[LazyImage | None], texts: Sequence[str | None]
     ) -> str | None:
-        """Add an item, or count why it cannot be used; return that reason.
+        """Add an item, or count it as skipped if it cannot be used.
 
         Args:
-            group: Its concept or subset.
-            item: Its name.
-            images: n of them; None is a missing one.
-            texts: As many as there are, at most m; None and blank are empty.
+            group: The concept or subset of the item.
+            item: The name of the item.
+            images: Its n images; None for a missing one.
+            texts: Its texts, at most m; None or blank for an empty one.
+
+        Returns:
+            Why the item was skipped, or None if it was added.
+
+        Raises:
+            ValueError: If the numbers of images and texts do not fit `belongs`.
         """
         present = [image for image in images if image is not None]
         reason = MISSING if len(present) < len(images) else self._problem(present, texts)
@@ -151,37 +177,45 @@ class ChoiceTask:
 
     def _problem(self, images: Sequence[LazyImage], texts: Sequence[str | None]) -> str | None:
         n, m = self.belongs.shape
-        own = self.belongs[:, : len(texts)]
+        belongs = self.belongs[:, : len(texts)]
         if len(images) != n or not 0 < len(texts) <= m or self.belongs[:, len(texts) :].any():
             raise ValueError(f"{self.name}: an item has {len(images)} images and {len(texts)} texts, not {n} and {m}.")
         if not all(text and text.strip() for text in texts):
             return EMPTY
-        if m > 1 and own.all():
+        if m > 1 and belongs.all():
             return NO_FALSE_TEXT
         return None
 
     def __len__(self) -> int:
-        """How many items there are."""
+        """The number of items."""
         return len(self.items)
 
-    def check(self, where: str) -> "ChoiceTask":
-        """Itself, if it has items; raises a ValueError with what was skipped and `where` the data comes from."""
+    def require_items(self, advice: str) -> "ChoiceTask":
+        """Return the task if it has items.
+
+        Args:
+            advice: A sentence for the error, such as where the images are looked for.
+
+        Raises:
+            ValueError: If there is no item; the message says how many were skipped and why.
+        """
         if not self.items:
             reasons: Counter[str] = sum(self.skipped.values(), Counter())
-            raise ValueError(f"{self.name} has no item that can be used. Skipped: {dict(reasons)}. {where}")
+            listed = ", ".join(f"{count} ({reason})" for reason, count in reasons.items()) or "none"
+            raise ValueError(f"{self.name} has no item that can be used. Skipped items: {listed}. {advice}")
         return self
 
     def fingerprint(self) -> str:
-        """Digits that change with the texts, the items and the names of the images."""
+        """Sixteen digits that change with the texts, the items and the names of the images."""
         names = [[self.images[key].name for key in keys] for keys in self.item_images]
-        return digest([self.name, list(self.texts), names, self.item_texts, self.groups])
+        return json_digest([self.name, list(self.texts), names, self.item_texts, self.groups])
 
     def all_images(self) -> Iterable[LazyImage]:
         """The distinct images."""
         return self.images.values()
 
     def select(self, keep: Callable[[str], bool]) -> "ChoiceTask":
-        """The items whose first image's photo is to be kept; what was skipped is not divided."""
+        """A task of the items whose first image shows a photo that `keep` accepts; `skipped` stays as it is."""
         kept = [i for i, keys in enumerate(self.item_images) if keep(self.images[keys[0]].photo)]
         return replace(
             self,
@@ -192,17 +226,37 @@ class ChoiceTask:
         )
 
     def run(self, encoder: Encoder) -> TaskOutcomes:
-        """Encode each image and text once and let the model choose; items with an unreadable image are skipped.
+        """Encode each image and text once and let the model choose. Items with an unreadable image are skipped.
+
+        Returns:
+            The outcomes that `choice_scores.choice_outcomes` names, with `choice_scores.choice_chance` as chance.
 
         Raises:
             ValueError: If no item is left.
         """
-        self.check("Nothing was left to score.")
+        self.require_items("There is nothing to score.")
         used = dict.fromkeys(key for keys in self.item_images for key in keys)
         images = encoder.images([self.images[key] for key in used])
-        place = {key: i for i, key in enumerate(used)}
-        skipped = {group: Counter(counts) for group, counts in self.skipped.items()}
-        kept = []
+        rows = {key: row for row, key in enumerate(used)}
+        kept, skipped = self._drop_unreadable(encoder)
+        texts = encoder.texts(list(self.texts))
+        image_index = np.array([[rows[key] for key in self.item_images[i]] for i in kept])
+        m = self.belongs.shape[1]
+        text_index = np.array([[*self.item_texts[i], *[-1] * (m - len(self.item_texts[i]))] for i in kept])
+        scores = score_items(images, texts, image_index, text_index)
+        text_scores = None
+        if len(self.belongs) == 1 and self.belongs.sum() > 1:
+            text_scores = score_items(texts, texts, text_index, text_index)
+        choices = choice_outcomes(scores, self.belongs, text_scores)
+        groups = np.array([self.groups[i] for i in kept])
+        clusters = number_keys(self.images[self.item_images[i][0]].photo for i in kept)
+        chance = self._chance(kept)
+        outcomes = {name: Outcome(values, groups, clusters, chance.get(name)) for name, values in choices.items()}
+        return TaskOutcomes(outcomes, skipped, self._item_rows(kept, scores, choices))
+
+    def _drop_unreadable(self, encoder: Encoder) -> tuple[list[int], Skipped]:
+        """The items whose images were all encoded, and the counts of skipped items with the others."""
+        kept, skipped = [], {group: Counter(counts) for group, counts in self.skipped.items()}
         for i, keys in enumerate(self.item_images):
             problem = next((encoder.problems[self.images[key].key] for key in keys if key in encoder.problems), None)
             if problem:
@@ -211,23 +265,10 @@ class ChoiceTask:
                 kept.append(i)
         if not kept:
             raise ValueError(f"{self.name}: none of {len(self)} items has images that can be read: {skipped}.")
-        texts = encoder.texts(list(self.texts))
-        image_index = np.array([[place[key] for key in self.item_images[i]] for i in kept])
-        m = self.belongs.shape[1]
-        text_index = np.array([[*self.item_texts[i], *[-1] * (m - len(self.item_texts[i]))] for i in kept])
-        scores = score_items(images, texts, image_index, text_index)
-        alike = None
-        if len(self.belongs) == 1 and self.belongs.sum() > 1:
-            alike = score_items(texts, texts, text_index, text_index)
-        outcomes = choice_outcomes(scores, self.belongs, alike)
-        groups = np.array([self.groups[i] for i in kept])
-        clusters = number(self.images[self.item_images[i][0]].photo for i in kept)
-        chance = self._chance(kept)
-        found = {name: Outcome(v, groups, clusters, chance.get(name)) for name, v in outcomes.items()}
-        return TaskOutcomes(found, skipped, self._rows(kept, scores, outcomes))
+        return kept, skipped
 
     def _chance(self, kept: Sequence[int]) -> dict[str, float]:
-        """Mean over items, which may have different numbers of false texts."""
+        """The mean chance of the items, which may have different numbers of false texts."""
         counts = Counter(len(self.item_texts[i]) for i in kept)
         means: Counter[str] = Counter()
         for texts, count in counts.items():
@@ -235,16 +276,16 @@ class ChoiceTask:
                 means[name] += value * count / len(kept)  # type: ignore[assignment]
         return dict(means)
 
-    def _rows(
+    def _item_rows(
         self, kept: Sequence[int], scores: np.ndarray, outcomes: Mapping[str, np.ndarray]
     ) -> list[dict[str, Any]]:
-        names = list(self.texts)
+        all_texts = list(self.texts)
         return [
             {
                 "group": self.groups[i],
                 "item": self.items[i],
                 "images": [self.images[key].name for key in self.item_images[i]],
-                "texts": [names[text] for text in self.item_texts[i]],
+                "texts": [all_texts[text] for text in self.item_texts[i]],
                 "scores": scores[row, :, : len(self.item_texts[i])].ravel().tolist(),
                 "outcomes": {name: float(values[row]) for name, values in outcomes.items()},
             }
@@ -255,16 +296,21 @@ class ChoiceTask:
 def score_items(
     first: np.ndarray, second: np.ndarray, first_index: np.ndarray, second_index: np.ndarray, block: int = 4096
 ) -> np.ndarray:
-    """Cosines (N, n, m) of the unit vectors `first[first_index]` and `second[second_index]`, items in blocks.
+    """Cosines of the embeddings of each item, (N, n, m) in float32.
 
-    In float64 and rounded to float32, so that equal embeddings tie whatever the order of the sum.
+    They are computed in float64 and rounded to float32, so that equal embeddings tie whatever the order of the sum.
 
     Args:
-        first: (I, D).
-        second: (T, D).
-        first_index: (N, n) rows of `first`.
-        second_index: (N, m) rows of `second`; below 0 there is none, and the score is nan.
-        block: Items whose embeddings are held at a time.
+        first: Unit-norm embeddings, (I, D).
+        second: Unit-norm embeddings, (T, D).
+        first_index: Rows of `first` for each item, (N, n).
+        second_index: Rows of `second` for each item, (N, m); a negative number means none, and its score is nan.
+        block: How many items are computed at a time.
+
+    Examples:
+        >>> unit = np.eye(2)
+        >>> score_items(unit, unit, np.array([[0]]), np.array([[0, 1, -1]])).tolist()
+        [[[1.0, 0.0, nan]]]
     """
     scores = np.empty((*first_index.shape, second_index.shape[1]), dtype=np.float32)
     for start in range(0, len(scores), block):

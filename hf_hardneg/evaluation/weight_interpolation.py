@@ -1,7 +1,8 @@
-"""`hf-hardneg interpolate`: between a start model and what was tuned of it, against forgetting.
+"""Interpolate between a start model and the model that was fine-tuned from it, to forget less (WiSE-FT).
 
-Weights of the two are averaged, (1 - alpha) x start + alpha x tuned (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903),
-and alpha is chosen on a development half of the photos; what is reported is measured on the other half.
+The weights are averaged, (1 - alpha) x start + alpha x tuned, after WiSE-FT (Wortsman et al. 2022,
+https://arxiv.org/abs/2109.01903). Alpha is chosen on the development half of the photos. The reported scores are
+measured on the other half. `hf-hardneg interpolate` calls `interpolate`.
 """
 
 import copy
@@ -17,56 +18,86 @@ from tqdm.auto import tqdm
 
 from ..atomic_folder import check_writable
 from ..model.encoding import Encoder
-from ..model.loading import load_model
+from ..model.loading import load_model, pick_device
 from ..versions import package_versions
 from .classification import ClassificationTask
 from .evaluate import load_tasks
-from .results import mean_scores
+from .results import MACRO, mean_scores
 from .retrieval import RetrievalTask
 from .tasks import Task
 
 
-SCHEMA = "hf_hardneg.interpolation/1"
+INTERPOLATION_SCHEMA = "hf_hardneg.interpolation/1"
 ALPHAS = tuple(i / 10 for i in range(11))
 HALVES = ("dev", "test")
 RETENTION_TASKS = (RetrievalTask, ClassificationTask)
 
 
 def is_dev(photo: str) -> bool:
-    """Whether a photo is of the development half: decided by its name alone, alike in all tasks and on any machine."""
+    """Whether a photo belongs to the development half.
+
+    The hash of its name decides, so that the halves are the same in all tasks and on every machine.
+    """
     return hashlib.sha256(photo.encode()).digest()[0] % 2 == 0
 
 
 def mix_weights(start: Any, tuned: Any, alpha: float) -> dict[str, torch.Tensor]:
-    """(1 - alpha) x start + alpha x tuned of all floating-point weights of two models of one shape.
+    """Average the weights of two models, (1 - alpha) x start + alpha x tuned.
+
+    Args:
+        start: A model (torch.nn.Module).
+        tuned: A model of the same shape. Its weights that are not floating-point numbers are taken as they are.
+        alpha: From 0, the start model, to 1, the tuned model.
+
+    Returns:
+        A state dict.
 
     Raises:
         ValueError: If a weight is in one model only, or its shapes differ.
+
+    Examples:
+        >>> zeros, ones = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+        >>> _ = torch.nn.init.zeros_(zeros.weight), torch.nn.init.ones_(ones.weight)
+        >>> mix_weights(zeros, ones, alpha=0.25)["weight"].item()
+        0.25
     """
-    first, second = start.state_dict(), tuned.state_dict()
-    odd = sorted(first.keys() ^ second.keys())
-    odd += [name for name in first.keys() & second.keys() if first[name].shape != second[name].shape]
-    if odd:
-        raise ValueError(f"The two models have different weights ({', '.join(odd[:3])}); tune the start model itself.")
+    start_weights, tuned_weights = start.state_dict(), tuned.state_dict()
+    shared = start_weights.keys() & tuned_weights.keys()
+    different = sorted(start_weights.keys() ^ tuned_weights.keys())
+    different += [name for name in shared if start_weights[name].shape != tuned_weights[name].shape]
+    if different:
+        raise ValueError(
+            f"The two models have different weights ({', '.join(different[:3])}); the second must be fine-tuned from "
+            "the first."
+        )
     return {
-        name: torch.lerp(weight.float(), second[name].float(), alpha).to(weight.dtype)
+        name: torch.lerp(weight.float(), tuned_weights[name].float(), alpha).to(weight.dtype)
         if weight.is_floating_point()
-        else second[name]
-        for name, weight in first.items()
+        else tuned_weights[name]
+        for name, weight in start_weights.items()
     }
 
 
 def main_score(task: Task, encoder: Encoder) -> float:
-    """The one number of a task, in percent: the group score or the accuracy, R@1 both ways, or top 1."""
+    """Run a task and return its main score in percent.
+
+    That is the group score or the accuracy of choices, the mean of R@1 in both directions, or the top-1 accuracy.
+    """
     means = mean_scores(task.run(encoder).scores)
-    scores = means[next(iter(means))] if isinstance(task, RETENTION_TASKS) else means["macro"]
+    scores = means[next(iter(means))] if isinstance(task, RETENTION_TASKS) else means[MACRO]
     if isinstance(task, RetrievalTask):
         return (scores["image_to_text_R@1"] + scores["text_to_image_R@1"]) / 2
     return next(scores[name] for name in ("top1", "group", "image_to_text", "text_to_image") if name in scores)
 
 
 def choose_alpha(alphas: Sequence[float], gain: Sequence[float], retention: Sequence[float], max_loss: float) -> float:
-    """The alpha of the greatest gain among those that lose at most `max_loss` points of the retention at `alphas[0]`.
+    """Choose the alpha of the greatest gain among those that keep enough retention.
+
+    Args:
+        alphas: From the start model on.
+        gain: In percent, by alpha.
+        retention: In percent, by alpha.
+        max_loss: How many points of the retention at `alphas[0]` may be lost.
 
     Examples:
         >>> choose_alpha([0, 0.5, 1], gain=[50, 70, 75], retention=[60, 59.5, 40], max_loss=1.0)
@@ -77,17 +108,19 @@ def choose_alpha(alphas: Sequence[float], gain: Sequence[float], retention: Sequ
 
 
 def measure_curve(start: Any, tuned: Any, processor: Any, tasks: Sequence[Task]) -> dict[str, Any]:
-    """Gain (mean of the choice tasks) and retention (of the others) at each alpha, on both halves of the photos.
+    """Measure gain and retention at each alpha, on both halves of the photos.
+
+    Gain is the mean over the tasks of choices. Retention is the mean over retrieval and classification.
 
     Args:
         start: The model at alpha 0.
         tuned: The model at alpha 1.
-        processor: Of both.
+        processor: The processor of both.
         tasks: At least one of choices and one of retrieval or classification.
 
     Returns:
-        half -> {"gain": percent by alpha, "retention": the same, "tasks": task -> percent by alpha}, and which tasks
-        are "gain_tasks" and "retention_tasks".
+        For each half {"gain": percent by alpha, "retention": percent by alpha, "tasks": task -> percent by alpha}, and
+        the names of the "gain_tasks" and "retention_tasks".
 
     Raises:
         ValueError: If a kind of task is missing.
@@ -96,14 +129,15 @@ def measure_curve(start: Any, tuned: Any, processor: Any, tasks: Sequence[Task])
     gain = [task.name for task in tasks if task.name not in retention]
     if not retention or not gain:
         raise ValueError(
-            f"The benchmarks {[task.name for task in tasks]} measure only one side; name one of choices, such as "
-            "sugarcrepe or inpaintcoco, and one that shows forgetting: coco, flickr30k or zero_shot (scenes has both)."
+            f"The benchmarks {', '.join(task.name for task in tasks)} measure only one side. Name one of choices, "
+            "such as sugarcrepe or inpaintcoco, and one that shows forgetting: coco, flickr30k or zero_shot (scenes "
+            "has both)."
         )
     halves = {
         "dev": [task.select(is_dev) for task in tasks],
         "test": [task.select(lambda photo: not is_dev(photo)) for task in tasks],
     }
-    mixed = copy.deepcopy(start)  # is prepared for token tries, which `start` need not be
+    mixed = copy.deepcopy(start)  # a copy, because the encoder changes the layout of its towers
     curve: dict[str, Any] = {half: {"tasks": {task.name: [] for task in tasks}} for half in HALVES}
     for alpha in tqdm(ALPHAS, desc="Interpolating", disable=None):
         mixed.load_state_dict(mix_weights(start, tuned, alpha))
@@ -118,7 +152,13 @@ def measure_curve(start: Any, tuned: Any, processor: Any, tasks: Sequence[Task])
 
 
 def draw_curve(curve: dict[str, Any], chosen: float, file: Path) -> None:
-    """Gain against retention, a line for each half of the photos, a point for each alpha."""
+    """Draw gain against retention: a line for each half of the photos, a point for each alpha.
+
+    Args:
+        curve: From `measure_curve`.
+        chosen: The chosen alpha, which gets a ring.
+        file: The PNG file to write.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4.5), layout="constrained")
@@ -141,32 +181,36 @@ def draw_curve(curve: dict[str, Any], chosen: float, file: Path) -> None:
 
 
 def interpolate(start: str, tuned: str, out: str | Path, benchmarks: Sequence[str], max_loss: float = 1.0) -> str:
-    """Measure the curve, choose alpha on the development half, save the model, curve.json and curve.png.
+    """Measure the curve, choose alpha on the development half, and save the model, curve.json and curve.png.
 
     Args:
-        start: Path or Hub id of the model that was tuned.
-        tuned: Of what became of it; its processor is saved.
+        start: Folder or Hub id of the model that training started from.
+        tuned: Folder or Hub id of the fine-tuned model; its processor is saved.
         out: The folder to write.
-        benchmarks: As for `hf-hardneg evaluate`.
-        max_loss: Points of retention that may be given up on the development half.
+        benchmarks: As in `evaluate_models`; at least one of choices and one of retrieval or classification.
+        max_loss: How many points of retention may be lost on the development half.
 
     Returns:
-        What was chosen, in a sentence.
+        A sentence with the chosen alpha and its scores.
 
     Raises:
-        ValueError: If the models do not match or the benchmarks measure only one side.
+        OSError: If there is no such model.
+        ValueError: If the models do not match, or the benchmarks measure only one side.
+
+    Examples:
+        >>> interpolate("outputs/start", "outputs/demo", "outputs/mixed", ["scenes"])  # doctest: +SKIP
     """
     folder = Path(out)
     check_writable(folder)
     tasks = list(load_tasks(benchmarks)[0].values())
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = pick_device()
     start_model, (tuned_model, processor) = load_model(start)[0].to(device), load_model(tuned)
     tuned_model = tuned_model.to(device)
     curve = measure_curve(start_model, tuned_model, processor, tasks)
     chosen = choose_alpha(ALPHAS, curve["dev"]["gain"], curve["dev"]["retention"], max_loss)
     draw_curve(curve, chosen, folder / "curve.png")
     content = {
-        "schema": SCHEMA,
+        "schema": INTERPOLATION_SCHEMA,
         "start": start,
         "tuned": tuned,
         "alphas": ALPHAS,
@@ -181,9 +225,13 @@ def interpolate(start: str, tuned: str, out: str | Path, benchmarks: Sequence[st
     start_model.load_state_dict(mix_weights(start_model, tuned_model, chosen))
     start_model.save_pretrained(folder)
     processor.save_pretrained(folder)
+    return _describe_choice(curve, chosen, folder)
+
+
+def _describe_choice(curve: dict[str, Any], chosen: float, folder: Path) -> str:
     i, test = ALPHAS.index(chosen), curve["test"]
     gain, retention = (", ".join(f"{test[side][j]:.1f}" for j in (0, i, -1)) for side in ("gain", "retention"))
     return (
-        f"alpha {chosen:g}, chosen on dev. On test at the start, here and tuned: gain {gain}; retention {retention}. "
-        f"Saved in {folder}"
+        f"alpha {chosen:g}, chosen on dev. On test, at the start, at this alpha and tuned: gain {gain}; retention "
+        f"{retention}. Saved in {folder}"
     )

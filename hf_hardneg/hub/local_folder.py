@@ -1,4 +1,4 @@
-"""A folder that is to be published: which of its files, what they hash to, and how they differ from the Hub's."""
+"""The folder to publish: which of its files are published, their hashes, and how they differ from the Hub's."""
 
 import hashlib
 import json
@@ -11,28 +11,43 @@ from typing import Any
 from huggingface_hub import RepoCard
 
 
-TYPES = ("model", "dataset", "space")
+REPO_TYPES = ("model", "dataset", "space")
 CARD = "README.md"
-# Lists what we published, so that what is gone from the folder later can be told from what others put there. Loaders
-# of datasets pass over names that start with a dot.
+# Lists the files of the last push. A file in it that the folder has lost is deleted on the Hub; files that others put
+# there stay. `load_dataset` ignores names that start with a dot.
 MANIFEST = ".hf_hardneg.json"
-# Trainer's checkpoints and logs, the control's weights (its results are in the card), and pickles: only safetensors
-# leave this house.
-NOT_OF_A_MODEL = ("checkpoint-*/**/*", "control/**/*", "runs/**/*", "**/*.bin", "**/*.pt", "**/*.pth", "**/*.pkl")
-CHUNK = 1 << 20
+# Of a model these stay at home: Trainer's checkpoints and logs, the control's weights (its results are in the card),
+# and pickled weights, which can run code when they are loaded.
+UNPUBLISHED_MODEL_FILES = (
+    "checkpoint-*/**/*",
+    "control/**/*",
+    "runs/**/*",
+    "**/*.bin",
+    "**/*.pt",
+    "**/*.pth",
+    "**/*.pkl",
+)
+CHUNK = 1 << 20  # bytes that are hashed at a time
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file to publish: where its bytes are, and what the Hub calls them."""
+    """A file to publish.
+
+    Attributes:
+        source: Its path, or its bytes.
+        size: In bytes.
+        sha256: The hash that the Hub stores for large files (LFS), hexadecimal.
+        git_oid: The hash that Git gives the file, hexadecimal.
+    """
 
     source: Path | bytes
     size: int
     sha256: str
     git_oid: str
 
-    def is_at(self, remote: Any) -> bool:
-        """Whether `remote` (huggingface_hub's RepoFile, or None) holds the same bytes."""
+    def equals(self, remote: Any) -> bool:
+        """Whether a file on the Hub (huggingface_hub's RepoFile, or None) holds the same bytes."""
         if remote is None:
             return False
         if remote.lfs:
@@ -40,11 +55,19 @@ class LocalFile:
         return bool(remote.blob_id == self.git_oid)
 
 
-def digest(source: Path | bytes, secret: bytes = b"") -> LocalFile:
+def hash_file(source: Path | bytes, secret: bytes = b"") -> LocalFile:
     """Hash a file in one pass, as Git and as LFS do.
 
+    Args:
+        source: A path, or the bytes themselves.
+        secret: Bytes that must not be published, such as a token; empty for none.
+
     Raises:
-        ValueError: If it holds the secret.
+        ValueError: If the file holds the secret.
+
+    Examples:
+        >>> hash_file(b"hello").git_oid
+        'b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0'
     """
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     sha256, git, before = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False), b""
@@ -73,56 +96,74 @@ def _card_metadata(folder: Path) -> dict[str, Any]:
 
 
 def detect_type(folder: Path) -> str:
-    """Tell what a folder holds: a Space says its sdk or has an app.py, a model has weights, a dataset data files.
+    """Tell the repo type of a folder.
+
+    A Space has an sdk in its card or an app.py. A model has a config.json and safetensors. A dataset has Parquet
+    files.
+
+    Returns:
+        "model", "dataset" or "space".
 
     Raises:
-        ValueError: If it holds none of them, or several.
+        ValueError: If the folder fits none of them, or both a model and a dataset.
     """
     if "sdk" in _card_metadata(folder) or (folder / "app.py").is_file():
         return "space"
     is_model = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
     is_dataset = any(folder.glob("*.parquet")) or any(folder.glob("*/*.parquet"))
     if is_model == is_dataset:
-        found = (
-            "both weights and data" if is_model else "no config.json with *.safetensors, no *.parquet and no app.py"
+        content = (
+            "it has both weights and data"
+            if is_model
+            else "it has no config.json with *.safetensors, no *.parquet and no app.py"
         )
-        raise ValueError(f"What {folder} is cannot be told ({found}): say --type model, dataset or space.")
+        raise ValueError(f"The type of {folder} is not clear ({content}): say --type model, dataset or space.")
     return "model" if is_model else "dataset"
 
 
 def space_sdk(folder: Path) -> str:
-    """The sdk of a Space: what its card says, else gradio for an app.py and static without one."""
+    """The sdk of a Space: the card's, or without one "gradio" if there is an app.py, else "static"."""
     return str(_card_metadata(folder).get("sdk") or ("gradio" if (folder / "app.py").is_file() else "static"))
 
 
 def address_card(card: str, folder: str, repo_id: str) -> str:
-    """Let the code in a card load from where it is published instead of the local folder.
+    """Make the code in a card load from the Hub instead of the local folder.
 
     Args:
-        card: Markdown; calls of from_pretrained, load_dataset and evaluate.load are looked at.
-        folder: Name of the folder; a path or id that ends in it is replaced.
-        repo_id: Where the folder goes.
+        card: Markdown. Calls of from_pretrained, load_dataset, evaluate.load and pipeline are changed.
+        folder: The name of the folder; a path or id that ends in it is replaced.
+        repo_id: The id on the Hub, "owner/name".
 
     Examples:
         >>> address_card('load_dataset("outputs/negatives", split="train")', "negatives", "org/coco-negatives")
         'load_dataset("org/coco-negatives", split="train")'
     """
-    call = rf'((?:from_pretrained|load_dataset|evaluate\.load)\(")(?:[^"\n]*/)?{re.escape(folder)}/?"'
+    calls = r"(?:from_pretrained|load_dataset|evaluate\.load)\(|pipeline\([^()\n]*model="
+    call = rf'((?:{calls})")(?:[^"\n]*/)?{re.escape(folder)}/?"'
     return re.sub(call, lambda match: f'{match[1]}{repo_id}"', card)
 
 
 def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple[dict[str, LocalFile], list[str]]:
-    """Files to publish by their path, the manifest of them included, and the paths that are left out.
+    """Collect the files to publish.
 
-    Left out is what is hidden or a cache and, of a model, `NOT_OF_A_MODEL`.
+    Hidden files and caches are left out, and of a model also `UNPUBLISHED_MODEL_FILES`.
+
+    Args:
+        folder: The folder to publish.
+        repo_type: "model", "dataset" or "space".
+        repo_id: "owner/name"; the card's code is made to load it.
+        token: The token of the push, which no file may hold.
+
+    Returns:
+        The files by their path in the repo, with the manifest among them, and the paths that are left out.
 
     Raises:
-        ValueError: If there is no such folder, nothing in it, a file holds the token, or a script is where
-            `load_dataset` would stumble over it.
+        ValueError: If there is no such folder, it has no file, or a file holds the token. Also if a dataset has a
+            script named like its repo at the root: `load_dataset` refuses such a repo.
     """
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder}.")
-    skipped = NOT_OF_A_MODEL if repo_type == "model" else ()
+    skipped = UNPUBLISHED_MODEL_FILES if repo_type == "model" else ()
     unwanted = {path for pattern in skipped for path in folder.glob(pattern)}
     files, left_out = {}, []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -134,20 +175,25 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
         if inside.as_posix() == CARD:
             card = path.read_text(encoding="utf-8")
             source = address_card(card, folder.resolve().name, repo_id).encode()
-        files[inside.as_posix()] = digest(source, token.encode())
+        files[inside.as_posix()] = hash_file(source, token.encode())
     script = f"{repo_id.split('/')[-1]}.py"
     if repo_type == "dataset" and script in files:
         raise ValueError(
-            f"datasets loads no repo with a {script} at its root: move it into a folder, such as scripts/."
+            f"`load_dataset` refuses a repo with a {script} at its root: move it into a folder, such as scripts/."
         )
     if not files:
         raise ValueError(f"There is no file to publish in {folder}.")
     manifest = json.dumps({"published with hf_hardneg": sorted(files)}, indent=1) + "\n"
-    return {**files, MANIFEST: digest(manifest.encode())}, left_out
+    return {**files, MANIFEST: hash_file(manifest.encode())}, left_out
 
 
 def read_manifest(content: bytes) -> list[str]:
-    """The paths that a manifest lists; none if it is not one."""
+    """The paths that a manifest lists; an empty list if the bytes are no manifest.
+
+    Examples:
+        >>> read_manifest(b'{"published with hf_hardneg": ["README.md"]}'), read_manifest(b"other")
+        (['README.md'], [])
+    """
     try:
         listed = json.loads(content)["published with hf_hardneg"]
     except (ValueError, KeyError, TypeError):
@@ -156,8 +202,17 @@ def read_manifest(content: bytes) -> list[str]:
 
 
 def plan_changes(
-    files: Mapping[str, LocalFile], remote: Mapping[str, Any], formerly: Iterable[str]
+    files: Mapping[str, LocalFile], remote: Mapping[str, Any], published_before: Iterable[str]
 ) -> tuple[list[str], list[str]]:
-    """Paths to add because they are new or differ, and paths to delete: published formerly, gone now."""
-    add = [path for path, file in files.items() if not file.is_at(remote.get(path))]
-    return add, [path for path in formerly if path in remote and path not in files]
+    """List the paths to add and the paths to delete.
+
+    Args:
+        files: The files to publish, by path.
+        remote: The files on the Hub (huggingface_hub's RepoFile), by path.
+        published_before: The paths that the last push's manifest lists.
+
+    Returns:
+        The paths that are new or differ, and the paths that were published before and are gone from the folder.
+    """
+    add = [path for path, file in files.items() if not file.equals(remote.get(path))]
+    return add, [path for path in published_before if path in remote and path not in files]

@@ -1,11 +1,11 @@
-"""Publish a folder to the Hub: one commit that appears whole or not at all, read back and compared afterwards.
+"""Publish a folder to the Hub in one commit, which appears whole or not at all, and compare it with the folder.
 
-1. Ask who the token belongs to, find or make the repo, and see that it can be written to.
-2. List what is there, compare hashes, upload large files (invisible until a commit names them), and commit on top of
-   what was listed. Whatever fails on the way is begun anew from the listing: if the commit was done and only its
-   answer lost, the listing shows it, and there is nothing left to commit.
-3. Read everything back at that commit, and compare it by SHA-256.
-4. Only then make it public, if that is wished, and tag it.
+1. Ask the Hub who owns the token, find or create the repo, and check that the token can write to it.
+2. List the repo's files, compare hashes, upload large files (invisible until a commit names them), and commit on top
+   of the listed state. After a failure this step starts again with the listing. If the commit was done and only its
+   answer was lost, the listing shows the commit, and there is nothing left to commit.
+3. Download every file at that commit and compare it by SHA-256.
+4. Only then make the repo public, if that was asked for, and tag the commit.
 """
 
 import time
@@ -27,20 +27,37 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import validate_repo_id
 
 from .. import __version__
-from .errors import TOKENS, PushError, explain
-from .local_folder import MANIFEST, TYPES, LocalFile, digest, plan_changes, read_folder, read_manifest, space_sdk
+from .errors import TOKEN_PAGE, PushError, explain_error
+from .local_folder import (
+    MANIFEST,
+    REPO_TYPES,
+    LocalFile,
+    hash_file,
+    plan_changes,
+    read_folder,
+    read_manifest,
+    space_sdk,
+)
 from .retries import RetryPolicy
 
 
 MAIN = "main"
-MOVED = 412  # main is no longer where the commit was to go on from
-NAMES = 5  # of files that an error lists
-READERS = 8  # files that are read back at a time
+PRECONDITION_FAILED = 412  # the status if somebody else committed to main since it was listed
+MAX_LISTED_FILES = 5  # in an error
+DOWNLOAD_THREADS = 8
 
 
 @dataclass(frozen=True)
 class Published:
-    """What `publish_folder` did: `created` says whether a new commit was needed, `left_out` what stayed at home."""
+    """What `publish_folder` did.
+
+    Attributes:
+        commit: The commit that holds the folder's files, 40 hexadecimal digits.
+        url: The repo's page.
+        files: The paths of the published files.
+        created: Whether a new commit was needed.
+        left_out: The paths in the folder that were not published.
+    """
 
     commit: str
     url: str
@@ -50,16 +67,29 @@ class Published:
 
     def __str__(self) -> str:
         done = "pushed in commit" if self.created else "were there already, in commit"
-        said = f"{len(self.files)} files {done} {self.commit[:12]}, read back and equal by SHA-256: {self.url}"
-        kept = {path.split("/")[0] for path in self.files}
+        summary = f"{len(self.files)} files {done} {self.commit[:12]}, read back and equal by SHA-256: {self.url}"
+        published = {path.split("/")[0] for path in self.files}
         tops = {path: path.split("/")[0] for path in self.left_out}
-        names = dict.fromkeys(path if top in kept else top for path, top in tops.items())
-        return f"{said}\nLeft out: {', '.join(names)}" if names else said
+        names = dict.fromkeys(path if top in published else top for path, top in tops.items())
+        return f"{summary}\nLeft out: {', '.join(names)}" if names else summary
 
 
 @dataclass
 class Remote:
-    """A repo that is pushed to, by whom, how patiently, and how far it came."""
+    """The repo of a push and the progress of that push.
+
+    Attributes:
+        api: The client, with the token.
+        repo_id: "owner/name".
+        repo_type: "model", "dataset" or "space".
+        retries: How long temporary failures are waited for.
+        user: The owner of the token, once known.
+        is_private: Whether the repo is private.
+        is_new: Whether this push created the repo.
+        parent_commit: The commit on top of which this push last sent its own.
+        commit: The commit of this push, once made.
+        is_compared: Whether the commit was compared with the folder.
+    """
 
     api: HfApi
     repo_id: str
@@ -68,8 +98,8 @@ class Remote:
     user: str | None = None
     is_private: bool = False
     is_new: bool = False
-    sent_on: str | None = None  # the commit on top of which ours was last sent
-    commit: str | None = None  # ours
+    parent_commit: str | None = None
+    commit: str | None = None
     is_compared: bool = False
 
     def __str__(self) -> str:
@@ -77,86 +107,90 @@ class Remote:
 
     @property
     def address(self) -> dict[str, Any]:
-        """What every call of the API takes."""
+        """The arguments that name the repo in a call of the API."""
         return {"repo_id": self.repo_id, "repo_type": self.repo_type}
 
     @property
     def url(self) -> str:
-        """Its page."""
+        """The address of the repo's page."""
         prefix = "" if self.repo_type == "model" else f"{self.repo_type}s/"
         return f"{self.api.endpoint}/{prefix}{self.repo_id}"
 
 
 def clean_token(token: str | None) -> str:
-    """The given token, or that of the environment or of `hf auth login`, without spaces around.
+    """The given token, or that of HF_TOKEN or `hf auth login`, without spaces around it.
 
     Raises:
-        PushError: If there is none, or it holds what no token does (an HTTP library would show it in its error).
+        PushError: If there is none, or it has a character that no token has. An HTTP library would print such a token
+            in its error.
     """
     token = (token or get_token() or "").strip()
     if not token:
-        raise PushError(f"There is no token to push with: log in with `hf auth login`, or set HF_TOKEN ({TOKENS}).")
+        raise PushError(
+            f"There is no token to push with: log in with `hf auth login`, or set HF_TOKEN ({TOKEN_PAGE})."
+        )
     if not (token.isascii() and token.isprintable() and " " not in token):
-        raise PushError(f"The token holds a character that no token has: copy it anew ({TOKENS}).")
+        raise PushError(f"The token holds a character that no token has: copy it again ({TOKEN_PAGE}).")
     return token
 
 
 @contextmanager
 def one_sentence(remote: Remote) -> Iterator[None]:
-    """Turn what huggingface_hub raises into a PushError that does not hold the token."""
+    """Turn the errors of huggingface_hub into a PushError of one sentence that never shows the token."""
     try:
         yield
     except PushError:
         raise
     except (HTTPError, OSError, RuntimeError, ValueError) as error:
-        said = explain(error, str(remote), remote.user)
+        message = explain_error(error, str(remote), remote.user)
         if remote.commit:
             compared = "whole and compared" if remote.is_compared else "whole, but was not compared yet"
-            said += f" Commit {remote.commit} is there, {compared}: run it again for what is missing."
-        raise PushError(said.replace(str(remote.api.token), "<token>")) from error
+            message += f" Commit {remote.commit} is there, {compared}: run it again to finish."
+        raise PushError(message.replace(str(remote.api.token), "<token>")) from error
 
 
 def sign_in(
     repo_id: str, repo_type: str, token: str | None = None, sleep: Callable[[float], None] = time.sleep
 ) -> Remote:
-    """Find out whose token it is and whether it may write at all; nothing is changed.
+    """Ask the Hub who owns the token and whether it can write. Nothing is changed.
 
     Args:
-        repo_id: "owner/name", or a name among the token's own.
+        repo_id: "owner/name", or a name, which then belongs to the owner of the token.
         repo_type: "model", "dataset" or "space".
-        token: Default: that of HF_TOKEN or `hf auth login`.
-        sleep: How to wait.
+        token: By default that of HF_TOKEN or `hf auth login`.
+        sleep: Waits for a number of seconds.
 
     Raises:
-        PushError: In one sentence, if the token is not good for it, or there is no such type or name.
+        PushError: If there is no such type, the id is not valid, or the token cannot write.
     """
-    if repo_type not in TYPES:
-        raise PushError(f"The type is {repo_type!r}; it must be one of {', '.join(TYPES)}.")
+    if repo_type not in REPO_TYPES:
+        raise PushError(f"The type is {repo_type!r}; it must be one of {', '.join(REPO_TYPES)}.")
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:
-        raise PushError(f"{repo_id!r} is no name of a repo; take owner/name: {error}") from error
+        raise PushError(f"{repo_id!r} is not the name of a repo; write owner/name: {error}") from error
     remote = Remote(HfApi(token=clean_token(token)), repo_id, repo_type, RetryPolicy(sleep))
     with one_sentence(remote):
         account = remote.retries.call(remote.api.whoami)
     remote.user = account["name"]
     if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
-        raise PushError(f"The token of {remote.user} can only read: make one that can write ({TOKENS}).")
+        raise PushError(f"The token of {remote.user} can only read: make one that can write ({TOKEN_PAGE}).")
     if "/" not in repo_id:
         remote.repo_id = f"{remote.user}/{repo_id}"
     return remote
 
 
 def open_repo(remote: Remote, private: bool | None = None, sdk: str | None = None) -> None:
-    """Find the repo or make it, empty, and see that it can be written to.
+    """Find the repo or create it empty, and check that the token can write to it.
 
     Args:
         remote: From `sign_in`.
-        private: See `publish_folder`. What is to be public starts private, to be made public when all is there.
-        sdk: Of a new Space.
+        private: As in `publish_folder`. A new repo that is to be public starts private; the push makes it public when
+            all files are there.
+        sdk: The sdk of a new Space.
 
     Raises:
-        PushError: In one sentence, if it cannot be pushed to.
+        PushError: If the repo cannot be pushed to.
     """
     api, retries = remote.api, remote.retries
     with one_sentence(remote):
@@ -169,14 +203,14 @@ def open_repo(remote: Remote, private: bool | None = None, sdk: str | None = Non
             retries.call(lambda: api.create_repo(**remote.address, **options, space_sdk=sdk))
             info = retries.call(lambda: api.repo_info(**remote.address))
             remote.is_new = True
-        # Asks how a file would be uploaded, which only those who may write are told.
+        # Asks how a file would be uploaded: the Hub tells that only to those who may write.
         probe = CommitOperationAdd("README.md", b"\n")
         retries.call(lambda: api.preupload_lfs_files(additions=[probe], **remote.address))
     remote.is_private = bool(info.private)
     if private and not info.private:
         raise PushError(
-            f"The {remote} is public, and private was asked for: make it private in its settings first, or leave "
-            "that out."
+            f"The {remote} is public, and private was asked for: make it private in its settings first, or push "
+            "without --private."
         )
 
 
@@ -191,26 +225,32 @@ def publish_folder(
     tag: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Published:
-    """Make a repo hold what a folder holds, by one commit, or none where nothing differs.
+    """Publish a folder in one commit, or in none if the repo holds the same files already.
 
-    The folder wins over what the repo has at the same paths. Of the repo's other files, those are deleted that a
-    former publish wrote (the repo's `.hf_hardneg.json` lists them) and the folder has no more; what others put there
-    stays. In the card, code that loads the local folder is made to load the repo.
+    The folder's files replace the repo's files of the same paths. Files of an earlier push that the folder has lost
+    are deleted; the repo's `.hf_hardneg.json` lists them. Files that others put there stay. In the card, code that
+    loads the local folder is made to load the repo.
 
     Args:
-        folder: See `hub_folder.read_folder` on what is left out.
-        repo_id: "owner/name", or a name among the token's own.
+        folder: The folder; `local_folder.read_folder` says which files are left out.
+        repo_id: "owner/name", or a name, which then belongs to the owner of the token.
         repo_type: "model", "dataset" or "space".
-        private: True: a new repo is private, and a public one is refused. False: the repo is public once all is there
-            and was compared. None: as it is; a new one as its owner's settings have it.
-        token: Default: that of HF_TOKEN or `hf auth login`.
-        message: Of the commit.
+        private: True creates a private repo, and refuses a public one. False makes the repo public once all files are
+            there and compared. None leaves it as it is; a new repo follows its owner's settings.
+        token: By default that of HF_TOKEN or `hf auth login`.
+        message: The message of the commit.
         tag: A name for the commit, such as "v1"; refused if another commit has it.
-        sleep: How to wait.
+        sleep: Waits for a number of seconds.
+
+    Returns:
+        The commit, the repo's address, and which files were published and left out.
 
     Raises:
-        PushError: In one sentence, if it did not work; nothing new is to be seen then, or the sentence says what is.
+        PushError: If the push failed. Then the repo shows nothing new, or the message names the commit that it shows.
         ValueError: If the folder cannot be published.
+
+    Examples:
+        >>> publish_folder("outputs/demo", "org/hardneg-clip", "model", tag="v1")  # doctest: +SKIP
     """
     folder = Path(folder)
     sdk = space_sdk(folder) if repo_type == "space" else None
@@ -222,7 +262,7 @@ def publish_folder(
     with one_sentence(remote):
         tags = {ref.name: ref.target_commit for ref in call(lambda: api.list_repo_refs(**remote.address)).tags}
         tagged = tags.get(tag or "")
-        commit, created = call(lambda: _commit(remote, files, message, tag, tagged), also=(MOVED,))
+        commit, created = call(lambda: _commit(remote, files, message, tag, tagged), also=(PRECONDITION_FAILED,))
         remote.commit = commit if created else None
         _compare(remote, files, commit)
         remote.is_compared = True
@@ -234,7 +274,7 @@ def publish_folder(
 
 
 def _listing(remote: Remote, revision: str) -> tuple[str, dict[str, RepoFile]]:
-    """The commit that a revision is at, and what is there by path."""
+    """The commit of a revision, and its files by path."""
     commit = str(remote.api.repo_info(**remote.address, revision=revision).sha)
     entries = remote.api.list_repo_tree(**remote.address, recursive=True, revision=commit)
     return commit, {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
@@ -247,20 +287,24 @@ def _fetch(remote: Remote, path: str, commit: str, folder: str) -> Path:
 def _commit(
     remote: Remote, files: dict[str, LocalFile], message: str, tag: str | None, tagged: str | None
 ) -> tuple[str, bool]:
-    """Commit what differs, once; return the commit that holds `files` and whether it is ours. Safe to call again."""
-    head, there = _listing(remote, MAIN)
-    formerly: list[str] = []
-    if MANIFEST in there:
+    """Commit the differences. It is safe to call this again after a failure.
+
+    Returns:
+        The commit that holds `files`, and whether this push made it.
+    """
+    head, remote_files = _listing(remote, MAIN)
+    published_before: list[str] = []
+    if MANIFEST in remote_files:
         with TemporaryDirectory() as folder:
-            formerly = read_manifest(_fetch(remote, MANIFEST, head, folder).read_bytes())
-    add, delete = plan_changes(files, there, formerly)
+            published_before = read_manifest(_fetch(remote, MANIFEST, head, folder).read_bytes())
+    add, delete = plan_changes(files, remote_files, published_before)
     if tagged and (add or delete or tagged != head):
         raise PushError(
-            f"The tag {tag} of {remote} is at commit {tagged[:12]} already, which is another: take a new one."
+            f"The tag {tag} of {remote} is at commit {tagged[:12]} already, which is another one: choose a new tag."
         )
     if not add and not delete:
-        return head, remote.sent_on not in (None, head)
-    remote.sent_on = head
+        return head, remote.parent_commit not in (None, head)
+    remote.parent_commit = head
     operations: list[Any] = [
         *(CommitOperationAdd(path, files[path].source) for path in add),
         *(CommitOperationDelete(path, is_folder=False) for path in delete),
@@ -270,23 +314,24 @@ def _commit(
 
 
 def _compare(remote: Remote, files: dict[str, LocalFile], commit: str) -> None:
-    """Read all files back at a commit.
+    """Download all files of a commit and compare them with the folder's.
 
     Raises:
-        PushError: If one is not there or has other bytes.
+        PushError: If a file is missing or has other bytes.
     """
-    _, there = remote.retries.call(lambda: _listing(remote, commit))
+    _, remote_files = remote.retries.call(lambda: _listing(remote, commit))
 
     def differs(path: str) -> bool:
-        with TemporaryDirectory() as folder:  # of its own, so that only a few files are here at a time
-            got = remote.retries.call(lambda: _fetch(remote, path, commit, folder))
-            return not files[path].is_at(there.get(path)) or digest(got).sha256 != files[path].sha256
+        with TemporaryDirectory() as folder:  # one for each file, so that only a few files are on the disk at a time
+            downloaded = remote.retries.call(lambda: _fetch(remote, path, commit, folder))
+            return not files[path].equals(remote_files.get(path)) or hash_file(downloaded).sha256 != files[path].sha256
 
-    missing = [path for path in files if path not in there]
-    with ThreadPoolExecutor(READERS) as readers:
-        wrong = missing or [path for path, bad in zip(files, readers.map(differs, files), strict=True) if bad]
+    missing = [path for path in files if path not in remote_files]
+    with ThreadPoolExecutor(DOWNLOAD_THREADS) as threads:
+        wrong = missing or [path for path, bad in zip(files, threads.map(differs, files), strict=True) if bad]
     if wrong:
+        names = ", ".join(wrong[:MAX_LISTED_FILES])
         raise PushError(
-            f"Commit {commit} of {remote} does not hold what was sent: {', '.join(wrong[:NAMES])} of {len(wrong)} "
-            "differ. If nothing changed the folder meanwhile, report it to the Hub; do not use this commit."
+            f"Commit {commit} of {remote} does not hold what was sent: {len(wrong)} files differ, such as {names}. If "
+            "nothing changed the folder meanwhile, report it to the Hub; do not use this commit."
         )

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from accelerate import PartialState
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -16,6 +15,8 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 from safetensors import SafetensorError
+
+from ..model.loading import pick_device
 
 
 Loaded = TypeVar("Loaded")
@@ -124,11 +125,6 @@ def load_transformer(
     )
     processor = load_pretrained(name_or_path, kind, example, lambda: AutoProcessor.from_pretrained(name_or_path))
     return model, processor
-
-
-def pick_device() -> torch.device:
-    """Return the device that Accelerate chooses."""
-    return PartialState().device
 
 
 def commit_of(name_or_path: str, file: str) -> str | None:

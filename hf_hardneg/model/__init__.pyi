@@ -11,6 +11,7 @@ from .embeddings import split_embeddings as split_embeddings
 from .encoding import Encoder as Encoder
 from .encoding import encode_images as encode_images
 from .encoding import encode_texts as encode_texts
+from .encoding import load_encoder as load_encoder
 from .image_cache import add_image_embeddings as add_image_embeddings
 from .loading import START_MODEL as START_MODEL
 from .loading import load_model as load_model

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..data.lazy_images import LazyImage, UnusableImage
 from .dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
+from .loading import load_model, pick_device
 
 
 BATCH_SIZE = 128
@@ -192,3 +193,17 @@ def _embed_inputs(model: Any, inputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
         joined = {name: torch.cat([one[name] for one in batch]).to(model.device) for name in batch[0]}
         parts.append(embed_images(model, joined).float().cpu())
     return torch.cat(parts)
+
+
+def load_encoder(name_or_path: str) -> Encoder:
+    """Load a model and its processor to score tasks, on the device that Accelerate chooses.
+
+    Args:
+        name_or_path: Hub id or folder of a dual encoder, such as CLIP or SigLIP.
+
+    Raises:
+        OSError: If there is no such model.
+        ValueError: If it is no dual encoder, or has no processor with a tokenizer and an image processor.
+    """
+    model, processor = load_model(name_or_path)
+    return Encoder(model.to(pick_device()), processor, layout="auto")

@@ -1,8 +1,11 @@
-"""Load a dual encoder of images and texts, such as CLIP, with its processor."""
+"""Load a dual encoder of images and texts, such as CLIP, with its processor, and choose its device."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+
+if TYPE_CHECKING:
+    import torch
 
 START_MODEL = Path(__file__).parents[1] / "start_model"  # the small CLIP of this package
 
@@ -21,7 +24,7 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
         OSError: If there is no such model.
         ValueError: If it is another kind of model, or has no processor.
 
-    Example:
+    Examples:
         >>> model, processor = load_model(str(START_MODEL))
         >>> type(model).__name__, type(processor).__name__
         ('CLIPModel', 'CLIPProcessor')
@@ -41,3 +44,10 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
             f"{name_or_path} has no processor that can be loaded ({error}); save the processor of the model that it "
             "was made from beside the weights."
         ) from error
+
+
+def pick_device() -> "torch.device":
+    """The device that Accelerate chooses: this process's accelerator, or the CPU if there is none."""
+    from accelerate import PartialState
+
+    return PartialState().device

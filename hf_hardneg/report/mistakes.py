@@ -1,4 +1,4 @@
-"""Which items models get wrong: counts of all of them, and a bounded sample to look at."""
+"""The items that models get wrong: counts of all of them, and a sample of limited size to look at."""
 
 import json
 import random
@@ -18,23 +18,23 @@ from ..evaluation.choice_scores import LOWER_IS_BETTER
 
 
 ANY = "any"
-"""Stands among the score names for "wrong by one score or another"."""
-SAMPLE_SIZE = 180  # items; with two images each of thumbnails.MAX_BYTES at most that bounds the page
+"""Beside the score names: wrong by at least one score."""
+SAMPLE_SIZE = 180  # items; with `thumbnails.MAX_BYTES` for each of their images this limits the size of the page
 SEED = 0
-MOST_CHARACTERS = 500  # of a text: far beyond what a text tower reads
-_PART = re.compile(r"\w+|\s+|[^\w\s]")
+MAX_CHARACTERS = 500  # of a text; text towers read much less
+_WORDS_AND_GAPS = re.compile(r"\w+|\s+|[^\w\s]")
 
 T = TypeVar("T")
 
 
 @dataclass
 class Choices:
-    """What models chose on the items of one task.
+    """What models chose on the N items of one task.
 
     Attributes:
-        groups: (N,) the concept or subset of each item.
-        wrong: model -> score, and "any" -> (N,) bool.
-        rows: model -> (N,) where the item's row is in items.parquet.
+        groups: The concept or subset of each item, (N,).
+        wrong: By model, then by score name or "any": whether the choice is wrong, (N,) bool.
+        rows: By model, the row of each item in items.parquet, (N,).
     """
 
     groups: np.ndarray
@@ -43,7 +43,11 @@ class Choices:
 
 
 def are_wrong(name: str, values: np.ndarray) -> np.ndarray:
-    """Which values of a score are not the best there is; half right is wrong.
+    """Which values of a score are not the best possible value. Half right counts as wrong.
+
+    Args:
+        name: The name of the score.
+        values: In [0, 1], (N,).
 
     Examples:
         >>> are_wrong("image_to_text", np.array([1.0, 0.5])).tolist(), are_wrong("brittleness", np.zeros(1)).tolist()
@@ -53,62 +57,75 @@ def are_wrong(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def read_choices(file: Path, metrics: Mapping[str, Any]) -> dict[str, Choices]:
-    """Read from items.parquet what models chose, by task of choices; of several training seeds, the first one's.
+    """Read what models chose; of several training seeds, the first one's.
+
+    Args:
+        file: items.parquet.
+        metrics: The content of the metrics.json beside it.
+
+    Returns:
+        The choices by task, for tasks of choices only.
 
     Raises:
         ValueError: If the file does not belong to `metrics`.
     """
     table = pq.read_table(file, columns=["model", "seed", "task", "group", "outcomes"])
     table = table.append_column("row", pa.array(np.arange(len(table))))
-    found = {}
+    choices = {}
     for task, facts in metrics["benchmarks"].items():
         if not facts["belongs"]:
             continue
-        parts = {model: _part(table, model, task) for model in metrics["models"]}
+        parts = {model: _filter_rows(table, model, task) for model in metrics["models"]}
         groups = [part["group"].to_pylist() for part in parts.values()]
         if not groups[0] or any(other != groups[0] for other in groups):
             raise ValueError(f"{file} lacks items of {task}; metrics.json beside it is of another run.")
         wrong = {model: _wrong(part["outcomes"]) for model, part in parts.items()}
         rows = {model: part["row"].to_numpy() for model, part in parts.items()}
-        found[task] = Choices(np.array(groups[0]), wrong, rows)
-    return found
+        choices[task] = Choices(np.array(groups[0]), wrong, rows)
+    return choices
 
 
-def _part(table: pa.Table, model: str, task: str) -> pa.Table:
+def _filter_rows(table: pa.Table, model: str, task: str) -> pa.Table:
     import pyarrow.compute as pc
 
     return table.filter((pc.field("model") == model) & (pc.field("task") == task) & (pc.field("seed") == 0))
 
 
 def _wrong(outcomes: pa.ChunkedArray) -> dict[str, np.ndarray]:
-    """Of the scores that this task has; a struct holds those of all tasks."""
+    """Wrong choices by score, for the scores that this task has; the struct has the scores of all tasks."""
     values = outcomes.combine_chunks()
     fields = {field.name: values.field(field.name) for field in values.type}
-    wrong = {name: are_wrong(name, v.to_numpy()) for name, v in fields.items() if v.null_count < len(v)}
+    wrong = {
+        name: are_wrong(name, column.to_numpy()) for name, column in fields.items() if column.null_count < len(column)
+    }
     return wrong | {ANY: np.any(list(wrong.values()), axis=0)}
 
 
 def count_mistakes(choices: Choices, control: str | None) -> dict[str, dict[str, dict[str, list[int]]]]:
-    """Numbers of wrong items.
+    """Count wrong items.
+
+    Args:
+        choices: Of one task.
+        control: The name of the control, or None.
 
     Returns:
-        model -> group -> score, and "any" -> [wrong, wrong where the control is right, right where the control is
-        wrong]; the latter are 0 for the control itself and without one.
+        By model, group, and score name or "any": the numbers of items that are wrong, wrong but right for the control,
+        and right but wrong for the control. The last two are 0 for the control itself and without a control.
     """
     counts: dict[str, dict[str, dict[str, list[int]]]] = {}
     for model, by_score in choices.wrong.items():
         for name, wrong in by_score.items():
-            of_control = wrong if control is None else choices.wrong[control][name]
+            control_wrong = wrong if control is None else choices.wrong[control][name]
             for group in dict.fromkeys(choices.groups.tolist()):
-                here = choices.groups == group
-                kinds = (wrong, wrong & ~of_control, ~wrong & of_control)
-                numbers = [int((kind & here).sum()) for kind in kinds]
+                in_group = choices.groups == group
+                kinds = (wrong, wrong & ~control_wrong, ~wrong & control_wrong)
+                numbers = [int((kind & in_group).sum()) for kind in kinds]
                 counts.setdefault(model, {}).setdefault(group, {})[name] = numbers
     return counts
 
 
 def take_turns(queues: Sequence[Sequence[T]]) -> list[T]:
-    """One of each queue in turn until all are empty.
+    """Take one of each queue in turn, until all are empty.
 
     Examples:
         >>> take_turns(["abc", "d"])
@@ -119,17 +136,22 @@ def take_turns(queues: Sequence[Sequence[T]]) -> list[T]:
 
 
 def sample_mistakes(tasks: Mapping[str, Choices], size: int = SAMPLE_SIZE, seed: int = SEED) -> list[tuple[str, int]]:
-    """Draw items that a model gets wrong, so that rare kinds are seen, too.
+    """Draw items that at least one model gets wrong, so that rare kinds of mistakes are also seen.
 
-    Items are drawn in turn from each task, and within it from each group and each set of models that are wrong.
+    Items are drawn in turn from each task, and within a task from each group and each set of wrong models.
+
+    Args:
+        tasks: Choices by task.
+        size: The most items to draw.
+        seed: Seed of the draw.
 
     Returns:
-        Task and place in it, `size` at most, in the order in which they were drawn.
+        The task and number of each item, in the order of the draw.
     """
     queues = []
     for task, choices in tasks.items():
         strata = defaultdict(list)
-        wrong = np.stack([of_model[ANY] for of_model in choices.wrong.values()])
+        wrong = np.stack([by_score[ANY] for by_score in choices.wrong.values()])
         for i in np.flatnonzero(wrong.any(axis=0)).tolist():
             strata[choices.groups[i], wrong[:, i].tobytes()].append(i)
         rng = random.Random(f"{seed}/{task}")
@@ -142,39 +164,44 @@ def sample_mistakes(tasks: Mapping[str, Choices], size: int = SAMPLE_SIZE, seed:
 
 
 def mark_changes(text: str, other: str) -> list[tuple[str, bool]]:
-    """Cut `text` into parts, and say of each whether it differs from `other`.
+    """Cut `text` into parts that are equal to `other`, or not.
+
+    Returns:
+        The parts, each with whether it differs. Upper and lower case count as equal.
 
     Examples:
         >>> mark_changes("a red car", "a blue car")
         [('a ', False), ('red', True), (' car', False)]
     """
-    ours, theirs = _PART.findall(text), _PART.findall(other)
-    matcher = SequenceMatcher(None, [part.lower() for part in ours], [part.lower() for part in theirs], autojunk=False)
-    parts = [("".join(ours[a:b]), tag != "equal") for tag, a, b, _, _ in matcher.get_opcodes()]
+    words, other_words = _WORDS_AND_GAPS.findall(text), _WORDS_AND_GAPS.findall(other)
+    lowered, other_lowered = [word.lower() for word in words], [word.lower() for word in other_words]
+    matcher = SequenceMatcher(None, lowered, other_lowered, autojunk=False)
+    parts = [("".join(words[a:b]), tag != "equal") for tag, a, b, _, _ in matcher.get_opcodes()]
     return [(part, changed and bool(part.strip())) for part, changed in parts if part]
 
 
 def mark_texts(texts: Sequence[str]) -> list[list[tuple[str, bool]]]:
-    """Mark in the first text what differs from the last, and in the others what differs from the first.
+    """Mark the words of the first text that differ from the last, and those of the others that differ from the first.
 
-    Of texts longer than `MOST_CHARACTERS` the beginning is shown.
+    Texts longer than `MAX_CHARACTERS` are cut.
     """
-    texts = [text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…" for text in texts]
+    texts = [text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…" for text in texts]
     if len(texts) == 1:
         return [[(texts[0], False)]]
     return [mark_changes(text, texts[0] if i else texts[-1]) for i, text in enumerate(texts)]
 
 
 def mark_cells(scores: np.ndarray, belongs: np.ndarray) -> list[list[dict[str, Any]]]:
-    """Say of each combination what it did.
+    """Mark the scores that lead to a wrong choice.
 
     Args:
-        scores: (n, m) of n images and m texts.
-        belongs: (n, m) bool.
+        scores: Of n images and m texts, (n, m).
+        belongs: Which texts are true of which images, (n, m) bool.
 
     Returns:
-        n rows of m cells {score, true, image, text}: a false one with "image" scores at or above a true one of that
-        image, so that a wrong text is chosen for it; with "text", at or above a true one of that text.
+        n rows of m cells with "score"; "true", whether the text is true of the image; "image", whether this false text
+        scores at or above a true text of the image; and "text", whether this wrong image scores at or above a right
+        image of the text.
     """
     true = np.where(belongs, scores, np.inf)
     by_image = ~belongs & belongs.any(axis=1, keepdims=True) & (scores >= true.min(axis=1, keepdims=True))
@@ -193,49 +220,55 @@ def mark_cells(scores: np.ndarray, belongs: np.ndarray) -> list[list[dict[str, A
     ]
 
 
-def read_rows(file: Path, places: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The rows of items.parquet at these places, without holding the others."""
-    wanted, start = np.unique(np.array(places, dtype=np.int64)), 0
-    found: dict[int, dict[str, Any]] = {}
+def read_item_rows(file: Path, numbers: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Read some rows of items.parquet, by their number, without holding the others in memory."""
+    wanted, start = np.unique(np.array(numbers, dtype=np.int64)), 0
+    rows: dict[int, dict[str, Any]] = {}
     columns = ["group", "item", "images", "texts", "scores"]
     for batch in pq.ParquetFile(file).iter_batches(batch_size=16384, columns=columns):
-        here = wanted[(wanted >= start) & (wanted < start + len(batch))]
-        rows = batch.take(pa.array(here - start)).to_pylist() if len(here) else []
-        found.update(zip(here.tolist(), rows, strict=True))
+        in_batch = wanted[(wanted >= start) & (wanted < start + len(batch))]
+        if len(in_batch):
+            rows.update(zip(in_batch.tolist(), batch.take(pa.array(in_batch - start)).to_pylist(), strict=True))
         start += len(batch)
-    return found
+    return rows
 
 
 def describe_mistakes(
     tasks: Mapping[str, Choices], sample: Sequence[tuple[str, int]], file: Path, metrics: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """What a page shows of each item of `sample`; `file` is items.parquet.
+    """Collect what the report shows of each sampled item.
+
+    Args:
+        tasks: Choices by task.
+        sample: From `sample_mistakes`.
+        file: items.parquet.
+        metrics: The content of metrics.json.
 
     Returns:
-        Dicts with task, group, item, images (names), texts (marked), belongs, and for each of the models its name,
-        the scores by which it is wrong, and cells.
+        For each item its task, group, item (its name), images (names), texts (`mark_texts`), belongs, and "models". A
+        model has its name, "wrong", the scores by which it is wrong, and "cells" (`mark_cells`).
     """
     models = list(metrics["models"])
-    rows = read_rows(file, [int(tasks[task].rows[model][i]) for task, i in sample for model in models])
+    rows = read_item_rows(file, [int(tasks[task].rows[model][i]) for task, i in sample for model in models])
     described = []
     for task, i in sample:
         choices, belongs = tasks[task], np.array(metrics["benchmarks"][task]["belongs"], dtype=bool)
-        of_models = {model: rows[int(choices.rows[model][i])] for model in models}
-        first = of_models[models[0]]
-        own = belongs[:, : len(first["texts"])]
+        rows_by_model = {model: rows[int(choices.rows[model][i])] for model in models}
+        first = rows_by_model[models[0]]
+        belongs = belongs[:, : len(first["texts"])]
         described.append(
             {key: first[key] for key in ("group", "item", "images")}
             | {
                 "task": task,
                 "texts": mark_texts(first["texts"]),
-                "belongs": own.tolist(),
+                "belongs": belongs.tolist(),
                 "models": [
                     {
                         "name": model,
                         "wrong": [name for name, wrong in choices.wrong[model].items() if wrong[i] and name != ANY],
-                        "cells": mark_cells(np.array(row["scores"], dtype=np.float32).reshape(own.shape), own),
+                        "cells": mark_cells(np.array(row["scores"], dtype=np.float32).reshape(belongs.shape), belongs),
                     }
-                    for model, row in of_models.items()
+                    for model, row in rows_by_model.items()
                 ],
             }
         )
@@ -243,11 +276,11 @@ def describe_mistakes(
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """metrics.json of an evaluation.
+    """Read metrics.json of an evaluation.
 
     Raises:
-        FileNotFoundError: If it is not there.
-        ValueError: If it is of something else.
+        FileNotFoundError: If the folder has none.
+        ValueError: If it is of something else, such as a training run, or of an older version.
     """
     file = folder / "metrics.json"
     if not file.is_file():
@@ -256,5 +289,5 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     if not str(metrics.get("schema", "")).startswith("hf_hardneg.evaluation/"):
         raise ValueError(f"{file} is not of an evaluation; write one by: hf-hardneg evaluate MODEL --out DIR")
     if any("belongs" not in facts for facts in metrics["benchmarks"].values()):
-        raise ValueError(f"{file} is of an older version; run hf-hardneg evaluate again.")
+        raise ValueError(f"{file} was written by an older version; run hf-hardneg evaluate again.")
     return metrics

@@ -1,4 +1,4 @@
-"""The README card of a checkpoint: from numbers to Markdown with valid Hub metadata."""
+"""Write the model card (README.md) of a checkpoint, with metadata that the Hub reads. Template: model_card.md."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,38 +11,29 @@ from .table import format_table
 
 
 TEMPLATE = Path(__file__).parent / "templates" / "model_card.md"
+PROJECT_URL = "https://github.com/org/hf-hardneg"
+DOCUMENTATION_URL = "https://org.github.io/hf-hardneg/"
 
 
 def build_model_card(results: Mapping[str, Results], model_name: str, dataset: str, facts: Mapping[str, Any]) -> str:
-    """Render the card.
+    """Render the model card.
 
     Args:
-        results: Results of each model by name; those of `model_name` become the model index.
-        model_name: The key of `results` that the card is about.
-        dataset: Name of the evaluation data.
+        results: Results by model, in percent. Those of `model_name` become the model index.
+        model_name: The model that the card is about.
+        dataset: The name of the data that the results by concept are measured on. Retrieval is measured on held-out
+            rows of the training data, `facts["data"]`.
         facts: What the template names: title, base, rows, num_negatives, concepts, version, location, has_control,
             steps, batch_size, learning_rate, weight_decay, seed, data, skipped, negatives, rejections, limits, audit
-            (None where there is none), lora_towers, temperature, language_model, minutes, hardware, and for the
-            metadata license, base_model, dataset_id, pairs_id (each None if it is not known).
+            (None without one), lora_towers, temperature, language_model, minutes, hardware. For the metadata: license,
+            base_model, dataset_id and pairs_id (the Hub ids of the training data and of the pairs), each None if it is
+            not known.
 
     Returns:
-        Markdown with a YAML header. The header's model index has the scores on data that is on the Hub; scores on
-        other data, such as rendered scenes, are in the card's table alone.
+        Markdown with a YAML header. The model index in the header has the scores on data that is on the Hub. Scores on
+        other data, such as rendered scenes, are only in the card's table.
     """
-    # Retrieval is measured on held-out rows of the training data, all else on the inpainted pairs.
-    evaluations = [
-        EvalResult(
-            task_type="zero-shot-image-classification" if key != "retrieval" else "image-text-retrieval",
-            dataset_type=hub_id,
-            dataset_name=f"{dataset} ({key})",
-            dataset_config=key,  # huggingface_hub groups metrics by it
-            metric_type=name,
-            metric_value=round(score["value"], 2),
-        )
-        for key, scores in results[model_name].items()
-        for name, score in scores.items()
-        if (hub_id := facts["dataset_id"] if key == "retrieval" else facts["pairs_id"])
-    ]
+    evaluations = _model_index(results[model_name], dataset, facts)
     data = ModelCardData(
         language="en",
         license=facts["license"],
@@ -54,18 +45,44 @@ def build_model_card(results: Mapping[str, Results], model_name: str, dataset: s
         model_name=facts["title"] if evaluations else None,
         eval_results=evaluations or None,
     )
-    weakest = _weakest_concept(results[model_name])
     card = ModelCard.from_template(
-        data, template_path=str(TEMPLATE), table=format_table(results), weakest=weakest, **facts
+        data,
+        template_path=str(TEMPLATE),
+        table=format_table(results),
+        weakest=_weakest_concept(results[model_name]),
+        project_url=PROJECT_URL,
+        documentation_url=DOCUMENTATION_URL,
+        **facts,
     )
     return str(card)
 
 
+def _model_index(results: Results, dataset: str, facts: Mapping[str, Any]) -> list[EvalResult]:
+    """The entries of the model index, for scores on data with a Hub id. The Hub links each entry to its dataset."""
+    entries = []
+    for key, scores in results.items():
+        is_retrieval = key == "retrieval"
+        hub_id = facts["dataset_id"] if is_retrieval else facts["pairs_id"]
+        entries += [
+            EvalResult(
+                task_type="image-text-retrieval" if is_retrieval else "zero-shot-image-classification",
+                dataset_type=hub_id,
+                dataset_name=f"{facts['data'] if is_retrieval else dataset} ({key})",
+                dataset_config=key,  # huggingface_hub groups the metrics by it
+                metric_type=name,
+                metric_value=round(score["value"], 2),
+            )
+            for name, score in scores.items()
+            if hub_id
+        ]
+    return entries
+
+
 def _weakest_concept(results: Results) -> str | None:
-    """The concept with the lowest group score and that score, in words."""
-    groups = {key: scores["group"] for key, scores in results.items() if "group" in scores and key != "macro"}
-    if not groups:
+    """The concept with the lowest group score and that score, as text; None without group scores."""
+    scores = {key: scores["group"] for key, scores in results.items() if "group" in scores and key != "macro"}
+    if not scores:
         return None
-    concept = min(groups, key=lambda key: groups[key]["value"])
-    score = groups[concept]
-    return f"{concept}, group score {score['value']:.1f} [{score['low']:.1f}, {score['high']:.1f}]"
+    concept = min(scores, key=lambda key: scores[key]["value"])
+    weakest = scores[concept]
+    return f"{concept}, group score {weakest['value']:.1f} [{weakest['low']:.1f}, {weakest['high']:.1f}]"

@@ -1,4 +1,4 @@
-"""What trainers logged on the way, from their trainer_state.json."""
+"""Draw what training runs logged, from their trainer_state.json."""
 
 import json
 import math
@@ -8,20 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .charts import Series, draw_plane, thin
+from .charts import Series, draw_plane, thin_points
 
 
-FILE = "trainer_state.json"
-MOST_CHARTS = 12
-UNTOLD = re.compile(r"runtime|_per_second|^epoch$|^step$|flos|^train_|jit_compilation")
-"""Entries of a log that say nothing of the model."""
+STATE_FILE = "trainer_state.json"
+MAX_CHARTS = 12
+UNRELATED = re.compile(r"runtime|_per_second|^epoch$|^step$|flos|^train_|jit_compilation")
+"""Entries of a log that say nothing about the model, such as run times."""
 
 Log = Sequence[Mapping[str, Any]]
 
 
 @dataclass
 class Run:
-    """A training run: its name, the number of its model's color, and its log."""
+    """A training run.
+
+    Attributes:
+        name: The name of the run.
+        number: The number of its model, which gives the color.
+        log: The log history of its trainer_state.json.
+    """
 
     name: str
     number: int
@@ -29,15 +35,15 @@ class Run:
 
 
 def find_state(folder: Path) -> Path | None:
-    """A folder's trainer_state.json, or that of its last checkpoint."""
-    if (folder / FILE).is_file():
-        return folder / FILE
-    files = [file for file in folder.glob(f"checkpoint-*/{FILE}") if file.parent.name[11:].isdecimal()]
+    """The trainer_state.json of a folder, or of its last checkpoint; None if there is none."""
+    if (folder / STATE_FILE).is_file():
+        return folder / STATE_FILE
+    files = [file for file in folder.glob(f"checkpoint-*/{STATE_FILE}") if file.parent.name[11:].isdecimal()]
     return max(files, key=lambda file: int(file.parent.name[11:]), default=None)
 
 
 def read_log(file: Path) -> Log:
-    """The log history of a trainer_state.json.
+    """Read the log history of a trainer_state.json.
 
     Raises:
         ValueError: If it is something else.
@@ -45,11 +51,11 @@ def read_log(file: Path) -> Log:
     try:
         return json.loads(file.read_text(encoding="utf-8"))["log_history"]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} is no trainer_state.json: it has no log_history.") from error
+        raise ValueError(f"{file} is no trainer_state.json of a training run: it has no log_history.") from error
 
 
 def log_series(log: Log) -> dict[str, list[tuple[float, float]]]:
-    """(step, value) of each finite number that was logged, by its name.
+    """Collect the finite numbers of a log: (step, value) by name.
 
     Examples:
         >>> log_series([{"step": 1, "epoch": 0.1, "loss": 2.5}, {"step": 2, "loss": float("nan")}])
@@ -58,14 +64,14 @@ def log_series(log: Log) -> dict[str, list[tuple[float, float]]]:
     series: dict[str, list[tuple[float, float]]] = {}
     for entry in log:
         for name, value in entry.items():
-            number = isinstance(value, int | float) and math.isfinite(value)
-            if number and "step" in entry and not UNTOLD.search(name):
+            is_finite = isinstance(value, int | float) and math.isfinite(value)
+            if is_finite and "step" in entry and not UNRELATED.search(name):
                 series.setdefault(name, []).append((entry["step"], value))
     return series
 
 
-def _rank(name: str) -> tuple[int, str]:
-    """The losses first, then means over concepts, then the other scores, then what the optimizer did."""
+def _sort_key(name: str) -> tuple[int, str]:
+    """Losses come first, then means over concepts, then other scores, then values of the optimizer."""
     if name in ("loss", "eval_loss"):
         return 0 if name == "loss" else 1, name
     if name.startswith("eval_"):
@@ -79,19 +85,19 @@ def _title(name: str) -> str:
 
 
 def draw_training(runs: Sequence[Run]) -> dict[str, Any]:
-    """Small charts of what runs logged.
+    """Draw a small chart of each logged value.
 
     Returns:
-        "runs", those that logged something; "charts", title, SVG and last values of each; "left_out", names of logged
-        values beyond `MOST_CHARTS`.
+        "runs", the runs that logged something; "charts", each with title, SVG and last values; "left_out", the names
+        of the values beyond the first `MAX_CHARTS`.
     """
     logged = [(run, series) for run in runs if (series := log_series(run.log))]
-    names = sorted({name for _, series in logged for name in series}, key=_rank)
+    names = sorted({name for _, series in logged for name in series}, key=_sort_key)
     charts = []
-    for name in names[:MOST_CHARTS]:
-        having = [(run, series[name]) for run, series in logged if name in series]
-        lines = [Series("", run.number, thin(points), line=True) for run, points in having]
-        last = ", ".join(f"{run.name} {points[-1][1]:.4g}" for run, points in having)
+    for name in names[:MAX_CHARTS]:
+        curves = [(run, series[name]) for run, series in logged if name in series]
+        lines = [Series("", run.number, thin_points(points), line=True) for run, points in curves]
+        last = ", ".join(f"{run.name} {points[-1][1]:.4g}" for run, points in curves)
         chart = draw_plane(lines, "step", "", f"{_title(name)} over training steps; at the end: {last}")
         charts.append({"title": _title(name), "svg": chart, "last": last})
-    return {"runs": [run for run, _ in logged], "charts": charts, "left_out": names[MOST_CHARTS:]}
+    return {"runs": [run for run, _ in logged], "charts": charts, "left_out": names[MAX_CHARTS:]}

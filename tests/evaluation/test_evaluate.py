@@ -18,7 +18,13 @@ from hf_hardneg.evaluation.choice_scores import choice_chance, choice_outcomes
 from hf_hardneg.evaluation.evaluate import parse_models
 from hf_hardneg.evaluation.negatives_accuracy import negatives_accuracy
 from hf_hardneg.evaluation.pairs import CHANCE, pairs_task, score_pairs
-from hf_hardneg.evaluation.results import compare, join_seeds, mean_scores, summarize, summarize_run
+from hf_hardneg.evaluation.results import (
+    compare_to_control,
+    join_seeds,
+    mean_scores,
+    summarize_outcomes,
+    summarize_run,
+)
 from hf_hardneg.evaluation.retrieval import recalls, retrieval_outcomes, retrieval_ranks, rows_task
 from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, PAIR, ChoiceTask, Outcome
 from hf_hardneg.model.encoding import Encoder, encode_images, encode_texts
@@ -207,7 +213,7 @@ def outcome(values, groups=None, clusters=None):
 
 
 def test_macro_is_the_mean_over_groups_and_all_the_mean_over_items():
-    results = summarize({"group": outcome([1, 0, 1, 1, 1, 1, 1, 1, 1, 1], ["color"] * 2 + ["size"] * 8)})
+    results = summarize_outcomes({"group": outcome([1, 0, 1, 1, 1, 1, 1, 1, 1, 1], ["color"] * 2 + ["size"] * 8)})
     assert {group: scores["group"]["value"] for group, scores in results.items()} == pytest.approx(
         {"color": 50, "size": 100, "macro": 75, "all": 90}
     )
@@ -218,7 +224,7 @@ def test_macro_is_the_mean_over_groups_and_all_the_mean_over_items():
 
 
 def test_one_group_has_no_macro():
-    assert list(summarize({"group": outcome([1, 0])})) == ["all"]
+    assert list(summarize_outcomes({"group": outcome([1, 0])})) == ["all"]
 
 
 def slow_retrieval(scores, owner, k):
@@ -274,7 +280,7 @@ def test_retrieval_in_chunks_of_any_size_is_exact_ties_included(images, each, ch
 
 def test_retrieval_of_odd_shapes_is_refused():
     for owner in (np.array([0, 2]), np.array([0, -1]), np.array([0])):
-        with pytest.raises(ValueError, match="one owner below 2 for each text"):
+        with pytest.raises(ValueError, match="an owner from 0 to 1 for each text"):
             retrieval_outcomes(np.zeros((2, 2)), owner)
 
 
@@ -369,12 +375,19 @@ def test_a_paired_test_sees_what_two_intervals_side_by_side_do_not():
     better = control.copy()
     better[np.flatnonzero(control == 0)[:20]] = 1  # five points, all on items that the control gets wrong
     ours, theirs = ({"group": outcome(values)} for values in (better, control))
-    apart = [summarize(scores)["all"]["group"] for scores in (ours, theirs)]
+    apart = [summarize_outcomes(scores)["all"]["group"] for scores in (ours, theirs)]
     assert apart[0]["low"] < apart[1]["high"]
-    found = compare(ours, theirs)["all"]["group"]
+    found = compare_to_control(ours, theirs)["all"]["group"]
     assert found["value"] == pytest.approx(5) and found["low"] > 0 and found["mark"] == "better" and found["p"] < 0.01
-    assert compare(theirs, ours)["all"]["group"]["mark"] == "worse"
-    assert compare(ours, ours)["all"]["group"] == {"value": 0, "low": 0, "high": 0, "n": 400, "p": 1.0, "mark": ""}
+    assert compare_to_control(theirs, ours)["all"]["group"]["mark"] == "worse"
+    assert compare_to_control(ours, ours)["all"]["group"] == {
+        "value": 0,
+        "low": 0,
+        "high": 0,
+        "n": 400,
+        "p": 1.0,
+        "mark": "",
+    }
 
 
 def test_models_that_do_not_differ_are_marked_as_rarely_as_the_level_says():
@@ -382,7 +395,7 @@ def test_models_that_do_not_differ_are_marked_as_rarely_as_the_level_says():
     marked, small = 0, 0
     for _ in range(120):
         first, second = ({"group": outcome(rng.random(100) < 0.5)} for _ in range(2))
-        found = compare(first, second)["all"]["group"]
+        found = compare_to_control(first, second)["all"]["group"]
         marked += found["mark"] != ""
         small += found["p"] < 0.05
     assert marked <= 0.12 * 120 and small <= 0.12 * 120
@@ -390,9 +403,9 @@ def test_models_that_do_not_differ_are_marked_as_rarely_as_the_level_says():
 
 def test_a_lower_brittleness_is_better_and_other_items_cannot_be_compared():
     ones, zeros = ({"brittleness": outcome(np.full(50, value))} for value in (1.0, 0.0))
-    assert compare(zeros, ones)["all"]["brittleness"]["mark"] == "better"
-    with pytest.raises(ValueError, match="50 and 49 items cannot be compared"):
-        compare(zeros, {"brittleness": outcome(np.zeros(49))})
+    assert compare_to_control(zeros, ones)["all"]["brittleness"]["mark"] == "better"
+    with pytest.raises(ValueError, match=r"different items \(50 and 49\)"):
+        compare_to_control(zeros, {"brittleness": outcome(np.zeros(49))})
 
 
 def test_seeds_are_joined_on_the_same_items_and_widen_the_difference():
@@ -400,7 +413,9 @@ def test_seeds_are_joined_on_the_same_items_and_widen_the_difference():
     seeds = [{"group": outcome(rng.random(300) < rate)} for rate in (0.4, 0.8)]
     joined = join_seeds(seeds)
     assert joined["group"].values.shape == (2, 300)
-    one, two = (compare(run, {"group": outcome(np.zeros(300))})["all"]["group"] for run in (seeds[0], joined))
+    one, two = (
+        compare_to_control(run, {"group": outcome(np.zeros(300))})["all"]["group"] for run in (seeds[0], joined)
+    )
     assert two["high"] - two["low"] > 2 * (one["high"] - one["low"])
     with pytest.raises(ValueError, match=r"not run on the same items, \[300, 299\]"):
         join_seeds([seeds[0], {"group": outcome(np.zeros(299))}])
@@ -415,7 +430,7 @@ def test_models_can_be_named_and_have_seeds():
 
 
 def test_results_can_be_written_as_json():
-    json.dumps(summarize({"group": outcome([1, 0, 1], ["a", "a", "b"])}))
+    json.dumps(summarize_outcomes({"group": outcome([1, 0, 1], ["a", "a", "b"])}))
 
 
 def test_chunks_hold_no_more_scores_than_asked(monkeypatch):

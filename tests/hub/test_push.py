@@ -157,7 +157,7 @@ def test_private_is_refused_where_the_repo_is_public(hub, folder):
 def test_a_tag_is_never_moved(hub, folder):
     push(hub, folder, tag="v1")
     write(folder, {"config.json": '{"a": 1}'})
-    with pytest.raises(PushError, match="tag v1 .* is at commit .* take a new one"):
+    with pytest.raises(PushError, match="tag v1 .* is at commit .* choose a new tag"):
         push(hub, folder, tag="v1")
     repo = hub.repos["model", "org/my-clip"]
     assert len(repo.commits) == 2
@@ -221,14 +221,14 @@ READER = "hf_0SecretOfBob0SecretOfBob0Secret"
 @pytest.mark.parametrize(
     ("repo_id", "token", "said"),
     [
-        ("org/my-clip", "hf_unknown", r"Hub refused the token \(401\): log in anew"),
+        ("org/my-clip", "hf_unknown", r"Hub refused the token \(401\): log in again"),
         ("org/my-clip", "hf_broken\nline", "holds a character that no token has"),
         ("bob/my-clip", READER, "token of bob can only read"),
         ("nobody/my-clip", TOKEN, "ann may not write to the model nobody/my-clip .*choose another name"),
         ("bob/taken", TOKEN, "ann may not write to the model bob/taken"),
         ("bob/hidden", TOKEN, "ann may not write to the model bob/hidden"),
         ("bob/gated", TOKEN, "ann may not write to the model bob/gated"),
-        ("org/a/b", TOKEN, "'org/a/b' is no name of a repo; take owner/name"),
+        ("org/a/b", TOKEN, "'org/a/b' is not the name of a repo; write owner/name"),
         ("org/odd", TOKEN, "name of the model org/odd is taken"),
     ],
 )
@@ -286,7 +286,7 @@ def test_what_the_hub_or_datasets_would_not_take_is_said_before_anything_is_comm
         push(hub, folder)
     assert len(hub.repos["model", "org/my-clip"].commits) == 1
     write(folder, {"README.md": "", "data.py": ""})
-    with pytest.raises(ValueError, match=r"no repo with a data.py at its root: move it into a folder"):
+    with pytest.raises(ValueError, match=r"refuses a repo with a data.py at its root: move it into a folder"):
         push(hub, folder, "org/data", "dataset")
 
 
@@ -296,7 +296,7 @@ def test_a_wrong_byte_on_the_hub_is_found(hub, folder):
             hub.objects[oid] = hub.objects[oid][:-1] + b"!"
 
     hub.find_fault = corrupt
-    with pytest.raises(PushError, match=r"does not hold what was sent: .*safetensors of 2 differ"):
+    with pytest.raises(PushError, match=r"does not hold what was sent: 2 files differ, .*safetensors"):
         push(hub, folder)
 
 
@@ -325,7 +325,7 @@ def test_the_command_says_what_it_did_and_tells_types_apart(hub, folder, tmp_pat
     assert "read back and equal by SHA-256" in capsys.readouterr().out
     write(tmp_path / "unknown", {"notes.txt": ""})
     with pytest.raises(
-        SystemExit, match=r"error: What .*unknown is cannot be told.*say --type model, dataset or space"
+        SystemExit, match=r"error: The type of .*unknown is not clear.*say --type model, dataset or space"
     ):
         cli(["push", str(tmp_path / "unknown"), "org/x"])
     with pytest.raises(SystemExit, match="error: There is no folder"):
@@ -445,12 +445,12 @@ def test_a_hundred_pushes_under_faults_end_whole_or_leave_nothing(hub, tmp_path,
     sys.stdout.write(f"{ends}\n")
 
 
-def test_patience_is_one_for_the_whole_push():
-    retries = RetryPolicy([].append, seconds=10)
+def test_one_retry_policy_serves_the_whole_push():
+    policy = RetryPolicy([].append, seconds=10)
 
     def fail():
         raise ConnectionError("gone")
 
     with pytest.raises(ConnectionError):
-        retries.call(fail)
-    assert retries.seconds == 3  # 1 + 2 + 4 seconds were waited; 8 would be too many
+        policy.call(fail)
+    assert policy.seconds == 3  # 1 + 2 + 4 seconds were waited; 8 would be too many

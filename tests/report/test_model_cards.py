@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
+from PIL import Image
 
 from hf_hardneg.report.model_card import build_model_card
 from hf_hardneg.report.table import format_table
@@ -12,6 +13,7 @@ from hf_hardneg.report.table import format_table
 
 ROOT = Path(__file__).parents[2]
 CARDS = sorted((ROOT / "model_cards").glob("*.md"))
+GOLDEN = Path(__file__).parent / "golden_model_card.md"
 MINIATURE = json.loads((ROOT / "benchmarks" / "miniature" / "results.json").read_text())
 FACTS = {
     "title": "hardneg-clip",
@@ -45,6 +47,20 @@ FACTS = {
 }
 
 
+LABELS = ["a ball", "a box"]
+
+
+def run_code(text, folder):
+    """Run a card's code in one namespace; photo.jpg is a picture in `folder`."""
+    Image.new("RGB", (64, 48), "red").save(folder / "photo.jpg")
+    blocks = [block.split("```")[0] for block in text.split("```python\n")[1:]]
+    assert len(blocks) == 2
+    names = {}
+    for block in blocks:
+        exec(block.replace("photo.jpg", str(folder / "photo.jpg")), names)
+    return names
+
+
 def check_metadata(card):
     """What the Hub's own validation asks for and can be known without it."""
     data = card.data
@@ -66,15 +82,16 @@ def test_every_card_loads_and_has_valid_metadata(file):
         assert part in card.text
 
 
-def test_the_start_models_card_tells_its_measured_figures_and_its_code_runs(monkeypatch):
+def test_the_start_models_card_tells_its_measured_figures_and_its_code_runs(monkeypatch, tmp_path):
     card = ModelCard.load(ROOT / "model_cards" / "start-model.md")
     start = MINIATURE["results"]["start"]
     assert format_table({"start": start}) in card.text
     assert card.data.eval_results is None  # rendered scenes are no data set on the Hub
     monkeypatch.chdir(ROOT)
-    names = {}
-    exec(card.text.split("```python\n")[1].split("```")[0], names)
+    names = run_code(card.text, tmp_path)
     assert names["model"].num_parameters() < 2e6
+    scores = {answer["label"]: answer["score"] for answer in names["classify"](Image.new("RGB", (48, 48)), LABELS)}
+    assert set(scores) == set(LABELS) and sum(scores.values()) == pytest.approx(1)
 
 
 def test_a_card_names_base_data_audit_and_the_weakest_concept():
@@ -82,9 +99,9 @@ def test_a_card_names_base_data_audit_and_the_weakest_concept():
     audit = {
         "captions": 9,
         "pairs": 20,
-        "learned": 52.04,
-        "learned_low": 50.0,
-        "learned_high": 54.0,
+        "learned": 61.04,
+        "learned_low": 58.0,
+        "learned_high": 64.0,
         "rules": 50,
         "length": 50,
     }
@@ -99,7 +116,30 @@ def test_a_card_names_base_data_audit_and_the_weakest_concept():
         assert result.dataset_type == ("org/data" if key == "retrieval" else "phiyodr/InpaintCOCO")
     assert 'pipeline("zero-shot-image-classification", model="org/hardneg-clip")' in card.text
     assert card.data.base_model == "openai/clip-vit-base-patch32" and card.data.datasets == ["org/data"]
-    assert card.data.license is None and "whose license holds for them, too" in card.text
-    assert "52.0 % [50.0, 54.0]" in card.text and "weakest concept here: location" in card.text
+    assert card.data.license is None and "Its license also holds for them" in card.text
+    assert "61.0 % [58.0, 64.0]" in card.text and "weakest concept here: location" in card.text
     assert "not audited" in build_model_card(results, "K = 3", "scenes", FACTS)
     assert "hard negatives\n\nspaCy" not in build_model_card(results, "K = 3", "scenes", {**FACTS, "num_negatives": 0})
+
+
+def test_the_card_is_the_golden_one():
+    results = {name: MINIATURE["results"][name] for name in ("start", "control (K = 0)", "K = 3")}
+    audit = {"captions": 9, "pairs": 20, "learned": 61.04, "learned_low": 58.0, "learned_high": 64.0}
+    facts = {**FACTS, "audit": audit | {"rules": 50, "length": 50}}
+    assert build_model_card(results, "K = 3", "scenes", facts) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_code_of_a_written_card_runs(tmp_path):
+    results = {name: MINIATURE["results"][name] for name in ("start", "K = 3")}
+    facts = {**FACTS, "location": str(ROOT / "hf_hardneg" / "start_model")}
+    names = run_code(build_model_card(results, "K = 3", "scenes", facts), tmp_path)
+    assert names["model"].config.model_type == "clip" and names["classify"].task == "zero-shot-image-classification"
+
+
+def test_the_model_index_names_hub_ids_and_no_others():
+    results = {"K = 3": MINIATURE["results"]["K = 3"]}
+    facts = {**FACTS, "data": "scenes", "dataset_id": None}
+    card = ModelCard(build_model_card(results, "K = 3", "phiyodr/InpaintCOCO", facts))
+    entries = {(result.dataset_config, result.dataset_type, result.dataset_name) for result in card.data.eval_results}
+    assert ("color", "phiyodr/InpaintCOCO", "phiyodr/InpaintCOCO (color)") in entries
+    assert {dataset for _, dataset, _ in entries} == {"phiyodr/InpaintCOCO"}

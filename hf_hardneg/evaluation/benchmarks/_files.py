@@ -1,56 +1,82 @@
-"""How benchmarks find and check the files that they read."""
+"""Find and check the files of benchmarks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 
 from ...data.files import open_dataset, read_json, require_columns
+from ...data.lazy_images import ImageFile
+
+
+BOX_COLUMNS = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
+"""Visual Genome's boxes in pixels: left, upper, width and height."""
 
 
 def first_existing(folder: str | Path, *names: str) -> Path:
-    """The first of the files or folders `names` in `folder`.
+    """The first of several files or folders that exists in a folder.
 
     Raises:
-        FileNotFoundError: If none is there.
+        FileNotFoundError: If none exists.
     """
     for name in names:
         if (Path(folder) / name).exists():
             return Path(folder) / name
-    raise FileNotFoundError(f"{folder} holds none of {', '.join(names)}.")
+    raise FileNotFoundError(f"{folder} has none of these: {', '.join(names)}.")
 
 
 def read_rows(file: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows of a JSON list of objects, or of an object from id to row, that all have `columns`.
+    """Read a JSON list of rows, or a JSON object from id to row.
+
+    Args:
+        file: The JSON file.
+        columns: Columns that every row must have.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not valid JSON, of another form, or a row lacks a column.
+        ValueError: If it is not valid JSON, has another form, or a row lacks a column.
     """
     if not file.is_file():
         raise FileNotFoundError(f"There is no {file}.")
     data = read_json(file)
     rows = list(data.values()) if isinstance(data, dict) else data
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{file} must hold a list of objects or an object of objects; fetch the authors' file again.")
+        raise ValueError(
+            f"{file} must hold a list of objects or an object of objects; download the authors' file again."
+        )
     for i, row in enumerate(rows):
         missing = [name for name in columns if name not in row]
         if missing:
-            raise ValueError(f"Row {i} of {file} has {sorted(row)}, not {', '.join(missing)}; fetch the file again.")
+            raise ValueError(
+                f"Row {i} of {file} lacks {', '.join(missing)}; it has {', '.join(sorted(row))}. Download it again."
+            )
     return rows
 
 
 def open_table(source: str, split: str, columns: Sequence[str]) -> Dataset:
-    """A split of a Hub id or local data set, with `columns`.
+    """Open a split of a dataset on the Hub or in a local folder.
+
+    Args:
+        source: A Hub id or a folder.
+        split: The name of the split.
+        columns: Columns that it must have.
 
     Raises:
         FileNotFoundError: If it cannot be opened.
-        ValueError: If the split or a column is not there.
+        ValueError: If it has no such split, or lacks a column.
     """
     try:
         dataset = open_dataset(source, split)
     except (OSError, ImportError) as error:
-        raise FileNotFoundError(f"{source} cannot be opened, neither here nor on the Hub ({error}).") from error
+        raise FileNotFoundError(
+            f"{source} is neither a local dataset nor one on the Hub that can be opened ({error})."
+        ) from error
     require_columns(dataset.column_names, columns, source)
     return dataset
+
+
+def crop_box(image: ImageFile, row: Mapping[str, Any]) -> ImageFile:
+    """The part of a photo that lies in the row's box (`BOX_COLUMNS`), rounded to pixels as the authors of ARO do."""
+    left, upper, width, height = (round(row[name]) for name in BOX_COLUMNS)
+    return ImageFile(image.path, (left, upper, left + width, upper + height))

@@ -1,31 +1,33 @@
-"""Hard positives: does a model that learned to see false words push down harmless ones? (Kamath et al., ECCV 2024)."""
+"""Hard positives: a caption, a harmless rewrite of it, and a false caption.
+
+Kamath et al. 2024, https://arxiv.org/abs/2409.17958.
+"""
 
 from pathlib import Path
 
-from ...data.lazy_images import ImageFile, find_image
+from ...data.lazy_images import find_image
 from ..tasks import TWO_TRUE_TEXTS, ChoiceTask, Task
-from ._files import first_existing, read_rows
+from ._files import BOX_COLUMNS, crop_box, first_existing, read_rows
 
 
-WHERE = (
+DOWNLOAD = (
     "Clone https://github.com/amitakamath/hard_positives to {folder} (it has data/ and swapped_data/) and put Visual "
     "Genome's photos in {folder}/images/VG_100K and VG_100K_2, and those of ARO (visual_genome_attribution.json) in "
     "{folder}/images."
 )
-# Group: file. The paper calls the mean of the last two REPLACE.
+# The file of each group. The paper calls the mean of the last two REPLACE.
 FILES = {
     "swap": "visual_genome_attribution.json",
     "replace_attribute": "vl_checklist_attributes.json",
     "replace_relation": "vl_checklist_relations.json",
 }
 COLUMNS = ("image_path", "true_caption", "false_caption")
-BOX = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
 
 
 def load(source: str) -> list[Task]:
-    """Caption, rewrite and false caption; the paper's original and augmented accuracy and brittleness.
+    """Load items of a caption, a rewrite with the same meaning, and a false caption.
 
-    The augmented accuracy is image_to_text.
+    The paper's original accuracy is "original", its augmented accuracy "image_to_text", its brittleness "brittleness".
 
     Raises:
         ValueError: If the two folders disagree about an item.
@@ -35,15 +37,14 @@ def load(source: str) -> list[Task]:
         files = [Path(source) / folder / name for folder in ("data", "swapped_data")]
         first, second = (read_rows(file, COLUMNS) for file in files)
         if len(first) != len(second):
-            raise ValueError(f"{files[0]} has {len(first)} items, {files[1]} {len(second)}; fetch both again.")
+            raise ValueError(f"{files[0]} has {len(first)} items, {files[1]} {len(second)}; download both again.")
         for i, (row, other) in enumerate(zip(first, second, strict=True)):
             if row["image_path"] != other["image_path"] or row["false_caption"] != other["false_caption"]:
                 raise ValueError(f"{files[0]} and {files[1]} disagree about item {i}: {row} and {other}.")
             path = row["image_path"].removeprefix("data/")  # "data/VG_100K/1.jpg", and a bare name for swap
             image = find_image(images, [path])
-            if image and all(name in row for name in BOX):
-                left, upper, width, height = (round(row[name]) for name in BOX)
-                image = ImageFile(image.path, (left, upper, left + width, upper + height))
+            if image and all(name in row for name in BOX_COLUMNS):
+                image = crop_box(image, row)
             texts = [row["true_caption"], other["true_caption"], row["false_caption"]]
             task.add(group, f"{group}/{i}", [image], texts)
-    return [task.check(f"Photos are looked for in {images}.")]
+    return [task.require_items(f"Photos are looked for in {images}.")]

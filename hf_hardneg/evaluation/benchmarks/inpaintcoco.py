@@ -1,4 +1,7 @@
-"""InpaintCOCO: a photo and its inpainted twin, with a caption of each (Rösch et al. 2024, arXiv 2403.02875)."""
+"""InpaintCOCO: a photo, the photo with one thing changed, and a caption of each.
+
+Rösch et al. 2024, https://arxiv.org/abs/2403.02875.
+"""
 
 from ...columns import PAIR_FEATURES
 from ..pairs import pairs_task
@@ -6,14 +9,15 @@ from ..tasks import Task
 from ._files import open_table
 
 
-WHERE = (
-    "InpaintCOCO is phiyodr/InpaintCOCO on the Hub: --benchmarks inpaintcoco=phiyodr/InpaintCOCO, or put its Parquet "
-    "files, or a set that this package built, in {folder}."
+DOWNLOAD = (
+    "InpaintCOCO is phiyodr/InpaintCOCO on the Hub: use --benchmarks inpaintcoco=phiyodr/InpaintCOCO. Or put its "
+    "Parquet files, or a set that this package built, in {folder}."
 )
-# The mask is not looked at; the original has further columns, which are not looked at either.
+# The mask and the further columns of the original are not needed.
 COLUMNS = [name for name in PAIR_FEATURES if name != "mask"]
 
 
 def load(source: str) -> list[Task]:
-    """Pairs by concept; the original's empty captions are skipped and counted."""
-    return [pairs_task("inpaintcoco", open_table(source, "test", COLUMNS)).check(f"Look at {source}.")]
+    """Load the pairs, grouped by concept. The original has empty captions; their pairs are skipped and counted."""
+    task = pairs_task("inpaintcoco", open_table(source, "test", COLUMNS))
+    return [task.require_items(f"Look at the rows of {source}.")]

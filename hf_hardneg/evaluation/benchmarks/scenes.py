@@ -1,4 +1,4 @@
-"""The rendered scenes of this package: exact inpainted pairs, and retrieval; nothing to download."""
+"""Scenes that this package renders: inpainted pairs and retrieval. Nothing is downloaded."""
 
 from ...scenes.world import scene_pairs, scene_rows
 from ..pairs import pairs_task
@@ -6,12 +6,12 @@ from ..retrieval import rows_task
 from ..tasks import Task
 
 
-WHERE = "Scenes are rendered; scenes=SEED renders others, such as scenes=dev."
+DOWNLOAD = "Scenes are rendered and need no files. scenes=SEED renders other scenes, such as scenes=dev."
 PAIRS, IMAGES = 300, 1000
 
 
 def load(source: str) -> list[Task]:
-    """300 pairs of each concept and 1,000 images for retrieval, of the seed `source` (default: "test")."""
+    """Load 300 pairs of each concept, and 1,000 images for retrieval. `source` is a seed, by default "test"."""
     seed = source or "test"
     return [
         pairs_task("scenes", scene_pairs(seed, PAIRS)),

@@ -1,4 +1,7 @@
-"""SVO-Probes: a sentence, an image of it and one with another subject, verb or object (arXiv 2106.09141)."""
+"""SVO-Probes: a sentence, an image of it, and an image with another subject, verb or object.
+
+Hendricks and Nematzadeh 2021, https://arxiv.org/abs/2106.09141.
+"""
 
 import csv
 from pathlib import Path
@@ -8,17 +11,18 @@ from ..tasks import ONE_TRUE_IMAGE, ChoiceTask, Task
 from ._files import first_existing
 
 
-WHERE = (
+DOWNLOAD = (
     "Put svo_probes.csv of https://github.com/google-deepmind/svo_probes in {folder} and the images of its pos_url "
     "and neg_url in {folder}/images, named by pos_image_id and neg_image_id (123.jpg)."
 )
 KINDS = {"subj_neg": "subject", "verb_neg": "verb", "obj_neg": "object"}
 COLUMNS = ("sentence", "pos_image_id", "neg_image_id", *KINDS)
-SEVERAL = "not exactly one of subject, verb and object differs"  # the authors' notebook leaves these out, too
+# The authors' notebook leaves these items out, too.
+SEVERAL = "not exactly one of subject, verb and object differs"
 
 
 def load(source: str) -> list[Task]:
-    """Which of two images fits the sentence, by what differs."""
+    """Load one task: which of two images fits the sentence? The groups say what differs between the images."""
     file, folder = first_existing(source, "svo_probes.csv"), first_existing(source, "images")
     images = {path.stem: ImageFile(path) for path in sorted(Path(folder).iterdir())}
     task = ChoiceTask("svo_probes", ONE_TRUE_IMAGE)
@@ -34,4 +38,4 @@ def load(source: str) -> list[Task]:
                 continue
             pair = [images.get(row[name].strip()) for name in ("pos_image_id", "neg_image_id")]
             task.add(kinds[0], str(i), pair, [row["sentence"]])
-    return [task.check(f"Images are looked for in {folder}.")]
+    return [task.require_items(f"Images are looked for in {folder}.")]

@@ -1,4 +1,7 @@
-"""VL-CheckList: objects, attributes and relations, one word replaced (Zhao et al. 2022, arXiv 2207.00221)."""
+"""VL-CheckList: objects, attributes and relations, with one word replaced.
+
+Zhao et al. 2022, https://arxiv.org/abs/2207.00221.
+"""
 
 from pathlib import Path
 
@@ -8,18 +11,18 @@ from ..tasks import ONE_TRUE_TEXT, ChoiceTask, Task
 from ._files import first_existing
 
 
-WHERE = (
+DOWNLOAD = (
     "Clone https://github.com/om-ai-lab/VL-CheckList to {folder} (it has data/Attribute, data/Object and "
     "data/Relation) and put the photos in {folder}/images/vg/VG_100K and VG_100K_2, images/swig and images/hake, as "
     "its DATASETS.md says."
 )
-TYPES = ("Object", "Attribute", "Relation")
-NO_PHOTOS = "the photos of this source are not there"
+TASK_TYPES = ("Object", "Attribute", "Relation")
+NO_PHOTOS = "the photos of this source are missing"
 EMPTY_FILE = "the authors' file is empty"
 
 
 def _corpus(name: str) -> str:
-    """Which photos a file is about: VAW's are those of Visual Genome.
+    """The corpus of a file's photos. VAW uses the photos of Visual Genome.
 
     Examples:
         >>> _corpus("Attribute/vaw/color"), _corpus("Object/Size/hake_size/hake_obj_small")
@@ -29,26 +32,27 @@ def _corpus(name: str) -> str:
 
 
 def load(source: str) -> list[Task]:
-    """One task for each type, its groups the authors' files; those whose photos are not there are counted as skipped.
+    """Load one task for each type, with one group for each of the authors' files.
 
-    Like the authors' program it takes the first of POS and of NEG.
+    Files whose photos are missing are counted as skipped. Like the authors' program, only the first text of POS and of
+    NEG is taken.
     """
     data, images = first_existing(source, "data"), first_existing(source, "images", "data/images")
     tasks = []
-    for kind in TYPES:
+    for kind in TASK_TYPES:
         task = ChoiceTask(f"vl_checklist_{kind.lower()}", ONE_TRUE_TEXT)
         for file in sorted((data / kind).glob("**/*.json")):
-            _read(task, file, str(file.relative_to(data).with_suffix("")), images)
+            _read_group(task, file, str(file.relative_to(data).with_suffix("")), images)
         if not len(task) and not task.skipped:
-            raise FileNotFoundError(f"{data / kind} holds no JSON files.")
+            raise FileNotFoundError(f"{data / kind} has no JSON files.")
         tasks.append(task)
-    found = [task for task in tasks if len(task)]
-    if not found:
-        tasks[0].check(f"Photos are looked for in {images}.")
-    return [*found]
+    usable = [task for task in tasks if len(task)]
+    if not usable:
+        tasks[0].require_items(f"Photos are looked for in {images}.")
+    return [*usable]
 
 
-def _read(task: ChoiceTask, file: Path, group: str, images: Path) -> None:
+def _read_group(task: ChoiceTask, file: Path, group: str, images: Path) -> None:
     rows = read_json(file)
     if not rows:
         task.skipped[group][EMPTY_FILE] += 1

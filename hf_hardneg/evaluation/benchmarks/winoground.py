@@ -1,4 +1,7 @@
-"""Winoground: two images and two captions of the same words (Thrush et al. 2022, arXiv 2204.03162)."""
+"""Winoground: two images and two captions of the same words.
+
+Thrush et al. 2022, https://arxiv.org/abs/2204.03162.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +11,7 @@ from ..tasks import PAIR, ChoiceTask, Task
 from ._files import first_existing, open_table
 
 
-WHERE = (
+DOWNLOAD = (
     "Accept the terms of https://huggingface.co/datasets/facebook/winoground, then use "
     "winoground=facebook/winoground, or put its data/examples.jsonl and the content of its data/images.zip (folder "
     "images/) in {folder}."
@@ -17,7 +20,7 @@ COLUMNS = ("image_0", "image_1", "caption_0", "caption_1", "collapsed_tag")
 
 
 def load(source: str) -> list[Task]:
-    """Items by collapsed tag: whether an object, a relation or both change places."""
+    """Load the items, grouped by collapsed tag: objects, relations or both are swapped."""
     if (Path(source) / "examples.jsonl").is_file() or (Path(source) / "data" / "examples.jsonl").is_file():
         return [_from_files(source)]
     table = open_table(source, "test", COLUMNS)
@@ -26,7 +29,7 @@ def load(source: str) -> list[Task]:
     texts = zip(table["caption_0"], table["caption_1"], strict=True)
     for i, (tag, pair, captions) in enumerate(zip(table["collapsed_tag"], images, texts, strict=True)):
         task.add(tag, str(i), pair, captions)
-    return [task.check(f"Look at {source}.")]
+    return [task.require_items(f"Look at the rows of {source}.")]
 
 
 def _from_files(source: str) -> ChoiceTask:
@@ -40,6 +43,6 @@ def _from_files(source: str) -> ChoiceTask:
             task.add(row["collapsed_tag"], str(row["id"]), pair, [row["caption_0"], row["caption_1"]])
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise ValueError(
-                f"Line {number} of {file} is not a row of Winoground ({error}); fetch it again."
+                f"Line {number} of {file} is not a row of Winoground ({error}); download it again."
             ) from error
-    return task.check(f"Images are looked for in {images}.")
+    return task.require_items(f"Images are looked for in {images}.")

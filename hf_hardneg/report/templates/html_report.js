@@ -1,4 +1,4 @@
-// Filters over the items that are wrong. Without this script all of them are shown.
+// Filters for the wrong items. Without this script all of them are shown.
 const STEP = 12;
 const counts = JSON.parse(document.getElementById("counts").textContent);  // task -> model -> group -> score -> 3 numbers
 const hasControl = document.body.dataset.control !== undefined;
@@ -17,7 +17,7 @@ function fill(select, names, all) {
   select.value = names.some(([value]) => value === before) ? before : "";
 }
 
-function fillChoices() {  // concepts and scores are those of the chosen benchmark
+function fillOptions() {  // the concepts and scores of the selected benchmark
   const tasks = task.value ? [task.value] : Object.keys(counts);
   const groups = new Set(), scores = new Set();
   for (const name of tasks) {
@@ -34,36 +34,36 @@ const isWrong = (item, name) => item.wrong[name].length > 0 && (!score.value || 
 
 function fits(item) {
   if ((task.value && item.task !== task.value) || (group.value && item.group !== group.value)) return false;
-  const ours = isWrong(item, model.value);
-  if (!hasControl || kind.value === "wrong") return ours;
-  const theirs = isWrong(item, control);
-  return kind.value === "lost" ? ours && !theirs : !ours && theirs;
+  const modelWrong = isWrong(item, model.value);
+  if (!hasControl || kind.value === "wrong") return modelWrong;
+  const controlWrong = isWrong(item, control);
+  return kind.value === "lost" ? modelWrong && !controlWrong : !modelWrong && controlWrong;
 }
 
 function countAll() {
-  const which = hasControl ? ["wrong", "lost", "won"].indexOf(kind.value) : 0;
+  const column = hasControl ? ["wrong", "lost", "won"].indexOf(kind.value) : 0;
   let total = 0;
   for (const name of task.value ? [task.value] : Object.keys(counts)) {
     for (const [label, byScore] of Object.entries(counts[name][model.value])) {
-      if (!group.value || label === group.value) total += (byScore[score.value || "any"] ?? [0, 0, 0])[which];
+      if (!group.value || label === group.value) total += (byScore[score.value || "any"] ?? [0, 0, 0])[column];
     }
   }
   return total;
 }
 
 function show() {
-  const found = items.filter(fits);
+  const matches = items.filter(fits);
   items.forEach(item => { item.card.hidden = true; });
-  found.slice(0, limit).forEach(item => { item.card.hidden = false; });
+  matches.slice(0, limit).forEach(item => { item.card.hidden = false; });
   const number = value => value.toLocaleString("en-US");
-  status.textContent = `Showing ${Math.min(limit, found.length)} of ${found.length} in the sample; ` +
+  status.textContent = `Showing ${Math.min(limit, matches.length)} of ${matches.length} in the sample; ` +
     `${number(countAll())} such items in all.`;
-  more.hidden = found.length <= limit;
+  more.hidden = matches.length <= limit;
 }
 
 function change() {
   limit = STEP;
-  fillChoices();
+  fillOptions();
   show();
 }
 
@@ -74,7 +74,7 @@ if (items.length) {
     const next = items.filter(fits)[limit];
     limit += STEP;
     show();
-    next?.card.focus({ preventScroll: true });  // the keyboard goes on where the new items begin
+    next?.card.focus({ preventScroll: true });  // the keyboard focus moves to the first new item
   });
   change();
 }

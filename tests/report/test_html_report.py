@@ -17,10 +17,12 @@ from PIL import Image
 from hf_hardneg.cli import main
 from hf_hardneg.data.lazy_images import ImageFile
 from hf_hardneg.evaluation.choice_scores import choice_outcomes
-from hf_hardneg.evaluation.evaluate import load_encoder, load_tasks
+from hf_hardneg.evaluation.evaluate import load_tasks
 from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, ChoiceTask
 from hf_hardneg.evaluation.weight_interpolation import RETENTION_TASKS, main_score
+from hf_hardneg.model.encoding import load_encoder
 from hf_hardneg.report.charts import Series, draw_interval, draw_plane
+from hf_hardneg.report.html_report import Extras, build_html_report, write_html_report
 from hf_hardneg.report.mistakes import (
     ANY,
     SAMPLE_SIZE,
@@ -31,8 +33,8 @@ from hf_hardneg.report.mistakes import (
     mark_texts,
     sample_mistakes,
 )
-from hf_hardneg.report.page import Extras, build_page, main_value, write_report
-from hf_hardneg.report.thumbnails import FILE as PICTURES
+from hf_hardneg.report.score_rows import main_value
+from hf_hardneg.report.thumbnails import IMAGES_FILE as PICTURES
 from hf_hardneg.report.thumbnails import MAX_BYTES, make_thumbnail, make_thumbnails
 from hf_hardneg.training.make_start_model import build_model
 
@@ -238,7 +240,7 @@ def test_the_bounds_are_those_that_the_documentation_and_the_page_name(page):
 def test_missing_pictures_are_said(out, tmp_path):
     shutil.copytree(out, tmp_path / "copy")
     (tmp_path / "copy" / PICTURES).unlink()
-    page = Page(write_report(tmp_path / "copy"))
+    page = Page(write_html_report(tmp_path / "copy"))
     assert page.tags["img"] == 0 and len(page.items) > 40
     assert any(re.fullmatch(r"\d+ pictures were not there when this page was made\.", text) for text in page.texts)
     assert any("not there when this page was made: images/ex_" in text for text in page.texts)
@@ -261,7 +263,7 @@ def test_the_plot_takes_the_curve_and_its_tasks(out, metrics, models, tmp_path):
     (tmp_path / "mixed").mkdir()
     start = CURVE | {"start": str(models / "control")}
     (tmp_path / "mixed" / "curve.json").write_text(json.dumps(start))
-    text = write_report(tmp_path / "copy", [tmp_path / "mixed"]).read_text()
+    text = write_html_report(tmp_path / "copy", [tmp_path / "mixed"]).read_text()
     section = text[text.index('id="forgetting"') : text.index('id="groups"')]
     assert "the ring is alpha 0.5" in section and "relative to plain" in section and 'class="ring"' in section
     results = metrics["results"][NAME]
@@ -271,7 +273,7 @@ def test_the_plot_takes_the_curve_and_its_tasks(out, metrics, models, tmp_path):
     retention = (recall + results["zero_shot"]["all"]["top1"]["value"]) / 2
     assert f">{gain:.1f}<" in section and f">{retention:.1f}<" in section
     (tmp_path / "mixed" / "curve.json").write_text(json.dumps(CURVE | {"gain_tasks": ["aro"]}))
-    text = write_report(tmp_path / "copy", [tmp_path / "mixed"]).read_text()
+    text = write_html_report(tmp_path / "copy", [tmp_path / "mixed"]).read_text()
     assert "curve is left out: it measured aro" in text and 'class="ring"' not in text
 
 
@@ -407,7 +409,7 @@ def test_many_groups_are_folded_and_only_the_main_score_has_all_of_them(metrics)
         for tasks in tables.values():
             groups = tasks["winoground"]
             tasks["winoground"] = {f"group {i}": groups["Object"] for i in range(30)} | {"macro": groups["macro"]}
-    page = build_page(many, [], {"winoground": {}}, {}, Extras())
+    page = build_html_report(many, [], {"winoground": {}}, {}, Extras())
     section = page[page.index('id="panel-winoground"') : page.index('id="panel-inpaintcoco"')]
     assert "<details><summary>group, 31 groups</summary>" in section
     rows = Counter(re.findall(r'data-score="(\w+)"', section))
