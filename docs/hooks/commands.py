@@ -59,7 +59,8 @@ def name_of(action: argparse.Action) -> str:
 def explain(action: argparse.Action) -> str:
     """The help of an argument, its choices, and its default unless the help has it."""
     text = (action.help or "").replace("%%", "%")
-    parts = [text]
+    is_value = not text.split(" ")[0].isalpha() or text.split(" ")[0] in (action.choices or ())
+    parts = [text if is_value else text[0].upper() + text[1:]]
     if action.choices:
         parts.append("One of: " + ", ".join(f"`{choice}`" for choice in action.choices) + ".")
     if str(action.default) not in NO_DEFAULT and "default" not in text.lower():

@@ -14,7 +14,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill the places of reference.md; other pages stay as they are."""
     if page.file.src_uri != "reference.md":
         return markdown
-    top = ", ".join(f"`{name}`" for _, name in sorted(public_names("hf_hardneg"), key=lambda pair: pair[1].lower()))
+    names = sorted((name for _, name in public_names("hf_hardneg")), key=str.lower)
+    top = ", ".join(f"[`{name}`][{home_of(name)}]" for name in names)
     return re.sub(r"<!-- names of (\S+) -->", lambda found: explain_names(found[1]), markdown).replace(
         "<!-- names at the top -->", top
     )
@@ -23,6 +24,13 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 def explain_names(room: str) -> str:
     """A directive of mkdocstrings for each public name that is defined in the room itself."""
     return "\n\n".join(f"::: {module}.{name}" for module, name in public_names(room) if not stub_of(module).is_file())
+
+
+def home_of(name: str, module: str = "hf_hardneg") -> str:
+    """The full name of what can be imported from a room, with the module that defines it."""
+    while stub_of(module).is_file():
+        module = next(source for source, public in public_names(module) if public == name)
+    return f"{module}.{name}"
 
 
 def public_names(room: str) -> Iterator[tuple[str, str]]:
