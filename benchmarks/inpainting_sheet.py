@@ -20,7 +20,7 @@ from hf_hardneg.inpainting.build import build_pairs
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.journal import load_image, read_journal
 from hf_hardneg.inpainting.journal_items import read_items
-from hf_hardneg.inpainting.review.contact_sheet import draw_items, write_contact_sheet
+from hf_hardneg.inpainting.review.contact_sheet import sample_items, write_contact_sheet
 
 
 def peak_memory() -> float:
@@ -33,7 +33,7 @@ def check_promises(folder: str) -> dict[str, float]:
     outside, share, spans = 0, 0.0, 0
     items = [item for item in read_items(read_journal(folder)).values() if item.is_accepted]
     for item in items:
-        made = next(one for one in item.made if one.reason is None)
+        made = next(one for one in item.candidates if one.reason is None)
         pair = made.proposal
         photo, image, mask = (load_image(folder, digest) for digest in (item.photo, made.image, made.mask))
         difference = np.abs(photo.astype(int) - image)[mask == 0]
@@ -70,7 +70,7 @@ def main() -> None:
         "memory_before_mb": round(before),
         "memory_peak_mb": round(peak_memory()),
         "opencv": version("opencv-python-headless"),
-        "drawn": [item.proposal.key for item in draw_items(args.draw_seed, args.number, items)],
+        "drawn": [item.proposal.key for item in sample_items(args.draw_seed, args.number, items)],
     }
     print(json.dumps(figures, indent=1))
 

@@ -1,4 +1,4 @@
-"""`hf-hardneg COMMAND`: finds the command, reads its arguments and runs it."""
+"""The command line `hf-hardneg COMMAND`. Each command is a module of hf_hardneg/commands."""
 
 import argparse
 import logging
@@ -10,26 +10,26 @@ from .commands import audit, config, evaluate, interpolate, negatives, push, rep
 from .commands.inpaint import build, export, review, validate
 
 
-# Commands by what a person wants, as `--help` lists them.
+# Commands in groups by purpose, as `--help` lists them.
 GROUPS: dict[str, dict[str, ModuleType]] = {
-    "Make negatives and check them": {"negatives": negatives, "audit": audit, "vocabulary": vocabulary},
+    "Make hard negatives and check them": {"negatives": negatives, "audit": audit, "vocabulary": vocabulary},
     "Evaluate models": {"evaluate": evaluate, "report": report, "interpolate": interpolate},
-    "Make pairs of photos that differ in one thing": {
+    "Build pairs of photos that differ in one object (InpaintCOCO)": {
         "inpaint build": build,
         "inpaint review": review,
         "inpaint export": export,
         "inpaint validate": validate,
     },
-    "Data, publishing, settings": {"scenes": scenes, "push": push, "config": config},
+    "Publish, and prepare training": {"push": push, "scenes": scenes, "config": config},
 }
 INTRODUCTION = (
-    "Tools for hard-negative captions and inpainted pairs. Training has a command of its own:\n"
-    "accelerate launch -m hf_hardneg.train RECIPE"
+    "Tools for hard-negative captions and inpainted pairs.\n\n"
+    "Train a model:\n  accelerate launch -m hf_hardneg.train RECIPE"
 )
 
 
 def _list_commands(groups: Mapping[str, Mapping[str, ModuleType]]) -> str:
-    """The groups with a line for each command."""
+    """Return the groups as text, with one line for each command."""
     blocks = [
         "\n".join([f"{title}:", *(f"  {name:<17} {command.HELP}" for name, command in commands.items())])
         for title, commands in groups.items()
@@ -46,7 +46,7 @@ def _add_command(
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+    """Return the parser of all commands."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="hf-hardneg",
@@ -72,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command; a mistake of the user's ends it with one sentence instead of a traceback."""
+    """Run a command. A user error ends with one sentence instead of a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     args = build_parser().parse_args(argv)
     try:

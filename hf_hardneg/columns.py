@@ -143,17 +143,3 @@ def with_positives(features: Features) -> Features:
         'positive_spans']
     """
     return Features({**features, **POSITIVE_FEATURES})
-
-
-def size_category(rows: int) -> str:
-    """The Hub's name for the size of a data set, for the metadata of its card.
-
-    Examples:
-        >>> size_category(999), size_category(1000), size_category(2_000_000)
-        ('n<1K', '1K<n<10K', '1M<n<10M')
-    """
-    if rows < 1000:
-        return "n<1K"
-    names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
-    power = min(len(str(rows)) - 4, len(names) - 2)
-    return f"{names[power]}<n<{names[power + 1]}"

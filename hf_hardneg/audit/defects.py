@@ -6,7 +6,7 @@ from ..lexicon.articles import article_for
 from ..lexicon.words import split_words
 
 
-# A space before punctuation, a doubled space inside, "do n't": what joining tokens leaves behind.
+# What joined tokens leave behind: a space before punctuation, a doubled space, a split "do n't".
 _SPACE = re.compile(r"\w\s+[.,!?;:)]|\s{2,}\S|\w\s+(?:n't|'s)\b")
 _MARK = re.compile(r"###|<mask>|\[MASK\]|<unk>")
 _ARTICLE = re.compile(r"\b(an?)\s+([a-z]\w*)", re.IGNORECASE)
@@ -33,7 +33,7 @@ def count_artifacts(text: str) -> int:
 
 
 def exchanges_list(caption: str, negative: str) -> bool:
-    """Whether `negative` is the caption with the sides of one "and" or "or" exchanged, which keeps the meaning.
+    """Whether `negative` only exchanges the two sides of an "and" or "or", which keeps the meaning.
 
     Examples:
         >>> exchanges_list("a cat and dog sleep", "a dog and cat sleep")

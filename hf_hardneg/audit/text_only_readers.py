@@ -17,28 +17,37 @@ from .defects import count_artifacts, exchanges_list, wrong_articles
 
 
 FOLDS = 5
-MAX_PAIRS = 200_000  # more pairs do not improve the reader; keeps memory bounded
+MAX_PAIRS = 200_000  # more pairs do not improve the reader and take more memory
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What `audit_negatives` found; accuracies and shares in percent.
+    """How many negatives three readers of text tell from their captions, and how many have defects.
+
+    All numbers but `captions` and `pairs` are percentages from 0 to 100. A pair is a caption with one of its
+    negatives. A reader that guesses picks the caption in 50 % of the pairs.
 
     Attributes:
-        captions: Captions read.
-        pairs: (caption, negative) pairs read.
+        captions: Number of captions.
+        pairs: Number of pairs.
         coverage: Share of captions with at least one negative.
-        learned: Share of held-out pairs in which the learned reader picks the caption; guessing gives 50.
+        learned: Share of held-out pairs in which the learned reader picks the caption; a tie counts half.
         learned_low: Lower end of the 95 % bootstrap interval over captions.
         learned_high: Its upper end.
         rules: Share in which three rules pick the caption; a tie counts half.
         length: Share in which the better of "shorter" and "longer" (in words) picks the caption; a tie counts half.
         broken_articles: Share of negatives with more wrong a/an than their caption.
-        artifacts: Share of negatives with spaces or marks that tokenizing leaves and their caption has not.
+        artifacts: Share of negatives with more traces of joined tokens (spaces, marks) than their caption.
         identical: Share of negatives equal to their caption but for case and spaces.
         permuted_lists: Share of negatives that only exchange the two sides of an "and" or "or".
         fragments: Share of negatives that are empty or have less than half of the caption's words.
         giveaways: N-grams of greatest weight for the learned reader; a weight above 0 speaks for a caption.
+
+    Examples:
+        >>> captions = [f"a {color} car" for color in ("red", "blue", "green", "white", "black")]
+        >>> audit = audit_negatives(captions, [["a mauve car"]] * 5)
+        >>> audit.pairs, audit.coverage, audit.length
+        (5, 100.0, 50.0)
     """
 
     captions: int
@@ -110,10 +119,16 @@ def audit_negatives(captions: Sequence[str], negatives: Sequence[Sequence[str]])
         negatives: N lists of negatives; a list may be empty.
 
     Returns:
-        The audit. Of more than 200,000 pairs, only those of evenly spread captions are read.
+        The audit, in percent. Of more than 200,000 pairs, only those of evenly spread captions are read.
 
     Raises:
-        ValueError: If the lengths differ, or fewer captions than folds have a negative.
+        ValueError: If the lengths differ, or fewer than 5 different captions have a negative.
+
+    Examples:
+        >>> captions = [f"A {color} car." for color in ("red", "blue", "green", "white", "black")]
+        >>> audit = audit_negatives(captions, [["A mauve car ."]] * 5)
+        >>> audit.learned, audit.rules, audit.artifacts
+        (100.0, 100.0, 100.0)
     """
     if len(captions) != len(negatives):
         raise ValueError(f"There are {len(captions)} captions but {len(negatives)} lists of negatives.")

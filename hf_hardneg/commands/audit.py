@@ -7,20 +7,27 @@ from dataclasses import asdict
 from pathlib import Path
 
 
-HELP = "how much of a set of negatives can be told by reading alone, without the image"
+HELP = "how much of a set of negatives can be told without the image"
 DESCRIPTION = (
-    "Read captions and negatives without any image: 50 % is what guessing gives. Known formats: TSV, "
-    "CSV, JSON, JSONL, Parquet, dataset folders; NegCLIP's and SugarCrepe's files as they are."
+    "Read captions and negatives without any image; guessing gives 50 %. Known formats are TSV, CSV, JSON, JSONL, "
+    "Parquet and dataset folders. Files of NegCLIP and SugarCrepe are read as they are."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="one or more files, each a column of the table")
-    parser.add_argument("--caption_column", help="default: caption, title or text, whichever is there")
-    parser.add_argument("--negatives_column", help="default: negatives, neg_caption or negative_caption")
-    parser.add_argument("--json", metavar="OUT", help="also write the figures there")
-    parser.add_argument("--figure", metavar="OUT", help="also draw them there (.png, .svg, .pdf)")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="Files with captions and negatives. Each is a column of the table."
+    )
+    parser.add_argument(
+        "--caption_column", help="The column of captions. Default: caption, title or another usual name."
+    )
+    parser.add_argument(
+        "--negatives_column",
+        help="The column of negatives. Default: negatives, neg_caption, negative_caption or another usual name.",
+    )
+    parser.add_argument("--json", metavar="OUT", help="Also write the figures to this file.")
+    parser.add_argument("--figure", metavar="OUT", help="Also draw the figures to this file: .png, .svg or .pdf.")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -6,17 +6,17 @@ from pathlib import Path
 
 
 ACCELERATE_CONFIGS = Path(__file__).parents[1] / "training" / "accelerate_configs"
-HELP = "print the path of a shipped accelerate config"
+HELP = "print the path of a shipped config of accelerate"
 DESCRIPTION = (
-    "Print the path of a config file for accelerate. Example: "
-    'accelerate launch --config_file "$(hf-hardneg config multi_gpu)" -m hf_hardneg.train RECIPE'
+    'Use it as in: accelerate launch --config_file "$(hf-hardneg config multi_gpu)" -m hf_hardneg.train RECIPE'
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    names = sorted(file.stem for file in ACCELERATE_CONFIGS.glob("*.yaml"))
-    parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument(
+        "name", choices=sorted(file.stem for file in ACCELERATE_CONFIGS.glob("*.yaml")), help="The name of the config."
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -7,22 +7,23 @@ from pathlib import Path
 
 
 def add_benchmarks(parser: argparse.ArgumentParser) -> None:
-    """Add the option `--benchmarks`, which several commands have."""
+    """Add `--benchmarks`, which several commands take."""
     parser.add_argument(
         "--benchmarks",
         nargs="+",
         default=["scenes"],
         metavar="NAME[=SOURCE]",
-        help="scenes (default; nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
-        "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground, zero_shot. SOURCE is a folder with "
-        "the authors' files (default: data/NAME) or a Hub id. If files are missing, a message says what to download",
+        help="scenes (default, nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
+        "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground or zero_shot. SOURCE is a folder "
+        "with the authors' files (default data/NAME) or a Hub id. If files are missing, the error says what to "
+        "download.",
     )
 
 
 HELP = "run models on benchmarks and compare them with a control"
 DESCRIPTION = (
-    "Run models on benchmarks. Print a table with 95 %% intervals and with differences to the control. Write "
-    "metrics.json, items.parquet (the scores of every item), table.md and report.html (charts and mistakes)."
+    "Print one table with 95 % intervals. Beside each model stands its difference to the control. Also write "
+    "metrics.json, items.parquet (every item's scores), table.md and report.html (charts and mistakes)."
 )
 
 
@@ -32,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="a folder or Hub id, NAME=PATH to choose the name, or NAME=PATH,PATH,... for training seeds of one model",
+        help="A folder or Hub id; NAME=PATH to name it; NAME=PATH,PATH,... for training seeds of one model.",
     )
     add_benchmarks(parser)
-    parser.add_argument("--control", metavar="MODEL", help="a further model, which the others are compared with")
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument("--control", metavar="MODEL", help="A further model, which the others are compared with.")
+    parser.add_argument("--out", required=True, metavar="DIR", help="The folder to write.")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -8,24 +8,19 @@ from .evaluate import add_benchmarks
 
 HELP = "average a fine-tuned model with its start model, so that it forgets less"
 DESCRIPTION = (
-    "Average the weights of two models at eleven alphas, from 0 (start) to 1 (tuned). On one half of the photos, "
-    "choose the alpha of the greatest gain that keeps retention; report the other half. Write the averaged model, "
-    "curve.json and curve.png."
+    "Measure gain and retention at eleven alphas. On one half of the photos, choose the alpha with the greatest gain "
+    "that keeps retention; report the other half. Save the model, curve.json and curve.png."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("start", help="folder or Hub id of the model that training started from")
-    parser.add_argument("tuned", help="folder or Hub id of the fine-tuned model")
+    parser.add_argument("start", help="The model before the training: a folder or Hub id.")
+    parser.add_argument("tuned", help="The model after the training: a folder or Hub id.")
     add_benchmarks(parser)
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument("--out", required=True, metavar="DIR", help="The folder to write.")
     parser.add_argument(
-        "--max_loss",
-        type=float,
-        default=1.0,
-        metavar="POINTS",
-        help="how many points of retention may be lost (default: 1)",
+        "--max_loss", type=float, default=1.0, help="How many points of retention may be lost (default 1)."
     )
 
 

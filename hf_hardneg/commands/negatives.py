@@ -3,41 +3,57 @@
 import argparse
 import sys
 
+from ..lexicon.concepts import CONCEPTS
+
 
 HELP = "make hard-negative captions for a set of captions"
 DESCRIPTION = (
-    "Fit word counts on the captions, draw up to K negatives each that reading alone does not tell "
-    "from their captions, audit them, and write a dataset folder: data/train.parquet, README.md, slot_model/."
+    "Count the words around each concept word of the captions, draw up to K negatives for each caption, audit them, "
+    "and write a dataset folder: data/train.parquet, README.md, slot_model/, sample.html, negatives.json."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    from ..lexicon.concepts import CONCEPTS
-
     parser.add_argument("captions", help=".jsonl, .csv, .tsv, .parquet, COCO's captions_*.json, a folder or a Hub id")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
     parser.add_argument(
         "-k", "--num_negatives", type=int, default=3, help="negatives per caption, at most (default 3)"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives other negatives (default 0)")
     parser.add_argument(
-        "--concepts", nargs="+", default=list(CONCEPTS), help="names, or paths of your own YAML or JSON vocabularies"
+        "--concepts",
+        nargs="+",
+        default=list(CONCEPTS),
+        help="concepts to change: names, or paths of your own YAML or JSON vocabularies",
     )
-    parser.add_argument("--concept_weights", nargs="+", type=float, help="relative frequency of each concept")
-    parser.add_argument("--temperature", type=float, help="above 1: more negatives, easier to tell by reading")
-    parser.add_argument("--model", metavar="DIR", help="slot_model folder of further captions, added to these")
     parser.add_argument(
-        "--language_model", metavar="ID", help="Hub id or folder of a causal language model; drops what it can tell"
+        "--concept_weights", nargs="+", type=float, help="relative frequency of each concept (default: all alike)"
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        help="a higher value gives more captions a negative, and text-only readers tell more of them (default 1.375)",
+    )
+    parser.add_argument("--model", metavar="DIR", help="slot_model folder of other captions; its counts are added")
+    parser.add_argument(
+        "--language_model",
+        metavar="ID",
+        help="Hub id or folder of a causal language model; drops negatives that it finds too unlikely",
     )
     parser.add_argument("--caption_column", help="default: caption, captions or text, whichever is there")
-    parser.add_argument("--split", default="train", help="of a folder or Hub id (default train)")
-    parser.add_argument("--num_proc", type=int, help="processes (default 1)")
+    parser.add_argument("--split", default="train", help="split of a folder or Hub id (default train)")
+    parser.add_argument(
+        "--license",
+        metavar="ID",
+        help="license of the captions for the card, as the Hub spells it, such as cc-by-4.0 (default unknown)",
+    )
+    parser.add_argument("--num_proc", type=int, help="processes that draw (default 1; with ray 2)")
     parser.add_argument(
         "--engine",
         choices=("datasets", "ray"),
         default="datasets",
-        help="ray: on a Ray cluster, from Parquet with caption, image_id, other_captions; no audit, no card",
+        help="ray: run on a Ray cluster, from Parquet with caption, image_id, other_captions; no audit, no card",
     )
     parser.add_argument("--no_audit", action="store_true", help="leave out the audit")
 
@@ -45,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from ..negatives.add_negatives import AddHardNegatives
+    from ..negatives.build_options import BuildOptions
 
     settings = {
         "num_negatives": args.num_negatives,
@@ -54,27 +71,23 @@ def run(args: argparse.Namespace) -> None:
     }
     if args.temperature is not None:
         settings["temperature"] = args.temperature
+    add = AddHardNegatives(**settings)
+    options = BuildOptions(
+        caption_column=args.caption_column,
+        split=args.split,
+        license=args.license,
+        known_model=args.model,
+        language_model=args.language_model,
+        num_proc=args.num_proc,
+        with_audit=not args.no_audit,
+    )
     if args.engine == "ray":
         from ..negatives.ray_engine import make_negatives_on_ray
 
-        if args.language_model:
-            raise ValueError("--language_model needs one accelerator's process: leave out --engine ray.")
-        counts = make_negatives_on_ray(
-            args.captions, args.out, AddHardNegatives(**settings), args.model, args.num_proc or 2
-        )
+        counts = make_negatives_on_ray(args.captions, args.out, add, options)
         sys.stdout.write(f"{counts['negatives']:,} negatives for {counts['captions']:,} captions in {args.out}\n")
         return
     from ..negatives.dataset_folder import format_summary, make_negatives
 
-    summary = make_negatives(
-        args.captions,
-        args.out,
-        AddHardNegatives(**settings),
-        args.model,
-        args.language_model,
-        args.caption_column,
-        args.split,
-        args.num_proc,
-        not args.no_audit,
-    )
+    summary = make_negatives(args.captions, args.out, add, options)
     sys.stdout.write(f"{format_summary(summary)}\n\nSaved in {args.out}\n")

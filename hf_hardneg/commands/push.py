@@ -7,25 +7,23 @@ from pathlib import Path
 
 HELP = "publish a folder on the Hugging Face Hub"
 DESCRIPTION = (
-    "Publish a folder in one commit, read it back and compare it. If the repo has the same files already, nothing is "
-    "committed. Log in first with `hf auth login`, or set HF_TOKEN."
+    "Publish in one commit that appears whole or not at all, read it back and compare it. If everything is there "
+    "already, nothing is done. The token is that of `hf auth login` or HF_TOKEN."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("folder", help="a trained model, a dataset with its card, or a Space (such as a metric)")
-    parser.add_argument("repo_id", help="where to publish it, as owner/name")
     parser.add_argument(
-        "--type", choices=("model", "dataset", "space"), help="the type of the repo; by default the files decide"
+        "folder", help="What to publish: a trained model, a data set with its card, or a metric (a Space)."
     )
-    parser.add_argument("--tag", help="a name for this version, such as v1")
-    visibility = parser.add_mutually_exclusive_group()
-    visibility.add_argument(
-        "--private", action="store_true", default=None, help="create a private repo; refuse a public one"
-    )
-    visibility.add_argument(
-        "--public", action="store_false", dest="private", help="make the repo public once all files are there"
+    parser.add_argument("repo_id", help="The repository: OWNER/NAME.")
+    parser.add_argument("--type", choices=("model", "dataset", "space"), help="Default: what the folder holds.")
+    parser.add_argument("--tag", help="A tag for the published commit, such as v1.")
+    visible = parser.add_mutually_exclusive_group()
+    visible.add_argument("--private", action="store_true", default=None, help="Make a new repository private.")
+    visible.add_argument(
+        "--public", action="store_false", dest="private", help="Make the repository public, once everything is there."
     )
 
 

@@ -7,16 +7,18 @@ from pathlib import Path
 
 HELP = "write an evaluation's report.html again, with further curves"
 DESCRIPTION = (
-    "Write report.html again from the files of hf-hardneg evaluate. Further folders add the curve of hf-hardneg "
-    "interpolate (curve.json) or the training curves of a run (trainer_state.json). The training curves of the "
-    "evaluated models are added by default."
+    "Make the page from what hf-hardneg evaluate saved. Further folders add the curve of hf-hardneg interpolate "
+    "(curve.json) and training curves (trainer_state.json, also of a checkpoint). Curves in the folders of the "
+    "models are found without being named."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("folder", metavar="DIR", help="the folder of the evaluation")
-    parser.add_argument("more", nargs="*", metavar="MORE", help="folders of interpolations and training runs")
+    parser.add_argument("folder", metavar="DIR", help="The folder that hf-hardneg evaluate wrote.")
+    parser.add_argument(
+        "more", nargs="*", metavar="MORE", help="Folders of hf-hardneg interpolate and of trainings, for their curves."
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -6,16 +6,20 @@ import sys
 
 HELP = "write rendered scenes and their inpainted pairs as a dataset folder"
 DESCRIPTION = (
-    "The offline data of `--dataset scenes` as Parquet with a card: captioned scenes, and pairs with "
-    "InpaintCOCO's columns."
+    "Write the data of `--dataset scenes` as Parquet with a card: captioned scenes, and pairs with InpaintCOCO's "
+    "columns."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
-    parser.add_argument("--rows", type=int, default=12000, help="captioned scenes to train on (default 12000)")
-    parser.add_argument("--pairs_per_concept", type=int, default=300, help="held-out pairs (default 300)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="The folder to write.")
+    parser.add_argument(
+        "--rows", type=int, default=12000, help="How many captioned scenes to train on (default 12000)."
+    )
+    parser.add_argument(
+        "--pairs_per_concept", type=int, default=300, help="How many held-out pairs of each concept (default 300)."
+    )
 
 
 def run(args: argparse.Namespace) -> None:

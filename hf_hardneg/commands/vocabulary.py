@@ -5,16 +5,18 @@ import sys
 
 
 HELP = "write the nouns and adjectives of captions as a vocabulary file, the open concept"
-DESCRIPTION = "Then: hf-hardneg negatives CAPTIONS --concepts object color size location FILE --out DIR"
+DESCRIPTION = "Then use it: hf-hardneg negatives CAPTIONS --concepts object color size location FILE --out DIR"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("captions", help="as for negatives")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the .yaml file to write")
-    parser.add_argument("--min_count", type=int, default=20, help="fewest uses of a word (default 20)")
-    parser.add_argument("--caption_column", help="default: caption, captions or text, whichever is there")
-    parser.add_argument("--split", default="train", help="of a folder or Hub id (default train)")
+    parser.add_argument("captions", help="Captions: a file, a folder or a Hub id, as for hf-hardneg negatives.")
+    parser.add_argument("--out", required=True, metavar="FILE", help="The .yaml file to write.")
+    parser.add_argument("--min_count", type=int, default=20, help="How often a word must be used (default 20).")
+    parser.add_argument(
+        "--caption_column", help="The column of captions. Default: caption, captions or another usual name."
+    )
+    parser.add_argument("--split", default="train", help="The split to read, for a folder or Hub id (default train).")
 
 
 def run(args: argparse.Namespace) -> None:

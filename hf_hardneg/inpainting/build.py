@@ -1,4 +1,7 @@
-"""The run: propose, mask, edit, paste back, gate; every step is in the journal before the next begins."""
+"""Build a set of edited photos: propose, mask, edit, paste back, and check by the gates.
+
+Each step is in the journal before the next one begins, so that a killed run can continue.
+"""
 
 import hashlib
 from collections import Counter
@@ -15,7 +18,7 @@ from .check.gates import GATES, Candidate, Gate, find_reason
 from .edit.paste import changed_mask, feather, paste_back
 from .edit.task import Edit, Editor, EditTask
 from .journal import Journal
-from .journal_items import ACCEPTED, Item, Summary, add_made, read_items, summarize
+from .journal_items import ACCEPTED, BuildSummary, Item, add_candidates, read_items, summarize_build
 from .masks.coco_masks import draw_mask, turn_mask
 from .propose.categories import CARRIERS
 from .propose.proposals import WANTED, Proposal, ProposeSwaps
@@ -25,43 +28,57 @@ DUPLICATE = "the same edit is there already"
 COVERED = "the masks of other things cover it"
 
 Propose = Callable[[CocoPhoto], tuple[list[Proposal], Counter[str]]]
+"""Returns the proposals of a photo, and counts of skipped captions by reason."""
 MakeEditor = Callable[[Sequence[CocoPhoto]], Editor]
+"""Makes an editor from all photos of the folder."""
 ReadPhotos = Callable[[str | Path, str | None], tuple[list[CocoPhoto], Counter[str]]]
+"""Returns the photos of a folder and split, and counts of skipped photos by reason."""
 DrawMask = Callable[[CocoPhoto, np.ndarray, int, Instance], np.ndarray | str]
+"""Returns the mask, (H, W) bool, of an instance in an upright photo, or the reason why there is none."""
 
 
 def mask_from_instances(
     photo: CocoPhoto, pixels: np.ndarray, orientation: int, instance: Instance
 ) -> np.ndarray | str:
-    """The annotated mask of an instance, (H, W) of bool for the upright photo, or why there is none."""
+    """Return the annotated mask of an instance. It is the default `DrawMask`.
+
+    Args:
+        photo: Gives the annotated size.
+        pixels: (H, W, 3) uint8, the upright photo.
+        orientation: EXIF orientation of the stored photo, 1 to 8.
+        instance: Gives the segmentation.
+
+    Returns:
+        (H, W) bool for the upright photo, or the reason why there is none.
+    """
     drawn = draw_mask(instance.segmentation, photo.size)
     return turn_mask(drawn, photo.size, (pixels.shape[1], pixels.shape[0]), orientation)
 
 
 class _Opened(NamedTuple):
-    """A photo, its pixels (H, W, 3), and each instance's mask, or why it has none, by id."""
+    """A photo, its pixels (H, W, 3), and for each instance id the mask, or the reason why it has none."""
 
     photo: CocoPhoto
     pixels: np.ndarray
     masks: dict[int, np.ndarray | str]
 
 
-class _Tried(NamedTuple):
-    """Candidates as the journal has them, and the gates' reasons; without a candidate, the editor's reason."""
+class _Attempt(NamedTuple):
+    """The edits as the journal stores them, and the gates' reasons. Without any edit: the editor's one reason."""
 
     edits: list[dict[str, Any]]
     reasons: list[str | None]
 
 
 class Builder:
-    """Makes candidates and decides on them by the gates; whatever it does is in the journal when it returns.
+    """Make candidates and check them by the gates. All that a method did is in the journal when it returns.
 
     Args:
-        journal: An open journal; what it holds is not done again.
+        journal: An open journal. Work that it holds is not done again.
         edit: The editor.
-        draw: From a photo, its pixels, orientation and an instance to the mask, or a reason.
-        gates: Reasons against a candidate.
-        seed: Of the run.
+        draw: Draws the mask of an instance.
+        gates: Check a candidate.
+        seed: The run's seed.
 
     Attributes:
         items: All proposed pairs by key.
@@ -74,14 +91,23 @@ class Builder:
     ) -> None:  # fmt: skip
         self.journal, self.edit, self.draw, self.gates, self.seed = journal, edit, draw, gates, seed
         self.items: dict[str, Item] = read_items(journal.lines)
-        self.summary = summarize(journal.lines)
+        self.summary = summarize_build(journal.lines)
         self._candidates = {line["key"]: line for line in journal.lines if line["kind"] == "candidates"}
         self._decided = {line["key"] for line in journal.lines if line["kind"] == "decision"}
         self._listed = {line["image_id"] for line in journal.lines if line["kind"] == "photo"}
-        self._images = {one.image for item in self.items.values() for one in item.made if one.reason is None}
+        self._images = {one.image for item in self.items.values() for one in item.candidates if one.reason is None}
 
     def try_photo(self, photo: CocoPhoto, proposals: Sequence[Proposal], wanted: Mapping[str, int]) -> str | None:
-        """Try the proposals of a photo until there are enough of each thing; or say why it cannot be opened."""
+        """Try the proposals of a photo until each object has enough pairs.
+
+        Args:
+            photo: The photo.
+            proposals: What could change in it.
+            wanted: The largest number of pairs of one object, by concept.
+
+        Returns:
+            None, or the reason why the photo cannot be opened.
+        """
         opened = self._open(photo)
         if isinstance(opened, str):
             return opened
@@ -90,78 +116,78 @@ class Builder:
             height, width = opened.pixels.shape[:2]
             about = {"captions": captions, "width": width, "height": height, "source": dict(photo.source)}
             self.journal.append({"kind": "photo", "image_id": photo.image_id, **about})
-        enough: Counter[tuple[int, str, str | None]] = Counter()
+        accepted: Counter[tuple[int, str, str | None]] = Counter()
         for proposal in proposals:
-            thing = (proposal.instance_id, proposal.concept, proposal.garment)
-            if enough[thing] >= wanted[proposal.concept]:
+            target = (proposal.instance_id, proposal.concept, proposal.garment)
+            if accepted[target] >= wanted[proposal.concept]:
                 continue
             if proposal.key not in self._decided:
                 self._try_proposal(opened, proposal)
-            enough[thing] += self.items[proposal.key].is_accepted
+            accepted[target] += self.items[proposal.key].is_accepted
         return None
 
     def retry(self, photo: CocoPhoto, proposal: Proposal, prompt: str, worker: str) -> str | None:
-        """Make further candidates for a person.
+        """Make further candidates on a reviewer's request.
 
         Args:
             photo: The proposal's photo.
-            proposal: What is to be shown; under the key of an item that is there.
-            prompt: What the person typed.
-            worker: Who that is.
+            proposal: What the edit should show. Its key is that of an existing item.
+            prompt: What the reviewer typed.
+            worker: The reviewer's name.
 
         Returns:
-            None, or why there is no candidate that passes the gates. The attempt is in the journal either way.
+            None, or the reason why no new candidate passes the gates. The attempt is in the journal either way.
         """
         opened, item = self._open(photo), self.items[proposal.key]
         if isinstance(opened, str):
-            tried = _Tried([], [opened])
+            attempt = _Attempt([], [opened])
         else:
-            task = self._task(opened, proposal, attempt=item.retries + 1, prompt=prompt)
+            task = self._task(opened, proposal, retry=item.retries + 1, prompt=prompt)
             edits = self.edit(task) if isinstance(task, EditTask) else task
-            tried = _Tried([], [edits]) if isinstance(edits, str) else self._judge(opened, proposal, edits)
+            attempt = _Attempt([], [edits]) if isinstance(edits, str) else self._judge(opened, proposal, edits)
         about = {"worker": worker, "prompt": prompt, "proposal": proposal._asdict()}
-        self.journal.append({"kind": "retry", "key": proposal.key, **about, **tried._asdict()})
-        add_made(item, *tried, proposal, prompt)
+        self.journal.append({"kind": "retry", "key": proposal.key, **about, **attempt._asdict()})
+        add_candidates(item, *attempt, proposal, prompt)
         item.retries += 1
-        return None if None in tried.reasons else tried.reasons[0]
+        return None if None in attempt.reasons else attempt.reasons[0]
 
     def _try_proposal(self, opened: _Opened, proposal: Proposal) -> None:
-        """Make candidates, unless the journal has them, and decide on them."""
+        """Make candidates, unless the journal has them already, and decide on them."""
         key = proposal.key
         if key not in self.items:
             self.journal.append({"kind": "proposal", **proposal._asdict()})
             self.items[key] = Item(proposal)
         if key in self._candidates:
             edits = self._candidates[key]["edits"]
-            tried = _Tried(edits, [self._reason(opened, proposal, self._load(edit), edit["image"]) for edit in edits])
+            attempt = _Attempt(
+                edits, [self._reason(opened, proposal, self._load(edit), edit["image"]) for edit in edits]
+            )
         else:
-            tried = self._make(opened, proposal)
-        if tried.edits and key not in self._candidates:
+            attempt = self._make(opened, proposal)
+        if attempt.edits and key not in self._candidates:
             photo = self.journal.save_image(opened.pixels)
-            line = {"kind": "candidates", "key": key, "photo": photo, "edits": tried.edits}
+            line = {"kind": "candidates", "key": key, "photo": photo, "edits": attempt.edits}
             self.journal.append(line)
             self.items[key].photo = photo
-        self._decide(proposal, tried)
+        self._decide(proposal, attempt)
 
-    def _make(self, opened: _Opened, proposal: Proposal) -> _Tried:
+    def _make(self, opened: _Opened, proposal: Proposal) -> _Attempt:
         task = self._task(opened, proposal)
         edits = self.edit(task) if isinstance(task, EditTask) else task
-        return _Tried([], [edits]) if isinstance(edits, str) else self._judge(opened, proposal, edits)
+        return _Attempt([], [edits]) if isinstance(edits, str) else self._judge(opened, proposal, edits)
 
-    def _decide(self, proposal: Proposal, tried: _Tried) -> None:
-        reason = ACCEPTED if None in tried.reasons else tried.reasons[0]
+    def _decide(self, proposal: Proposal, attempt: _Attempt) -> None:
+        reason = ACCEPTED if None in attempt.reasons else attempt.reasons[0]
         line = {"kind": "decision", "key": proposal.key, "accepted": reason is ACCEPTED, "reason": reason}
-        self.journal.append({**line, "reasons": tried.reasons})
+        self.journal.append({**line, "reasons": attempt.reasons})
         self._decided.add(proposal.key)
-        add_made(self.items[proposal.key], *tried)
+        add_candidates(self.items[proposal.key], *attempt)
         if reason is ACCEPTED:
             self.summary.accepted[proposal.concept] += 1
         else:
             self.summary.rejected[str(reason)] += 1
 
-    def _task(
-        self, opened: _Opened, proposal: Proposal, attempt: int = 0, prompt: str | None = None
-    ) -> EditTask | str:
+    def _task(self, opened: _Opened, proposal: Proposal, retry: int = 0, prompt: str | None = None) -> EditTask | str:
         mask, others, people = (np.zeros(opened.pixels.shape[:2], bool) for _ in range(3))
         changing = {proposal.instance_id, *proposal.also}
         for instance_id in sorted(changing):
@@ -169,28 +195,28 @@ class Builder:
             if isinstance(drawn, str):
                 return drawn
             mask |= drawn
-        for one in opened.photo.instances:
-            other = opened.masks[one.id]
-            if one.id not in changing and one.category not in CARRIERS and not isinstance(other, str):
+        for instance in opened.photo.instances:
+            other = opened.masks[instance.id]
+            if instance.id not in changing and instance.category not in CARRIERS and not isinstance(other, str):
                 others |= other
-                if one.category == "person":
+                if instance.category == "person":
                     people |= other
         if not (mask & ~others).any():
             return COVERED
-        name = f"{self.seed}/{proposal.image_id}/{proposal.instance_id}" + (f"/{attempt}" if attempt else "")
+        name = f"{self.seed}/{proposal.image_id}/{proposal.instance_id}" + (f"/{retry}" if retry else "")
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
         return EditTask(opened.pixels, mask, others, people, proposal, number, prompt)
 
-    def _judge(self, opened: _Opened, proposal: Proposal, edits: Iterable[Edit]) -> _Tried:
-        """Paste edits back, store them, and ask the gates."""
-        tried = _Tried([], [])
+    def _judge(self, opened: _Opened, proposal: Proposal, edits: Iterable[Edit]) -> _Attempt:
+        """Paste the edits back, store them, and check them by the gates."""
+        attempt = _Attempt([], [])
         for edit in edits:
             image = paste_back(opened.pixels, edit.pixels, feather(edit.changed))
             mask = changed_mask(opened.pixels, image)
             digest = self.journal.save_image(image)
-            tried.edits.append({"image": digest, "mask": self.journal.save_image(mask), "details": edit.details})
-            tried.reasons.append(self._reason(opened, proposal, (image, mask), digest))
-        return tried
+            attempt.edits.append({"image": digest, "mask": self.journal.save_image(mask), "details": edit.details})
+            attempt.reasons.append(self._reason(opened, proposal, (image, mask), digest))
+        return attempt
 
     def _reason(
         self, opened: _Opened, proposal: Proposal, images: tuple[np.ndarray, np.ndarray], digest: str
@@ -206,7 +232,7 @@ class Builder:
         return self.journal.load_image(edit["image"]), self.journal.load_image(edit["mask"])
 
     def _open(self, photo: CocoPhoto) -> _Opened | str:
-        """The photo's pixels and masks, or why it cannot be opened."""
+        """Return the photo's pixels and masks, or the reason why it cannot be opened."""
         loaded = load_photo(photo.file)
         if isinstance(loaded, str):
             return loaded
@@ -215,7 +241,7 @@ class Builder:
 
 
 def _begin(journal: Journal, settings: Mapping[str, Any]) -> None:
-    """Write the settings of a new journal, or see that an old one was begun with the same."""
+    """Write the settings to a new journal, or check that an old one has the same settings."""
     line = {"kind": "run", **settings}
     if not journal.lines:
         journal.append(line)
@@ -238,29 +264,37 @@ def build_pairs(
     gates: Sequence[Gate] = GATES,
     wanted: Mapping[str, int] = WANTED,
     made_with: Mapping[str, Any] | None = None,
-) -> Summary:
-    """Build a set of edited photos, or go on with one that was stopped.
+) -> BuildSummary:
+    """Build a set of edited photos, or continue one that was stopped.
 
     Args:
-        coco: COCO-format folder with captions and instances, or as `read` takes it.
-        out: The journal's folder.
-        make_editor: Makes the editor from the folder's photos, for instance `ClassicalEditor`.
-        split: For instance "val2017"; may be left out where there is only one.
-        seed: With image and instance ids, decides everything that is random.
-        read: From folder and split to photos, and skips by reason; `read_named_photos` needs no instances.
-        propose: From a photo to proposals and skips by reason; default `ProposeSwaps`.
-        draw: From a photo, its pixels, orientation and an instance to the mask, or a reason.
-        gates: Reasons against a candidate.
-        wanted: At most so many pairs of one thing, by concept.
-        made_with: Editor, models and their settings, for the journal and the card; default the name of `make_editor`.
+        coco: A COCO-format folder with captions and instances, or what `read` takes instead.
+        out: The journal's folder. It is made if it does not exist.
+        make_editor: Makes the editor from the folder's photos, for instance the class `ClassicalEditor`.
+        split: For instance "val2017". None works if the folder has only one split.
+        seed: With image and instance ids, it decides everything random.
+        read: Reads the photos. `read_photos_from_captions` needs no annotated instances.
+        propose: Proposes changes. None means `ProposeSwaps` for the categories of the photos.
+        draw: Draws the mask of an instance. The default takes the annotated one.
+        gates: Check a candidate.
+        wanted: The largest number of pairs of one object, by concept.
+        made_with: Editor, models and their settings, for the journal and the dataset card. None means the name of
+            `make_editor`.
 
     Returns:
         Counts over the whole journal.
 
     Raises:
-        FileNotFoundError: If there is no such folder or split.
+        FileNotFoundError: If the folder or the split does not exist.
         ValueError: If the annotations are broken, or `out` was begun with other settings.
         OSError: If the disk is full.
+
+    Example:
+        >>> from hf_hardneg.inpainting import ClassicalEditor, build_pairs, write_contact_sheet
+        >>> build_pairs("coco", "pairs", ClassicalEditor, split="val2017").accepted  # doctest: +SKIP
+        Counter({'color': 45, 'object': 4, 'size': 3})
+        >>> write_contact_sheet("pairs", "sheet.png")  # doctest: +SKIP
+        40
     """
     photos, unlisted = read(coco, split)
     propose = propose or ProposeSwaps(
@@ -286,6 +320,6 @@ def build_pairs(
             builder.summary.skipped.update(skipped)
             bar.set_postfix({**builder.summary.accepted, "rejected": builder.summary.rejected.total()})
         if not any(line["kind"] == "finished" for line in journal.lines):
-            journal.append({"kind": "finished"})  # an export sees that nothing is missing
+            journal.append({"kind": "finished"})  # tells an export that the build is complete
         builder.summary.skipped.update(unlisted)
         return builder.summary

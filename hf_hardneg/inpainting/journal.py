@@ -1,4 +1,4 @@
-"""What happened, as lines of JSON that are only ever added, and the images they speak of, named by their content."""
+"""The journal of a build and its review: an append-only file of JSON lines, and images named by their SHA-256."""
 
 import fcntl
 import hashlib
@@ -26,10 +26,13 @@ def _full(target: Path, error: OSError) -> OSError:
 
 
 def read_journal(folder: str | Path) -> Iterator[dict[str, Any]]:
-    """The journal's lines, oldest first; a last line that was cut while it was written is left out.
+    """Yield the journal's lines, the oldest first. A half-written last line is left out.
+
+    Args:
+        folder: The journal's folder. If it has no journal, nothing is yielded.
 
     Raises:
-        ValueError: If a line before the last is broken: then something else wrote to the file.
+        ValueError: If a complete line is not JSON, because another program wrote to the file.
     """
     file = Path(folder) / JOURNAL
     if not file.is_file():
@@ -47,28 +50,36 @@ def read_journal(folder: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def load_image(folder: str | Path, digest: str) -> np.ndarray:
-    """An image of the journal by its SHA-256: (H, W, 3), or (H, W) for a mask."""
+    """Return an image of the journal: (H, W, 3) uint8, or (H, W) uint8 for a mask.
+
+    Args:
+        folder: The journal's folder.
+        digest: The image's SHA-256.
+    """
     with Image.open(Path(folder) / IMAGES / f"{digest}.png") as image:
         return np.array(image)
 
 
 class Journal:
-    """An append-only journal in `folder`, held by one process; use it in a `with` block.
+    """An append-only journal, which one process at a time can open. Use it in a `with` block.
 
-    Opening it cuts off a half-written last line, so that the next one starts on a line of its own.
+    Opening it removes a half-written last line, so that the next line starts in a new row.
+
+    Args:
+        folder: Where the journal lies. It is made if it does not exist.
 
     Attributes:
-        lines: What it holds, oldest first.
+        lines: The journal's lines, the oldest first.
 
     Raises:
-        ValueError: If another process has it open, or it is broken.
-        OSError: If the disk is full; what was written stays readable.
+        ValueError: If another process has the journal open, or a line is broken.
+        OSError: If the disk is full. All lines that were written stay readable.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         (self.folder / IMAGES).mkdir(parents=True, exist_ok=True)
-        # Unbuffered: after a full disk, nothing is left in memory that closing the file would try to write once more.
+        # Unbuffered: after an error (disk full), closing the file must not try to write a rest from memory.
         self._file = (self.folder / JOURNAL).open("ab", buffering=0)
         self._writing = threading.Lock()
         try:
@@ -81,8 +92,8 @@ class Journal:
         except ValueError:
             self._file.close()
             raise
-        for left in (self.folder / IMAGES).glob("*.part"):
-            left.unlink()
+        for part in (self.folder / IMAGES).glob("*.part"):
+            part.unlink()
 
     def _cut_half_line(self) -> None:
         content = (self.folder / JOURNAL).read_bytes()
@@ -97,7 +108,11 @@ class Journal:
         self._file.close()
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add one line; it is on the disk when this returns. Any thread may call it."""
+        """Add one line. It is on the disk when this returns. Any thread may call it.
+
+        Raises:
+            OSError: If the line cannot be written. The journal then is as before.
+        """
         data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         with self._writing:
             size = os.fstat(self._file.fileno()).st_size
@@ -106,17 +121,24 @@ class Journal:
                     data = data[self._file.write(data) :]
                 os.fsync(self._file.fileno())
             except OSError as error:
-                # A process that goes on, as the review does, must not write the next line behind half of this one.
+                # The review goes on after an error, and its next line must not follow half of this one.
                 self._file.truncate(size)
                 raise _full(self.folder / JOURNAL, error) from error
             self.lines.append(dict(line))
 
     def load_image(self, digest: str) -> np.ndarray:
-        """An image by its SHA-256: (H, W, 3), or (H, W) for a mask."""
+        """Return an image by its SHA-256: (H, W, 3) uint8, or (H, W) uint8 for a mask."""
         return load_image(self.folder, digest)
 
     def save_image(self, pixels: np.ndarray) -> str:
-        """Store (H, W, 3) or (H, W) of 0 to 255 as PNG and return the SHA-256 of the file, its name."""
+        """Store an image, (H, W, 3) or (H, W) uint8, as PNG.
+
+        Returns:
+            The SHA-256 of the file, which is its name.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()

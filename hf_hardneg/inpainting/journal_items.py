@@ -1,4 +1,4 @@
-"""What a journal says: the proposed pairs with their candidates, and counts. Pure."""
+"""Read the proposed pairs, their candidates and the counts of a build from a journal's lines. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,16 +12,16 @@ ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True)
-class Made:
-    """One candidate.
+class StoredCandidate:
+    """One candidate, whose images are stored in the journal's folder.
 
     Attributes:
-        image: Digest of the edited photo.
-        mask: Digest of the mask.
+        image: SHA-256 digest of the edited photo.
+        mask: SHA-256 digest of the mask.
         details: How the editor made it.
-        reason: Of the gates against it, or None.
-        proposal: What it shows; differs from the item's where a person asked for another word.
-        prompt: What that person typed, or None.
+        reason: The gates' reason against it, or None.
+        proposal: What it shows. It differs from the item's proposal if a reviewer asked for another word.
+        prompt: What that reviewer typed, or None.
     """
 
     image: str
@@ -34,22 +34,35 @@ class Made:
 
 @dataclass
 class Item:
-    """A proposed pair: its photo's digest ("" before there is a candidate) and candidates, the oldest first."""
+    """A proposed pair: one change of one photo.
+
+    Attributes:
+        proposal: The change.
+        photo: SHA-256 digest of the photo, or "" while there is no candidate.
+        candidates: The edited photos, the oldest first.
+        retries: How often a reviewer asked for further candidates.
+    """
 
     proposal: Proposal
     photo: str = ""
-    made: list[Made] = field(default_factory=list)
+    candidates: list[StoredCandidate] = field(default_factory=list)
     retries: int = 0
 
     @property
     def is_accepted(self) -> bool:
-        """Whether a candidate passes the gates."""
-        return any(one.reason is None for one in self.made)
+        """True if a candidate passes the gates."""
+        return any(one.reason is None for one in self.candidates)
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Accepted pairs by concept, proposals turned down by reason, and photos, captions and categories skipped."""
+class BuildSummary:
+    """Counts of a build.
+
+    Attributes:
+        accepted: Accepted pairs by concept.
+        rejected: Rejected proposals by reason.
+        skipped: Skipped photos, captions and categories by reason.
+    """
 
     accepted: Counter[str]
     rejected: Counter[str]
@@ -57,12 +70,22 @@ class Summary:
 
 
 def as_proposal(line: Mapping[str, Any]) -> Proposal:
-    """The proposal of a line that holds one."""
+    """Return the proposal that a line of the journal holds."""
     return Proposal(**{name: line[name] for name in Proposal._fields} | {"also": tuple(line["also"])})
 
 
 def read_items(lines: Iterable[Mapping[str, Any]]) -> dict[str, Item]:
-    """All proposed pairs by key, in the order of their proposals."""
+    """Return all proposed pairs by key, in the order of their proposals.
+
+    Args:
+        lines: The journal's lines, the oldest first.
+
+    Example:
+        >>> from hf_hardneg.inpainting.journal import read_journal
+        >>> items = read_items(read_journal("pairs"))
+        >>> [item.proposal.new_caption for item in items.values() if item.is_accepted]  # doctest: +SKIP
+        ['A blue bus on the road.', ...]
+    """
     items: dict[str, Item] = {}
     edits: dict[str, list[Mapping[str, Any]]] = {}
     for line in lines:
@@ -73,30 +96,48 @@ def read_items(lines: Iterable[Mapping[str, Any]]) -> dict[str, Item]:
             items[line["key"]].photo = line["photo"]
             edits[line["key"]] = line["edits"]
         elif kind == "decision":
-            add_made(items[line["key"]], edits.pop(line["key"], []), line["reasons"])
+            add_candidates(items[line["key"]], edits.pop(line["key"], []), line["reasons"])
         elif kind == "retry":
             item = items[line["key"]]
-            add_made(item, line["edits"], line["reasons"], as_proposal(line["proposal"]), line["prompt"])
+            add_candidates(item, line["edits"], line["reasons"], as_proposal(line["proposal"]), line["prompt"])
             item.retries += 1
     return items
 
 
-def add_made(
+def add_candidates(
     item: Item,
     edits: Iterable[Mapping[str, Any]],
     reasons: Iterable[str | None],
     proposal: Proposal | None = None,
     prompt: str | None = None,
 ) -> None:
-    """Add candidates to an item: `edits` hold "image", "mask" and "details", `reasons` those of the gates."""
-    for edit, reason in zip(edits, reasons, strict=False):  # without an edit, the one reason is the editor's
-        item.made.append(Made(**edit, reason=reason, proposal=proposal or item.proposal, prompt=prompt))
+    """Add candidates to an item.
+
+    Args:
+        item: The item, which is changed.
+        edits: Hold "image", "mask" and "details".
+        reasons: The gates' reason against each edit, or None.
+        proposal: What the edits show. None means the item's proposal.
+        prompt: What a reviewer typed, or None.
+    """
+    for edit, reason in zip(edits, reasons, strict=False):  # without any edit, there is one reason of the editor
+        item.candidates.append(
+            StoredCandidate(**edit, reason=reason, proposal=proposal or item.proposal, prompt=prompt)
+        )
 
 
-def summarize(lines: Iterable[Mapping[str, Any]]) -> Summary:
-    """Count what a journal says of its build; what people did later is not part of it."""
+def summarize_build(lines: Iterable[Mapping[str, Any]]) -> BuildSummary:
+    """Count the accepted, rejected and skipped proposals of a build. Reviews do not count.
+
+    Args:
+        lines: The journal's lines, the oldest first.
+
+    Example:
+        >>> summarize_build([{"kind": "done", "image_id": 1, "skipped": {"the caption names several": 2}}]).skipped
+        Counter({'the caption names several': 2})
+    """
     concepts: dict[str, str] = {}
-    summary = Summary(Counter(), Counter(), Counter())
+    summary = BuildSummary(Counter(), Counter(), Counter())
     for line in lines:
         if line["kind"] == "proposal":
             concepts[line["key"]] = line["concept"]
@@ -110,8 +151,8 @@ def summarize(lines: Iterable[Mapping[str, Any]]) -> Summary:
     return summary
 
 
-def format_summary(summary: Summary) -> str:
-    """Counts as text: pairs by concept, then reasons, the most frequent first."""
+def format_build_summary(summary: BuildSummary) -> str:
+    """Format the counts as text: pairs by concept, then reasons, the most frequent first."""
     concepts = ", ".join(f"{name} {count}" for name, count in sorted(summary.accepted.items())) or "none"
     lines = [f"{summary.accepted.total()} pairs: {concepts}"]
     for title, counts in (("Turned down", summary.rejected), ("Skipped", summary.skipped)):

@@ -1,4 +1,4 @@
-"""The one place that imports OpenCV, an optional dependency."""
+"""Import OpenCV, an optional dependency, or say which extra installs it."""
 
 try:
     import cv2

@@ -1,55 +1,51 @@
-"""Models by Hub id or folder: the one place where what goes wrong while loading them becomes one sentence."""
+"""Load pretrained models by Hub id or folder, and turn loading errors into one clear sentence."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
+from safetensors import SafetensorError
+
 from ..model.loading import pick_device
 
-
-# Stable Diffusion 2 for inpainting, the paper's; stabilityai took its own copy off the Hub in November 2025, and this
-# is the mirror that diffusers' users were sent to (https://github.com/huggingface/optimum-habana/pull/2363).
-INPAINTING = "sd2-community/stable-diffusion-2-inpainting"
-CLIPSEG = "CIDAS/clipseg-rd64-refined"
-GROUNDING_DINO, SAM = "IDEA-Research/grounding-dino-tiny", "facebook/sam-vit-base"
-CLIP = "openai/clip-vit-base-patch32"
-EDITOR_FLAGS = ("editor_model", "candidates", "steps", "guidance", "strength")  # settings of the diffusers editor
 
 Loaded = TypeVar("Loaded")
 
 
 def load_pretrained(name_or_path: str, kind: str, example: str, load: Callable[[], Loaded]) -> Loaded:
-    """What `load()` returns.
+    """Call `load` and turn its errors into one sentence.
 
     Args:
-        name_or_path: The Hub id or folder that it loads.
-        kind: What that should be, for the message, with its article, such as "a CLIPSeg model".
-        example: A Hub id that would do.
+        name_or_path: The Hub id or folder that `load` loads.
+        kind: The expected kind of model with its article, such as "a CLIPSeg model". For the message.
+        example: A Hub id that would work. For the message.
         load: Calls `from_pretrained` of transformers or diffusers.
 
-    Raises:
-        ValueError: If it cannot be loaded; the message says why and what to pass.
-    """
-    from safetensors import SafetensorError
+    Returns:
+        What `load` returns.
 
+    Raises:
+        ValueError: If the model cannot be loaded. The message says why and what to pass instead.
+    """
     try:
-        with memory_told(name_or_path):
+        with explain_out_of_memory(name_or_path):
             return load()
-    # What from_pretrained raises for a missing, foreign or damaged model, by the part that stumbles over it.
+    # from_pretrained raises any of these for a missing, wrong or damaged model.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError) as e:
         raise ValueError(_explain(name_or_path, kind, example, e)) from e
 
 
 def _explain(name_or_path: str, kind: str, example: str, error: BaseException) -> str:
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
-
     chain: list[BaseException] = [error]
     while cause := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(cause)
@@ -57,59 +53,63 @@ def _explain(name_or_path: str, kind: str, example: str, error: BaseException) -
     def has(*kinds: type[BaseException]) -> bool:
         return any(isinstance(one, kinds) for one in chain)
 
-    wish = f"Name {kind}: a folder, or a Hub id such as {example}."
+    advice = f"Name {kind}: a folder, or a Hub id such as {example}."
     if Path(name_or_path).exists() or not has(HFValidationError):
         if has(GatedRepoError):
             return f"{name_or_path} is gated: ask for access on its page of the Hub and log in with `hf auth login`."
         if has(RepositoryNotFoundError):
-            return f"The Hub has no model {name_or_path}, or it is private (then: `hf auth login`). {wish}"
+            return f"The Hub has no model {name_or_path}, or it is private (then: `hf auth login`). {advice}"
         if has(LocalEntryNotFoundError, OfflineModeIsEnabled):
             return (
                 f"{name_or_path} is neither a folder here nor in the cache, and the Hub cannot be reached (is "
                 f"HF_HUB_OFFLINE set?). Check the name, or where there is a network: hf download {name_or_path}"
             )
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        return f"{name_or_path} cannot be loaded as {kind} ({reason}). {wish}"
-    return f"{name_or_path} is neither a folder nor a Hub id. {wish}"
+        return f"{name_or_path} cannot be loaded as {kind} ({reason}). {advice}"
+    return f"{name_or_path} is neither a folder nor a Hub id. {advice}"
 
 
 @contextmanager
-def memory_told(name_or_path: str) -> Iterator[None]:
-    """Turn running out of memory into one sentence.
+def explain_out_of_memory(name_or_path: str) -> Iterator[None]:
+    """Turn an out-of-memory error into one sentence.
+
+    Args:
+        name_or_path: The model that runs. For the message.
 
     Raises:
-        ValueError: Instead of torch's error; others pass.
+        ValueError: If memory runs out. All other errors pass through.
     """
-    import torch
-
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        # On a CPU torch raises a plain RuntimeError.
+        # On the CPU, torch raises a plain RuntimeError.
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
             raise
         raise ValueError(
-            f"There is not enough memory for {name_or_path} ({str(error).splitlines()[0]}). End what else runs on "
-            "the accelerator, take a smaller model, or run on the CPU with CUDA_VISIBLE_DEVICES= in front; the same "
-            "command then goes on where it stopped."
+            f"There is not enough memory for {name_or_path} ({str(error).splitlines()[0]}). End other programs on the "
+            "accelerator, take a smaller model, or run on the CPU with CUDA_VISIBLE_DEVICES= before the command; "
+            "it then goes on where it stopped."
         ) from error
 
 
 def load_transformer(
     model_class: Any, name_or_path: str, model_types: Sequence[str], kind: str, example: str
 ) -> tuple[Any, Any]:
-    """A model of transformers on the accelerator, if there is one, in eval mode, and its processor.
+    """Load a model of transformers in eval mode on the accelerator (else the CPU), and its processor.
 
     Args:
-        model_class: What loads the model.
+        model_class: The class whose `from_pretrained` loads the model.
         name_or_path: Hub id or folder.
-        model_types: The `model_type` that its config may have: `model_class` itself would load a model of another
-            kind with random weights and a warning.
-        kind: For the message.
-        example: For the message.
+        model_types: Allowed values of `model_type` in the config. The check is needed because `model_class` would
+            load another kind of model with random weights and only a warning.
+        kind: The expected kind of model with its article. For the message.
+        example: A Hub id that would work. For the message.
+
+    Returns:
+        The model and its processor.
 
     Raises:
-        ValueError: If it cannot be loaded or is of another kind.
+        ValueError: If the model cannot be loaded or is of another kind.
     """
     from transformers import AutoConfig, AutoProcessor
 
@@ -128,10 +128,8 @@ def load_transformer(
 
 
 def commit_of(name_or_path: str, file: str) -> str | None:
-    """The commit of a loaded Hub model that has `file`, from where the cache holds it; None for a folder."""
-    from huggingface_hub import try_to_load_from_cache
-
+    """Return the commit of a Hub model from the path of its cached `file`, or None for a folder."""
     if Path(name_or_path).is_dir():
         return None
-    found = try_to_load_from_cache(name_or_path, file)
-    return Path(found).parent.name if isinstance(found, str) else None
+    cached = try_to_load_from_cache(name_or_path, file)
+    return Path(cached).parent.name if isinstance(cached, str) else None

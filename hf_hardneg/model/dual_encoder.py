@@ -1,7 +1,7 @@
-"""How transformers' dual encoders (CLIP, MetaCLIP 2, SigLIP, ...) are run: one forward pass for all of training.
+"""Run dual encoders of transformers (CLIP, MetaCLIP 2, SigLIP, ...) on batches of images and texts.
 
-What a text tower can do is found out by trying, not from a list of models: whether padding changes a text's embedding,
-whether it needs an attention mask, and whether texts can be packed into tries (text_tree.py).
+Models differ: whether padding changes a text's embedding, whether the text tower needs an attention mask, and whether
+texts can be packed into tries (text_tree.py). `find_text_format` tries this out, so there is no list of models.
 """
 
 import types
@@ -19,24 +19,25 @@ from .tower_layers import TREE_ATTENTION, read_last_layer, use_lean_activations
 
 
 TEXT_INPUTS = ("input_ids", "attention_mask", "position_ids", "path_index", "tree_mask", "read_index", "text_index")
-# The probes compare embeddings of one text computed in two ways; two different texts are farther apart than this share
-# of their distance, in bf16, too.
-TOLERANCE = 0.05
-# What a tower of another make may raise when it is given tries.
-FOREIGN_TOWER = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError)
 PROBES = ("a red car next to a dog", "a red bus", "two cats")
+# Two ways to embed the probes agree if no embedding moves by more than this share of the smallest distance between two
+# probes. Rounding in bf16 moves them less.
+TOLERANCE = 0.05
+# What a text tower of another architecture may raise when it gets tries.
+UNSUITED_TOWER_ERRORS = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError)
 
 
 @dataclass(frozen=True)
 class TextFormat:
-    """How a model's text tower wants its tokens; `find_text_format` finds it out.
+    """How a model's text tower wants its tokens; use `find_text_format` to get it.
 
     Attributes:
-        max_length: The most tokens of a text, the size of the position table.
-        padding: "longest" where padding changes nothing, "max_length" where the model was made for full rows (SigLIP).
-        attention_mask: Whether the tower must be told what is padding.
-        tree: Whether texts are packed into tries.
-        eos_token_id: Of the text config; decides where a text is read.
+        max_length: The most tokens of a text: the size of the model's position table.
+        padding: "longest" pads to the longest text of a batch. "max_length" is for models that were trained on texts
+            of full length (SigLIP).
+        attention_mask: Whether the tower needs a mask of the padding.
+        tree: Whether texts are packed into tries, as `TextTree`.
+        eos_token_id: As in the text config. It decides which token's state is the embedding; see `pool_position`.
     """
 
     max_length: int = 77
@@ -46,20 +47,20 @@ class TextFormat:
     eos_token_id: int = 2
 
     def tokenize(self, tokenizer: Any, texts: Sequence[str]) -> dict[str, Tensor]:
-        """Inputs of `embed_texts` for N texts; what is longer than `max_length` is cut there."""
+        """Tokenize N texts for `embed_texts`; longer texts are cut at `max_length` tokens."""
         limits = {"truncation": True, "max_length": self.max_length}
         if self.tree:
             ids = tokenizer(list(texts), **limits)["input_ids"]
             packed = pack_texts(ids, self.eos_token_id, self.max_length)
             return {name: torch.from_numpy(part) for name, part in packed._asdict().items()}
         tokens = tokenizer(list(texts), padding=self.padding, return_tensors="pt", **limits)
-        # Without a mask attention is faster, and a causal tower that is read at EOS needs none.
+        # Attention is faster without a mask. A causal tower whose embedding is at the end of the text needs none.
         names = ("input_ids", "attention_mask") if self.attention_mask else ("input_ids",)
         return {name: tokens[name] for name in names}
 
 
 def _tree_states(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """The projected states (N, D) of N texts in a `TextTree`."""
+    """Compute the projected states (N, D) of the N texts of a `TextTree`."""
     mask = inputs["tree_mask"][:, None]
     dtype = model.text_projection.weight.dtype
     bias = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
@@ -75,14 +76,30 @@ def _tree_states(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
 
 
 def embed_texts(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Unit-norm embeddings (N, D) of what `TextFormat.tokenize` made."""
+    """Embed N texts.
+
+    Args:
+        model: A dual encoder. For tries it must be prepared by `find_text_format`.
+        inputs: From `TextFormat.tokenize`, on the model's device.
+
+    Returns:
+        Unit-norm embeddings (N, D), with gradient.
+    """
     if "tree_mask" in inputs:
         return F.normalize(_tree_states(model, inputs), dim=-1)
     return F.normalize(model.get_text_features(**inputs).pooler_output, dim=-1)
 
 
 def embed_images(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Unit-norm embeddings (B, D) of what the model's image processor made."""
+    """Embed B images.
+
+    Args:
+        model: A dual encoder.
+        inputs: From the model's image processor, on the model's device.
+
+    Returns:
+        Unit-norm embeddings (B, D), with gradient.
+    """
     if getattr(model, "reads_first_patch", False):
         size = model.vision_model.embeddings.num_positions
         first = torch.arange(len(inputs["pixel_values"]), device=inputs["pixel_values"].device) * size
@@ -91,7 +108,7 @@ def embed_images(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
 
 
 def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
-    """The model's own forward pass, or for batches of `HardNegCollator` the embeddings and the temperature."""
+    """Embed a batch of `HardNegCollator`, or run the model's own forward pass on other inputs."""
     if "image_id" not in inputs:
         return type(model).forward(model, *args, **inputs)
     for name in ("image_id", "negative_concepts"):  # The batch has these for the loss.
@@ -104,16 +121,22 @@ def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
         "logit_scale": model.logit_scale.exp(),
     }
     if hasattr(model, "logit_bias"):
-        # DDP follows outputs back to weights, and takes a weight that is itself an output for unused.
+        # A clone, because DistributedDataParallel takes a weight that is itself an output for unused.
         outputs["logit_bias"] = model.logit_bias.clone()
     return outputs
 
 
 def take_collated_batches(model: Any) -> None:
-    """Let `model(**batch)` take batches of `HardNegCollator`; any other call goes to the model's own forward.
+    """Let `model(**batch)` take batches of `HardNegCollator`; other calls still reach the model's own forward pass.
 
-    The forward pass of the instance is replaced, as Accelerate does for mixed precision, instead of wrapping the
-    model: names in checkpoints stay those of the plain model, and hooks of DDP, FSDP and DeepSpeed fire as ever.
+    For such a batch of B images and N texts, `model(**batch)` returns a dict: `image_embeds` (B, D) and `text_embeds`
+    (N, D) of unit norm, the scalar `logit_scale`, and the scalar `logit_bias` if the model has one.
+
+    This replaces `forward` on the instance, as Accelerate does for mixed precision. A wrapper around the model would
+    change the names of weights in checkpoints. It also replaces the model's activations by leaner ones.
+
+    Args:
+        model: A dual encoder, not wrapped. It is changed in place.
     """
     vars(model)["forward"] = types.MethodType(_forward, model)
     use_lean_activations(model)
@@ -123,7 +146,7 @@ def take_collated_batches(model: Any) -> None:
 
 @torch.no_grad()
 def _reads_first_patch(model: Any) -> bool:
-    """Prepare the vision tower and try whether its embeddings hang on the last state of the first patch alone."""
+    """Prepare the vision tower, and try whether an embedding comes from the last state of the first patch alone."""
     if not hasattr(model, "visual_projection"):
         return False
     config = model.config.vision_config
@@ -137,7 +160,7 @@ def _reads_first_patch(model: Any) -> bool:
             read_last_layer(model.vision_model)
             model.reads_first_patch = True
             same = _alike(expected, embed_images(model, inputs))
-        except FOREIGN_TOWER:
+        except UNSUITED_TOWER_ERRORS:
             same = False
         model.reads_first_patch = False
     return same
@@ -155,31 +178,39 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def find_text_format(model: Any, tokenizer: Any, layout: str = "auto") -> TextFormat:
-    """Try out how the text tower wants its tokens, and prepare it for tries where these will do.
+    """Find out how a text tower wants its tokens, and prepare it for tries if it can use them.
 
     Args:
-        model: A dual encoder of transformers, not wrapped.
+        model: A dual encoder of transformers, not wrapped. Its text tower may be changed in place; its embeddings
+            stay the same.
         tokenizer: Its tokenizer.
-        layout: "tree" and "padded" force one; "auto" takes tries where they give the embeddings of the plain path.
+        layout: "tree" packs texts into tries, "padded" makes one row per text. "auto" packs them if the embeddings
+            are those of "padded".
 
     Raises:
-        ValueError: If `layout` is "tree" and the tower cannot do that.
+        ValueError: If `layout` is "tree" and the text tower cannot use tries.
+
+    Example:
+        >>> from hf_hardneg.model import START_MODEL, load_model
+        >>> model, processor = load_model(str(START_MODEL))
+        >>> find_text_format(model, processor.tokenizer).tree
+        True
     """
     config = model.config.get_text_config()
     eos = config.eos_token_id if isinstance(config.eos_token_id, int) else tokenizer.eos_token_id
     limit = config.max_position_embeddings
     with _evaluating(model):
-        found = _find_padding(model, tokenizer, limit, eos)
+        padded = _find_padding(model, tokenizer, limit, eos)
         if layout == "padded":
-            return found
+            return padded
         tree = TextFormat(limit, tree=True, eos_token_id=eos)
-        works = _packs(model, tokenizer, tree, found)
+        works = _can_use_tries(model, tokenizer, tree, padded)
     if layout == "tree" and not works:
         raise ValueError(
             f"text_layout 'tree' gives {type(model).__name__} other embeddings than one text a row: its text tower "
             "is not causal or takes no mask of this kind. Leave it at 'auto'."
         )
-    return tree if works else found
+    return tree if works else padded
 
 
 def _embed(model: Any, tokenizer: Any, texts: Sequence[str], form: TextFormat) -> Tensor:
@@ -188,7 +219,7 @@ def _embed(model: Any, tokenizer: Any, texts: Sequence[str], form: TextFormat) -
 
 
 def _alike(first: Tensor, second: Tensor) -> bool:
-    """Whether rows are equal as far as it matters: closer than two different texts are."""
+    """Whether the rows of two tensors (N, D) are equal, up to a small share of the distances between rows."""
     return bool((first - second).norm(dim=-1).max() <= TOLERANCE * torch.pdist(first).min())
 
 
@@ -202,17 +233,17 @@ def _find_padding(model: Any, tokenizer: Any, limit: int, eos: int) -> TextForma
     return TextFormat(limit, "max_length", takes_mask, eos_token_id=eos)
 
 
-def _packs(model: Any, tokenizer: Any, tree: TextFormat, plain: TextFormat) -> bool:
-    """Prepare the text tower for tries and see whether they give the plain path's embeddings."""
+def _can_use_tries(model: Any, tokenizer: Any, tree: TextFormat, padded: TextFormat) -> bool:
+    """Prepare the text tower for tries, and check that the embeddings stay the same."""
     if not hasattr(model, "text_projection"):
         return False
-    expected = _embed(model, tokenizer, PROBES, plain)
+    expected = _embed(model, tokenizer, PROBES, padded)
     before = model.config.text_config._attn_implementation
     try:
         read_last_layer(model.text_model)
         model.set_attn_implementation({"text_config": TREE_ATTENTION})
         works = _alike(expected, _embed(model, tokenizer, PROBES, tree))
-    except FOREIGN_TOWER:
+    except UNSUITED_TOWER_ERRORS:
         works = False
     if not works:
         model.set_attn_implementation({"text_config": before})

@@ -1,4 +1,4 @@
-"""Embed images and texts with a dual encoder and its processor: each distinct one once, in batches."""
+"""Embed many images and texts with a dual encoder, in batches, and each distinct one only once."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,29 +15,32 @@ from .loading import load_model, pick_device
 
 
 BATCH_SIZE = 128
-CPU_BATCH_SIZE = 32  # images: what a layer hands on then stays in the cache (ViT-B/32: 96 ms an image, 112 at 128)
+# On a CPU, the states of fewer images stay in its cache: ViT-B/32 took 96 ms per image at 32, and 112 ms at 128.
+CPU_BATCH_SIZE = 32
 
 
 def text_limit(model: Any) -> int:
-    """The most tokens a text may have: the size of the text tower's position table."""
+    """Return the most tokens of a text: the size of the text tower's position table."""
     return model.config.get_text_config().max_position_embeddings
 
 
-@torch.inference_mode()
-def _embed_inputs(model: Any, inputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
-    """Embeddings (N, D) of N preprocessed images, on the CPU in float32."""
-    model.eval()
-    parts = []
-    size = CPU_BATCH_SIZE if model.device.type == "cpu" else BATCH_SIZE
-    for start in range(0, len(inputs), size):
-        batch = inputs[start : start + size]
-        joined = {name: torch.cat([one[name] for one in batch]).to(model.device) for name in batch[0]}
-        parts.append(embed_images(model, joined).float().cpu())
-    return torch.cat(parts)
-
-
 def encode_images(model: Any, processor: Any, images: Sequence[Image]) -> Tensor:
-    """Unit-norm embeddings of PIL images of any mode, (N, D) on the CPU in float32; the model is left in eval mode."""
+    """Embed PIL images.
+
+    Args:
+        model: A dual encoder of transformers. It is put into eval mode.
+        processor: Its processor.
+        images: N images of any mode and size, at least one.
+
+    Returns:
+        Unit-norm embeddings (N, D) in float32 on the CPU.
+
+    Example:
+        >>> from PIL import Image as PILImage
+        >>> from hf_hardneg.model import START_MODEL, load_model
+        >>> encode_images(*load_model(str(START_MODEL)), [PILImage.new("RGB", (48, 48))]).shape
+        torch.Size([1, 128])
+    """
     prepare = processor.image_processor
     parts = []
     for start in range(0, len(images), BATCH_SIZE):
@@ -46,19 +49,47 @@ def encode_images(model: Any, processor: Any, images: Sequence[Image]) -> Tensor
     return torch.cat(parts)
 
 
-class Encoder:
-    """A model that remembers what it has encoded, so that tasks share their images and texts.
-
-    Attributes:
-        text_format: How texts are laid out.
-        problems: Why images could not be encoded, by their key.
-        cut: How many texts were longer than the position table and cut there.
+def encode_texts(model: Any, processor: Any, texts: Sequence[str]) -> Tensor:
+    """Embed texts.
 
     Args:
-        model: A dual encoder of transformers, on its device; it is left in eval mode.
+        model: A dual encoder of transformers. It is put into eval mode.
         processor: Its processor.
-        layout: "padded" leaves the model as it is; "auto" prepares its towers to compute only what is read, and for
-            token tries where the text tower can do them.
+        texts: N texts, at least one. Texts with too many tokens are cut.
+
+    Returns:
+        Unit-norm embeddings (N, D) in float32 on the CPU.
+
+    Example:
+        >>> from hf_hardneg.model import START_MODEL, load_model
+        >>> encode_texts(*load_model(str(START_MODEL)), ["a cat", "a dog"]).shape
+        torch.Size([2, 128])
+    """
+    return torch.from_numpy(Encoder(model, processor).texts(texts))
+
+
+class Encoder:
+    """A dual encoder that keeps its embeddings, so that tasks with the same images and texts share them.
+
+    Attributes:
+        text_format: How the model wants its tokens.
+        problems: Why an image could not be encoded, by the image's key.
+        cut: How many texts had too many tokens and were cut.
+
+    Args:
+        model: A dual encoder of transformers, on its device. It is put into eval mode.
+        processor: Its processor.
+        layout: "padded" leaves the model as it is. "auto" makes it faster: it changes the towers in place, and packs
+            texts into tries if the text tower can use them.
+
+    Raises:
+        ValueError: If the processor has no tokenizer or no image processor.
+
+    Example:
+        >>> from hf_hardneg.model import START_MODEL, load_model
+        >>> encoder = Encoder(*load_model(str(START_MODEL)))
+        >>> encoder.texts(["a cat", "a dog", "a cat"]).shape
+        (3, 128)
     """
 
     def __init__(self, model: Any, processor: Any, layout: str = "padded") -> None:
@@ -68,7 +99,7 @@ class Encoder:
                 "image processor. Save those of the model that was fine-tuned beside the weights."
             )
         if layout == "auto":
-            take_collated_batches(model)  # whose towers compute only what is read
+            take_collated_batches(model)  # Its layers then compute only what embeddings need.
         self.model, self.processor = model, processor
         self.text_format = find_text_format(model, processor.tokenizer, layout)
         self.problems: dict[Hashable, str] = {}
@@ -77,26 +108,28 @@ class Encoder:
         self._texts: dict[str, np.ndarray] = {}
 
     def images(self, images: Sequence[LazyImage]) -> np.ndarray:
-        """Unit-norm embeddings (N, D) in float32; rows of images that cannot be read are nan, see `problems`.
+        """Embed N images: unit-norm rows (N, D) in float32.
+
+        Images that cannot be read get rows of nan, and a reason in `problems`.
 
         Raises:
-            ValueError: If none can be read, or the model's embeddings are not finite.
+            ValueError: If no image can be read, or the embeddings are not finite.
         """
         new = {image.key: image for image in images if image.key not in self._images | self.problems}
         for keys, batch in self._batches(new):
             self._store(self._images, keys, _embed_inputs(self.model, batch).numpy())
-        known = next((self._images[image.key] for image in images if image.key in self._images), None)
-        if known is None:
+        example = next((self._images[image.key] for image in images if image.key in self._images), None)
+        if example is None:
             reasons = sorted({self.problems[image.key] for image in images})
             raise ValueError(f"None of {len(images)} images can be used: {', '.join(reasons) or 'there are none'}.")
-        absent = np.full_like(known, np.nan)
+        absent = np.full_like(example, np.nan)
         return np.stack([self._images.get(image.key, absent) for image in images])
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit-norm embeddings (N, D) in float32; texts beyond the position table are cut there.
+        """Embed N texts: unit-norm rows (N, D) in float32. Texts with too many tokens are cut.
 
         Raises:
-            ValueError: If the model's embeddings are not finite.
+            ValueError: If the embeddings are not finite.
         """
         new = self._sorted([text for text in dict.fromkeys(texts) if text not in self._texts])
         self.model.eval()
@@ -109,7 +142,7 @@ class Encoder:
         return np.stack([self._texts[text] for text in texts])
 
     def _sorted(self, texts: list[str]) -> list[str]:
-        """Neighbors in a batch of about equal length, or for tries of equal beginning, so that little is padding."""
+        """Sort texts so that a batch has little padding: by length, or for tries by their beginnings."""
         lengths = [len(ids) for ids in self.processor.tokenizer(texts, verbose=False)["input_ids"]] if texts else []
         self.cut += sum(length > self.text_format.max_length for length in lengths)
         if self.text_format.tree:
@@ -117,7 +150,7 @@ class Encoder:
         return [text for _, text in sorted(zip(lengths, texts, strict=True))]
 
     def _prepare(self, image: LazyImage) -> Mapping[str, Tensor] | str:
-        """The model's inputs of an image, or why it cannot be used."""
+        """Preprocess an image, or return the reason why it cannot be used."""
         try:
             return self.processor.image_processor([image.read()], return_tensors="pt")
         except UnusableImage as problem:
@@ -126,20 +159,21 @@ class Encoder:
     def _batches(
         self, images: dict[Hashable, LazyImage]
     ) -> Iterator[tuple[list[Hashable], list[Mapping[str, Tensor]]]]:
-        """Readable images in batches, read and prepared by threads while the batch before is encoded."""
+        """Yield keys and inputs of the readable images in batches. Threads read the next batch meanwhile."""
         keys = list(images)
         parts = [keys[start : start + BATCH_SIZE] for start in range(0, len(keys), BATCH_SIZE)]
         with ThreadPoolExecutor() as pool:
-            coming = [pool.submit(self._prepare, images[key]) for key in parts[0]] if parts else []
+            pending = [pool.submit(self._prepare, images[key]) for key in parts[0]] if parts else []
             for i, part in enumerate(parts):
-                read = [future.result() for future in coming]
-                coming = (
+                inputs = [future.result() for future in pending]
+                pending = (
                     [pool.submit(self._prepare, images[key]) for key in parts[i + 1]] if i + 1 < len(parts) else []
                 )
-                self.problems |= {key: image for key, image in zip(part, read, strict=True) if isinstance(image, str)}
-                good = {key: image for key, image in zip(part, read, strict=True) if not isinstance(image, str)}
-                if good:
-                    yield list(good), list(good.values())
+                by_key = dict(zip(part, inputs, strict=True))
+                self.problems |= {key: reason for key, reason in by_key.items() if isinstance(reason, str)}
+                readable = {key: image for key, image in by_key.items() if not isinstance(image, str)}
+                if readable:
+                    yield list(readable), list(readable.values())
 
     @staticmethod
     def _store(known: dict[Any, np.ndarray], keys: Sequence[Hashable], embeddings: np.ndarray) -> None:
@@ -157,11 +191,24 @@ def load_encoder(name_or_path: str) -> Encoder:
     Raises:
         OSError: If there is no such model.
         ValueError: If it is no dual encoder, or has no processor with a tokenizer and an image processor.
+
+    Examples:
+        >>> from hf_hardneg.model import START_MODEL
+        >>> load_encoder(str(START_MODEL)).texts(["a red ball", "a blue ball"]).shape
+        (2, 128)
     """
     model, processor = load_model(name_or_path)
     return Encoder(model.to(pick_device()), processor, layout="auto")
 
 
-def encode_texts(model: Any, processor: Any, texts: Sequence[str]) -> Tensor:
-    """Unit-norm embeddings of texts, (N, D) on the CPU in float32; texts beyond the position table are cut there."""
-    return torch.from_numpy(Encoder(model, processor).texts(texts))
+@torch.inference_mode()
+def _embed_inputs(model: Any, inputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
+    """Embed N preprocessed images: (N, D) in float32 on the CPU."""
+    model.eval()
+    parts = []
+    size = CPU_BATCH_SIZE if model.device.type == "cpu" else BATCH_SIZE
+    for start in range(0, len(inputs), size):
+        batch = inputs[start : start + size]
+        joined = {name: torch.cat([one[name] for one in batch]).to(model.device) for name in batch[0]}
+        parts.append(embed_images(model, joined).float().cpu())
+    return torch.cat(parts)

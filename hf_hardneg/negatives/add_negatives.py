@@ -1,5 +1,10 @@
 """Hard-negative captions for a whole dataset: one picklable callable for `dataset.map`.
 
+Input are captions with the other captions and the categories of their images. Output are up to K negatives of each
+caption. A batch goes through six steps, each in a file of its own: find the slots (`slots`), reject forms that may be
+true (`truth_filter`), find exchanges (`exchanges`), score candidates (`slot_model`), draw some (`sampling`), and edit
+the captions (`edits`).
+
 model = fit_slot_model(rows)
 rows.map(AddHardNegatives(model=model), batched=True, num_proc=N, features=with_negatives(rows.features))
 """
@@ -11,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..columns import CAPTION, IMAGE_ID, NEGATIVE_FEATURES, OTHER_CAPTIONS
+from ..columns import IMAGE_ID, NEGATIVE_FEATURES
 from ..data.skip_reasons import EMPTY
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, vocabularies_digest
@@ -20,10 +25,10 @@ from ..lexicon.words import locate_words
 from .chance import uniform_integers
 from .edits import Change, replace_words
 from .exchanges import Exchange, find_exchanges
-from .filters import REASONS, Verdicts, find_risks
-from .sampling import DrawSettings, Picks, draw_systematically, find_candidates, find_verdicts, to_picks
+from .sampling import DrawSettings, Picks, SlotChoices, draw_systematically, find_candidates, to_picks
 from .slot_model import SlotModel, SlotTable, count_contexts, tabulate_slots
 from .slots import Analysis, analyze
+from .truth_filter import REASONS, ImageTexts, filter_slots, find_risks
 
 
 BATCH = 4000  # captions per batch; larger batches are a little faster
@@ -36,7 +41,7 @@ SOURCES = (
     "negatives/chance.py",
     "negatives/slots.py",
     "negatives/slot_model.py",
-    "negatives/filters.py",
+    "negatives/truth_filter.py",
     "negatives/exchanges.py",
     "negatives/edits.py",
     "negatives/sampling.py",
@@ -58,14 +63,15 @@ def _paused_collection() -> Iterator[None]:
 def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel:
     """Fit a slot model on one batch of rows with `caption`, `other_captions` and `categories`."""
     with _paused_collection():
-        analyses = analyze([caption or "" for caption in batch[CAPTION]], index)
+        texts = ImageTexts.from_batch(batch)
+        analyses = analyze(texts.captions, index)
         slots = tabulate_slots(analyses)
         model = SlotModel.empty(index)
-        for c, (members, is_open, _) in find_verdicts(slots, find_risks(batch, analyses, index), index).items():
-            form = slots.form[members]
-            model.totals[c] += np.bincount(form, minlength=is_open.shape[1])
+        for c, result in filter_slots(slots, find_risks(texts, analyses, index), index).items():
+            form = slots.form[result.slots]
+            model.totals[c] += np.bincount(form, minlength=result.allowed.shape[1])
             model.tried[c] += model.totals[c][:, None]
-            np.add.at(model.passed[c], form, is_open)
+            np.add.at(model.passed[c], form, result.allowed)
         return SlotModel(count_contexts(slots), model.totals, model.tried, model.passed)
 
 
@@ -108,11 +114,16 @@ class AddHardNegatives:
             alike.
         model: What `fit_slot_model` made of these captions, alone or with others. A caption is scored without its own
             counts, so it must be among those counted. None draws evenly from the whole vocabulary; such negatives are
-            easy to tell by reading.
+            easy to tell from the text.
         temperature: Above 0. A higher value gives more captions a negative, and readers can tell more of them.
 
     Raises:
         ValueError: If K is below 1, the temperature is not positive, or the weights do not fit the concepts.
+
+    Reference:
+        Rösch et al. 2024, Enhancing Conceptual Understanding in Multimodal Contrastive Learning through Hard Negative
+        Samples, https://arxiv.org/abs/2403.02875. The balanced draw is this package's own; see `slot_model` and
+        `sampling`.
 
     Examples:
         >>> rows = {
@@ -151,101 +162,100 @@ class AddHardNegatives:
             )
 
     def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
-        """Take the columns caption, image_id, other_captions and categories; return `columns.NEGATIVE_FEATURES`."""
+        """Make the negatives of B rows.
+
+        Args:
+            batch: The columns caption, image_id, other_captions and categories, each of length B. No other column is
+                read, so images are not decoded.
+
+        Returns:
+            The columns `columns.NEGATIVE_FEATURES`, each a list of B lists. All but "rejections" have one value for
+            each negative of the row, 0 to K.
+        """
         with _paused_collection():
             return self._add(batch)
 
     def _add(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
         index = load_index(self.concepts)
-        captions = [caption or "" for caption in batch[CAPTION]]
-        analyses = analyze(captions, index)
+        texts = ImageTexts.from_batch(batch)
+        analyses = analyze(texts.captions, index)
         slots = tabulate_slots(analyses)
-        picks, rejections = self._draw(batch, captions, analyses, slots, index)
+        exchanges = _all_exchanges(analyses, texts.other_captions, slots, index)
+        choices = SlotChoices(slots, exchanges, filter_slots(slots, find_risks(texts, analyses, index), index))
+        picks = self._draw(choices, uniform_integers(self.seed, batch[IMAGE_ID], texts.captions), index)
+        rejections = _explain(texts.captions, set(picks.row), choices)
         changes = [
-            _change(captions[row], analyses[row], edits) for row, edits in zip(picks.row, picks.edits, strict=True)
+            _change(texts.captions[row], analyses[row], edits)
+            for row, edits in zip(picks.row, picks.edits, strict=True)
         ]
-        text, start, end, old, new = map(list, zip(*changes, strict=True)) if changes else ([] for _ in range(5))
-        span = list(map(list, zip(start, end, strict=True)))
-        ends = np.searchsorted(picks.row, np.arange(len(captions)), side="right").tolist()
-        of_rows = list(map(slice, [0, *ends], ends))
-        columns = [
-            list(map(column.__getitem__, of_rows))
-            for column in (text, picks.concept, picks.operator, old, new, span, picks.ratio)
-        ]
-        return dict(zip(NEGATIVE_FEATURES, [*columns, rejections], strict=True))
+        return dict(zip(NEGATIVE_FEATURES, [*_group_by_row(picks, changes, len(analyses)), rejections], strict=True))
 
-    def _draw(
-        self,
-        batch: Mapping[str, Sequence],
-        captions: Sequence[str],
-        analyses: Sequence[Analysis],
-        slots: SlotTable,
-        index: LexiconIndex,
-    ) -> tuple[Picks, list[list[str]]]:
-        """Draw the negatives of each row, and say for which reasons candidates were turned down."""
-        verdicts = find_verdicts(slots, find_risks({**batch, CAPTION: captions}, analyses, index), index)
-        exchanges = _all_exchanges(analyses, batch[OTHER_CAPTIONS], slots, index)
-        candidates = find_candidates(
-            slots,
-            exchanges,
-            verdicts,
-            self.model or SlotModel.empty(index),
-            index,
-            DrawSettings(np.array(self._concept_weights()), self.num_negatives, self.temperature),
-        )
-        starts = uniform_integers(self.seed, batch[IMAGE_ID], captions)
+    def _draw(self, choices: SlotChoices, starts: np.ndarray, index: LexiconIndex) -> Picks:
+        """Draw the negatives of B captions; `starts` (B,) are the random starts of the systematic samples."""
+        settings = DrawSettings(np.array(self._concept_weights()), self.num_negatives, self.temperature)
+        candidates = find_candidates(choices, self.model or SlotModel.empty(index), index, settings)
         order = np.argsort(candidates.row, kind="stable")
-        chosen = draw_systematically(candidates.row[order], candidates.rate[order], starts)
-        picks = to_picks(candidates, order[chosen], slots, index)
-        return picks, _explain(captions, set(picks.row), slots, verdicts)
+        chosen = draw_systematically(candidates.row[order], candidates.inclusion[order], starts)
+        return to_picks(candidates, order[chosen], choices.slots, index)
 
     def _concept_weights(self) -> tuple[float, ...]:
         return (1.0,) * len(self.concepts) if self.concept_weights is None else self.concept_weights
 
 
+def _group_by_row(picks: Picks, changes: Sequence[Change], size: int) -> list[list[list]]:
+    """The columns of `columns.NEGATIVE_FEATURES` without the rejections: B = `size` lists in each."""
+    text, start, end, old, new = map(list, zip(*changes, strict=True)) if changes else ([] for _ in range(5))
+    span = list(map(list, zip(start, end, strict=True)))
+    ends = np.searchsorted(picks.row, np.arange(size), side="right").tolist()
+    of_rows = list(map(slice, [0, *ends], ends))
+    columns = (text, picks.concept, picks.operator, old, new, span, picks.ratio)
+    return [list(map(column.__getitem__, of_rows)) for column in columns]
+
+
 def _all_exchanges(
-    analyses: Sequence[Analysis], other_captions: Sequence[Sequence[str]], slots: SlotTable, index: LexiconIndex
+    analyses: Sequence[Analysis],
+    other_captions: Sequence[Sequence[str] | None],
+    slots: SlotTable,
+    index: LexiconIndex,
 ) -> list[Exchange]:
     """The exchanges of all captions; slots are numbered through the batch."""
     # Only words of one class change places, and few captions have two of a class.
-    pairs, often = np.unique(slots.row * len(index.classes) + slots.of_class, return_counts=True)
-    rows = np.unique(pairs[often > 1] // len(index.classes))
-    first = np.searchsorted(slots.row, rows)
+    pairs, counts = np.unique(slots.row * len(index.classes) + slots.of_class, return_counts=True)
+    rows = np.unique(pairs[counts > 1] // len(index.classes))
+    firsts = np.searchsorted(slots.row, rows)
     return [
-        Exchange(begin + exchange.first, begin + exchange.second)
-        for row, begin in zip(rows.tolist(), first.tolist(), strict=True)
+        Exchange(offset + exchange.first, offset + exchange.second)
+        for row, offset in zip(rows.tolist(), firsts.tolist(), strict=True)
         for exchange in find_exchanges(analyses[row], other_captions[row] or (), index)
     ]
 
 
 def _change(caption: str, analysis: Analysis, edits: Sequence[tuple[int, int, str]]) -> Change:
-    """The caption with other words in the form of some; `edits` as in `Picks`."""
+    """Apply the changes of one negative, as in `Picks.edits`, to its caption."""
     return replace_words(
         caption, [(*locate_words(caption, analysis.words, start, end), new) for start, end, new in edits]
     )
 
 
-def _explain(
-    captions: Sequence[str], covered: Set[int], slots: SlotTable, verdicts: Mapping[int, Verdicts]
-) -> list[list[str]]:
+def _explain(captions: Sequence[str], covered: Set[int], choices: SlotChoices) -> list[list[str]]:
     """The reasons for which candidates of each row were rejected, each once.
 
-    A row that is not `covered` has one or more.
+    A row without a negative, which is not in `covered`, has at least one reason.
     """
-    struck = np.zeros((len(captions), len(REASONS) + 1), dtype=bool)
-    has_slot = np.zeros(len(captions), dtype=bool)
+    slots = choices.slots
+    rejected = np.zeros((len(captions), len(REASONS)), dtype=bool)
+    has_slot, has_allowed = np.zeros((2, len(captions)), dtype=bool)
     has_slot[slots.row] = True
-    for members, _, of_slots in verdicts.values():
-        at, reason = np.nonzero(of_slots)
-        struck[slots.row[members[at]], reason] = True
+    for result in choices.filtered.values():
+        at, reason = np.nonzero(result.rejected)
+        rejected[slots.row[result.slots[at]], reason] = True
+        has_allowed[slots.row[result.slots[result.has_allowed]]] = True
     rejections = []
-    for row, (caption, marked, candidates) in enumerate(
-        zip(captions, struck.tolist(), has_slot.tolist(), strict=True)
-    ):
-        reasons = [reason for reason, is_struck in zip(REASONS, marked[1:], strict=True) if is_struck]
-        if not candidates:
+    for row, (caption, of_row) in enumerate(zip(captions, rejected.tolist(), strict=True)):
+        reasons = [reason for reason, applies in zip(REASONS, of_row, strict=True) if applies]
+        if not has_slot[row]:
             reasons = [NO_CONCEPT if caption.strip() else EMPTY]
-        elif row not in covered and (marked[0] or not reasons):
+        elif row not in covered and (has_allowed[row] or not reasons):
             reasons.append(GUESSABLE)
         rejections.append(reasons)
     return rejections

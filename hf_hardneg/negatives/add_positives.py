@@ -1,4 +1,7 @@
-"""Hard positives: captions that read otherwise and say the same, against models that push down harmless rewrites.
+"""Hard positives: rewritten captions that keep the meaning, for `dataset.map`.
+
+Input are captions. Output are up to K rewrites of each: a synonym, a hypernym, or two things in the other order. A
+model that ranks such a rewrite low is over-sensitive to harmless changes.
 
 rows.map(AddHardPositives(), batched=True, num_proc=N, features=with_positives(rows.features))
 """
@@ -28,16 +31,16 @@ SOURCES = (
     "negatives/edits.py",
     "negatives/exchanges.py",
 )
-
-# Synonyms that are put in and never replaced: they also mean something else ("dirt bike", "on the left of the
-# picture"), or the other is a rarer spelling ("skate board").
+# Synonyms that may be put in but are never replaced. They have other meanings ("dirt bike", "on the left of the
+# picture"), or their synonym is a rare spelling ("skate board").
 KEPT = frozenset(
     "bike; tie; burger; keyboard; bathroom; bedroom; stuffed bear; man; woman; police officer; skateboard; surfboard; "
     "bathtub; smartphone; skateboarder; little; on the left of; on the right of; to the left; to the right".split("; ")
 )
-# Hypernyms that take an article and sound like what a caption says, and the plural. Not furniture, drink, utensil ...
+# Hypernyms that captions use, with their plurals. Mass nouns such as "furniture" are not among them.
 COUNT_NOUNS = {"animal": "animals", "vehicle": "vehicles", "room": "rooms", "board": "boards"}
-# Below them by the vocabulary, but nobody says so (a person, a bird), or not in each sense ("mouse", "chicken").
+# Names that no hypernym replaces: people do not call them so ("person", "bird"), or they have other meanings
+# ("mouse", "chicken").
 NOT_BELOW = frozenset(
     "person; mouse; chicken; lamb; duck; bull; bird; seagull; goose; pigeon; swan; owl; parrot; bicycle; bike; "
     "motorcycle; motorbike; motor bike; airplane; plane; jet; jetliner; airliner; aircraft; train; boat; ship; "
@@ -46,17 +49,18 @@ NOT_BELOW = frozenset(
 )
 PLURAL_DETERMINERS = frozenset("some two three four five several".split())
 DETERMINERS = PLURAL_DETERMINERS | {"a", "an", "the"}
-# A noun after one of these stands alone; after others it may be half a name ("guinea pig") or odd ("his animal").
+# A noun after one of these is a whole name. After other words it may be half a name ("guinea pig") or a hypernym would
+# be odd ("his animal").
 BEFORE_NOUN = frozenset(
     "a an the this that one young old cute wild adult fluffy sleeping domestic modern messy parked".split()
 )
 BEFORE_PLURAL = BEFORE_NOUN | PLURAL_DETERMINERS | frozenset("of with and by for on in at to from near many".split())
 PARTICLES = frozenset("on of to the".split())
-# These make another name of the noun: "jet plane".
+# After one of these a noun is half of another name: "jet plane".
 FIRST_HALVES = frozenset("air jet sea war fighter".split())
-# After these a relation relates, unlike "under construction".
+# Before these words a relation relates two things, unlike in "under construction".
 AFTER_RELATION = DETERMINERS | frozenset("his her their its my this that another other many".split())
-# Between these and the end of a caption, the order of two things says nothing.
+# Two things between one of these and the end of a caption can change places without a change of meaning.
 BEFORE_PAIR = frozenset(
     "with between has have wearing holding carrying eating containing featuring including having showing".split()
 )
@@ -66,7 +70,13 @@ POSTURES = frozenset("sitting standing lying laying walking playing sleeping res
 
 
 class Rewrite(NamedTuple):
-    """One way to say the same: the concept it concerns, the operator, and what to put where, in characters."""
+    """One rewrite of a caption.
+
+    Attributes:
+        concept: Name of the concept whose words change.
+        operator: "synonym", "hypernym" or "reorder".
+        replacements: What changes, in characters.
+    """
 
     concept: str
     operator: str
@@ -74,7 +84,14 @@ class Rewrite(NamedTuple):
 
 
 class NounPhrase(NamedTuple):
-    """The words `start:end` of a caption, "two small dogs": maybe a determiner, modifiers, and the noun `head`."""
+    """A noun with the words that belong to it, such as "two small dogs".
+
+    Attributes:
+        start: Index of the first word.
+        end: Index after the last word.
+        head: The slot of the noun.
+        has_determiner: Whether the phrase starts with an article or a number.
+    """
 
     start: int
     end: int
@@ -84,14 +101,14 @@ class NounPhrase(NamedTuple):
 
 @lru_cache
 def _synonyms(concepts: tuple[str, ...]) -> dict[Entry, list[Entry]]:
-    """What each entry can be replaced by."""
-    found = {}
+    """The synonyms of each entry that may be replaced."""
+    synonyms = {}
     for concept in load_index(concepts).lexicon.concepts.values():
         for entry in concept.entries:
             names = frozenset().union(*(group for group in concept.synonyms if entry.name in group)) - {entry.name}
             if names and entry.name not in KEPT:
-                found[entry] = [other for other in concept.entries if other.name in names]
-    return found
+                synonyms[entry] = [other for other in concept.entries if other.name in names]
+    return synonyms
 
 
 def _count_mentions(analysis: Analysis, concept: str, name: str, index: LexiconIndex) -> int:
@@ -99,7 +116,7 @@ def _count_mentions(analysis: Analysis, concept: str, name: str, index: LexiconI
 
 
 def _find_synonyms(analysis: Analysis, i: int, concepts: tuple[str, ...]) -> Iterator[str]:
-    """Forms that mean what slot `i` means, in its number."""
+    """Yield the synonyms of slot `i`, in its number."""
     slot, index = analysis.slots[i], load_index(concepts)
     entry, number = slot.reading.entry, slot.reading.number
     others = _synonyms(concepts).get(entry)
@@ -109,7 +126,7 @@ def _find_synonyms(analysis: Analysis, i: int, concepts: tuple[str, ...]) -> Ite
     after = analysis.words[slot.end] if slot.end < len(analysis.words) else ""
     is_joined = i + 1 < len(analysis.slots) and analysis.slots[i + 1].start == slot.end
     if entry.concept == "size" and not is_joined:
-        return  # "a large number of", "a small crowded room": big or little would be odd, or mean very
+        return  # in "a large number of" and "a small crowded room", "big" or "little" would be odd
     if entry.kind == "relation" and not (is_joined or after in AFTER_RELATION):
         return
     if before in FIRST_HALVES:
@@ -117,14 +134,14 @@ def _find_synonyms(analysis: Analysis, i: int, concepts: tuple[str, ...]) -> Ite
     for other in others:
         form = other.forms[number] if number < len(other.forms) else ""
         added = set(form.split()).difference(analysis.words[slot.start : slot.end], PARTICLES)
-        # Nothing is said twice: "a sofa and a sofa", "stuffed animals and stuffed bears".
-        said = _count_mentions(analysis, entry.concept, other.name, index) or added.intersection(analysis.words)
-        if form and not said:
+        # No word is repeated, as in "a sofa and a sofa" or "stuffed animals and stuffed bears".
+        is_repeated = _count_mentions(analysis, entry.concept, other.name, index) or added.intersection(analysis.words)
+        if form and not is_repeated:
             yield form
 
 
 def _stands_alone(analysis: Analysis, i: int, index: LexiconIndex) -> bool:
-    """Whether noun slot `i` is all of its name, and in the number it seems to have (not "a herd of zebra")."""
+    """Whether noun slot `i` is a whole name in the number that its form shows, unlike in "a herd of zebra"."""
     slot = analysis.slots[i]
     start, number = _modifiers_start(analysis, i, index), slot.reading.number
     before = analysis.words[start - 1] if start else ""
@@ -134,7 +151,7 @@ def _stands_alone(analysis: Analysis, i: int, index: LexiconIndex) -> bool:
 
 
 def _find_hypernyms(analysis: Analysis, i: int, index: LexiconIndex) -> Iterator[str]:
-    """Forms that are above slot `i`, in its number, where they name nothing else in the caption."""
+    """Yield the hypernyms of slot `i`, in its number, that name nothing else in the caption."""
     reading = analysis.slots[i].reading
     entry = reading.entry
     is_its_own_plural = len(entry.forms) > 1 and entry.forms[0] == entry.forms[1]
@@ -156,7 +173,7 @@ def _is_modifier(slot: Slot, index: LexiconIndex) -> bool:
 
 
 def _modifiers_start(analysis: Analysis, i: int, index: LexiconIndex) -> int:
-    """The word at which slot `i` begins with the modifiers directly before it."""
+    """Index of the first word of slot `i` and the modifiers directly before it."""
     start = analysis.slots[i].start
     while i and analysis.slots[i - 1].end == start and _is_modifier(analysis.slots[i - 1], index):
         i -= 1
@@ -165,7 +182,7 @@ def _modifiers_start(analysis: Analysis, i: int, index: LexiconIndex) -> int:
 
 
 def _noun_phrase(analysis: Analysis, i: int, index: LexiconIndex) -> NounPhrase | None:
-    """The noun phrase whose noun is slot `i`; None if it is no noun, or has modifiers and no determiner."""
+    """The noun phrase of slot `i`; None if the slot is no noun, or has modifiers but no determiner."""
     slot = analysis.slots[i]
     if not index.lexicon.concepts[slot.reading.entry.concept].is_nouns:
         return None
@@ -176,7 +193,7 @@ def _noun_phrase(analysis: Analysis, i: int, index: LexiconIndex) -> NounPhrase 
 
 
 def _may_swap(words: Sequence[str], first: NounPhrase, second: NounPhrase) -> bool:
-    """Whether "first and second" says the same as "second and first" with what stands around the two."""
+    """Whether "first and second" means the same as "second and first" in this caption."""
     before, after = words[: first.start], words[second.end : second.end + 1]
     is_end = not after or after[0] in (".", "!")
     if not before:
@@ -187,7 +204,7 @@ def _may_swap(words: Sequence[str], first: NounPhrase, second: NounPhrase) -> bo
 
 
 def _find_swaps(analysis: Analysis, index: LexiconIndex) -> Iterator[tuple[str, NounPhrase, NounPhrase]]:
-    """Pairs of noun phrases that can change places, each with the concept of what joins them."""
+    """Yield pairs of noun phrases that can change places, each with the concept of the words that join them."""
     words, slots = analysis.words, analysis.slots
     phrases = [_noun_phrase(analysis, i, index) for i in range(len(slots))]
     nouns = [phrase for phrase in phrases if phrase]
@@ -209,26 +226,32 @@ def _decapitalize(text: str) -> str:
 
 
 def find_rewrites(caption: str, analysis: Analysis, concepts: tuple[str, ...] = CONCEPTS) -> list[Rewrite]:
-    """All the ways to say the same as a caption, of which `analysis` is that of `slots.analyze`."""
+    """Find all rewrites of a caption.
+
+    Args:
+        caption: One caption.
+        analysis: Of the caption, from `slots.analyze`.
+        concepts: As in `AddHardPositives`.
+    """
     index = load_index(concepts)
     spans = word_spans(caption) if analysis.slots else []
-    found = []
+    rewrites = []
     for i, slot in enumerate(analysis.slots):
         start, end = spans[slot.start][0], spans[slot.end - 1][1]
         forms = [(SYNONYM, form) for form in _find_synonyms(analysis, i, concepts)]
         forms += [(HYPERNYM, form) for form in _find_hypernyms(analysis, i, index)]
-        found += [
+        rewrites += [
             Rewrite(slot.reading.entry.concept, operator, [Replacement(start, end, form)]) for operator, form in forms
         ]
     for concept, first, second in _find_swaps(analysis, index):
         (a, b), (c, d) = [(spans[phrase.start][0], spans[phrase.end - 1][1]) for phrase in (first, second)]
         news = _decapitalize(caption[c:d]), _decapitalize(caption[a:b])
-        found.append(Rewrite(concept, REORDER, [Replacement(a, b, news[0]), Replacement(c, d, news[1])]))
-    return found
+        rewrites.append(Rewrite(concept, REORDER, [Replacement(a, b, news[0]), Replacement(c, d, news[1])]))
+    return rewrites
 
 
 def _lower_acronyms(caption: str, replacements: Sequence[Replacement]) -> str:
-    """The caption with what is replaced in lower case if it is no more than an acronym: for "TV", "television"."""
+    """Lower an acronym that is replaced, so that its capitals are not copied: "TV" becomes "television"."""
     if caption.isupper():
         return caption
     for start, end, _ in replacements:
@@ -240,7 +263,7 @@ def _lower_acronyms(caption: str, replacements: Sequence[Replacement]) -> str:
 
 
 def apply_rewrite(caption: str, rewrite: Rewrite) -> Change:
-    """The caption as rewritten, with what changed.
+    """Apply a rewrite to its caption.
 
     Examples:
         >>> apply_rewrite("a TV", Rewrite("object", "synonym", [Replacement(2, 4, "television")]))
@@ -252,36 +275,49 @@ def apply_rewrite(caption: str, rewrite: Rewrite) -> Change:
 
 @dataclass(frozen=True)
 class AddHardPositives:
-    """Add captions that say the same to a batch of rows; the columns are `columns.POSITIVE_FEATURES`.
+    """Add up to K hard positives to each caption of a batch; use it with `dataset.map`.
 
-    A caption gets at most `num_positives`, fewer or none where it has no more; the lists are parallel. The choice
-    depends on the seed, the image id and the caption alone: not on order, batch, process or PYTHONHASHSEED.
+    It adds the columns `columns.POSITIVE_FEATURES`: parallel lists of positives, their concepts, operators and
+    changes. A caption with fewer rewrites gets fewer positives, or none. The choice depends on the seed, the image id
+    and the caption. It does not depend on order, batch, process or PYTHONHASHSEED.
 
     Attributes:
         num_positives: K, at least 1.
         seed: Another seed, other positives.
-        concepts: Which concepts are rewritten: names of `hf_hardneg.lexicon` or paths of vocabulary files of yours,
-            whose `synonyms` count. Noun phrases are re-ordered if their nouns are among the concepts.
+        concepts: Names of shipped concepts, or paths of your own vocabulary files with `synonyms`. Two things change
+            places only if the nouns of both belong to these concepts.
 
     Raises:
         ValueError: If K is below 1 or a vocabulary is missing or broken.
+
+    Examples:
+        >>> rows = {"caption": ["A man on a couch.", "It is raining."], "image_id": [0, 1]}
+        >>> AddHardPositives()(rows)["positives"]
+        [['A man on a sofa.'], []]
     """
 
     num_positives: int = 1
     seed: int = 0
     concepts: tuple[str, ...] = CONCEPTS
-    # Part of the cache key of `dataset.map`: other rules or words, other positives.
+    # Part of the cache key of `dataset.map`: with other rules or words the positives are others.
     sources: str = field(default_factory=lambda: source_digest(*SOURCES), repr=False)
     vocabularies: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.num_positives < 1:
             raise ValueError(f"num_positives is {self.num_positives}; it must be 1 or more.")
-        load_index(self.concepts)  # a broken vocabulary is said now, not in a worker
+        load_index(self.concepts)  # a broken vocabulary is reported now and not in a worker
         object.__setattr__(self, "vocabularies", vocabularies_digest(self.concepts))
 
     def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
-        """Take columns `caption` and `image_id`; return `columns.POSITIVE_FEATURES`."""
+        """Make the positives of B rows.
+
+        Args:
+            batch: The columns caption and image_id, each of length B.
+
+        Returns:
+            The columns `columns.POSITIVE_FEATURES`, each a list of B lists with one value for each positive, 0 to K.
+        """
         captions = [caption or "" for caption in batch[CAPTION]]
         analyses = analyze(captions, load_index(self.concepts))
         columns: dict[str, list] = {name: [] for name in POSITIVE_FEATURES}

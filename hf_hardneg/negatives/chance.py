@@ -1,6 +1,6 @@
-"""Chance as a function of its key.
+"""Random numbers that depend on a key alone, such as seed, image and caption. Pure.
 
-The same seed, image and caption give the same number in any order and process. Pure.
+The same key gives the same number in any order, process and Python version. A key's BLAKE2b hash is its number.
 """
 
 import hashlib

@@ -1,4 +1,8 @@
-"""Replace words of a caption: article and capitals are adapted, and all other characters stay. Pure."""
+"""Replace words of a caption, so that the new words fit in. Pure.
+
+Input are a caption and the characters that become other words. Output is the new caption and the span that changed.
+The a/an before a new word follows `lexicon.articles`, and its capitals follow the old word. All other characters stay.
+"""
 
 import re
 from collections.abc import Sequence
@@ -37,16 +41,17 @@ def _match_case(new: str, old: str) -> str:
 def _match_article(gap: str, new: str) -> tuple[str, int]:
     """Adapt the article at the end of `gap`, the text before `new`.
 
-    Also return how many of its characters that spans.
+    Returns:
+        The new gap, and how many of the old gap's last characters belong to an article that changed.
     """
     # Most gaps end in no article; a look at one character is cheaper than the expression.
     end = len(gap.rstrip())
     if gap[end - 1 : end] not in ("a", "A", "n", "N"):
         return gap, 0
-    found = _ARTICLE.search(gap, max(0, end - 2))
-    if not found:
+    match = _ARTICLE.search(gap, max(0, end - 2))
+    if not match:
         return gap, 0
-    old, space = found.groups()
+    old, space = match.groups()
     article = article_for(new)
     if old[0].isupper():
         # A lone "A" does not show whether the caption is in capitals. The next word does.
@@ -54,7 +59,7 @@ def _match_article(gap: str, new: str) -> tuple[str, int]:
         article = article.upper() if all_capitals else article.capitalize()
     if article == old:
         return gap, 0
-    return gap[: found.start()] + article + space, len(gap) - found.start()
+    return gap[: match.start()] + article + space, len(gap) - match.start()
 
 
 def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) -> Change:

@@ -1,5 +1,6 @@
 """The second operator: two words of a caption change places, if that changes the meaning. Pure.
 
+Input is an analyzed caption with the other captions of its image. Output are the pairs of slots that can be exchanged.
 "a red car and a blue bus" becomes "a blue car and a red bus". These are never exchanged: the sides of an "and" or "or"
 ("a red and blue car", "a dog and a cat"), two colors of equal things ("a red car and a blue car"), and the sides of a
 symmetric relation ("a dog next to a cat").
@@ -46,6 +47,9 @@ def find_exchanges(analysis: Analysis, other_captions: Sequence[str], index: Lex
         analysis: Of one caption.
         other_captions: Of the same image. None of them may hold the phrase that an exchange would make.
         index: The vocabulary.
+
+    Returns:
+        Pairs of indices of `analysis.slots`.
     """
     exchanges = []
     slots = analysis.slots
@@ -71,7 +75,7 @@ def find_exchanges(analysis: Analysis, other_captions: Sequence[str], index: Lex
 def _is_stated(words: Sequence[str], first: Slot, second: Slot, other_captions: Sequence[str]) -> bool:
     """Whether another caption holds a phrase that the exchange would make.
 
-    One slot's words before the other's noun.
+    Such a phrase is the words of one slot and the word that follows the other slot.
     """
     phrases = [
         " ".join([*words[one.start : one.end], *words[other.end : other.end + 1]])

@@ -1,4 +1,4 @@
-"""A page with a random sample of negatives for people to judge: can it be true? would anybody write it? Pure."""
+"""An HTML page on which a person judges a random sample of negatives: can it be true, and is it fluent? Pure."""
 
 import random
 from collections import defaultdict
@@ -12,22 +12,25 @@ from ..columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVE_NEWS, NEGATIVE_SPANS
 
 
 TEMPLATE = Path(__file__).parent / "templates" / "judge_page.html"
-SIZE = 200
+SAMPLE_SIZE = 200
 
 
-def sample_negatives(rows: Mapping[str, Sequence[Any]], size: int = SIZE, seed: int = 0) -> list[dict[str, Any]]:
-    """Draw negatives, each as likely as any other.
+def sample_negatives(
+    rows: Mapping[str, Sequence[Any]], size: int = SAMPLE_SIZE, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Draw negatives evenly.
 
     Args:
-        rows: Columns of `AddHardNegatives`, captions included.
-        size: How many at most.
-        seed: Another seed, another sample.
+        rows: The caption and the columns of `AddHardNegatives`.
+        size: The number of negatives, at most.
+        seed: Another seed gives another sample.
 
     Returns:
-        For each its number, concept, the caption's text before and after the change, and what was and is between.
+        For each negative its "id" from 1, its "concept", the caption's text "before" and "after" the change, and the
+        "old" and "new" text between them.
     """
-    places = [(i, k) for i, spans in enumerate(rows[NEGATIVE_SPANS]) for k in range(len(spans))]
-    chosen = sorted(random.Random(seed).sample(places, min(size, len(places))))
+    negatives = [(i, k) for i, spans in enumerate(rows[NEGATIVE_SPANS]) for k in range(len(spans))]
+    chosen = sorted(random.Random(seed).sample(negatives, min(size, len(negatives))))
     sample = []
     for number, (i, k) in enumerate(chosen, 1):
         caption, (start, end) = rows[CAPTION][i], rows[NEGATIVE_SPANS][i][k]
@@ -44,8 +47,11 @@ def sample_negatives(rows: Mapping[str, Sequence[Any]], size: int = SIZE, seed: 
     return sample
 
 
-def build_sample_page(rows: Mapping[str, Sequence[Any]], title: str, size: int = SIZE, seed: int = 0) -> str:
-    """One HTML page that needs no other file: the sample by concept, changed words marked, boxes to tick, a tally."""
+def build_sample_page(rows: Mapping[str, Sequence[Any]], title: str, size: int = SAMPLE_SIZE, seed: int = 0) -> str:
+    """Build the page: the sample by concept, with marked changes, boxes to tick and a tally.
+
+    It needs no other file. Arguments are those of `sample_negatives`, and the page's title.
+    """
     groups = defaultdict(list)
     sample = sample_negatives(rows, size, seed)
     for row in sample:

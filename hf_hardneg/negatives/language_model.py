@@ -1,8 +1,10 @@
-"""Thin drawn negatives until they are balanced under a causal language model, too: any that transformers can load.
+"""Drop drawn negatives that a causal language model finds too unlikely, so that they are balanced under it, too.
 
-The slot model draws c -> n at rates with p(c) rate(c -> n) = p(n) rate(n -> c). Keeping a drawn negative with the
-probability min(1, P(n) p(c) / (P(c) p(n))) makes the same equation hold for P, the language model of whole sentences:
-what it finds odd about a negative, it finds odd about captions as often.
+Input are captions with the negatives that `AddHardNegatives` drew. Output are the same rows with fewer negatives. The
+slot model p draws negative n of caption c at rates with p(c) rate(c -> n) = p(n) rate(n -> c). A drawn negative is
+kept with the probability min(1, P(n) p(c) / (P(c) p(n))), where P is the language model of whole sentences. This is
+the acceptance rule of Metropolis and Hastings (Hastings 1970, https://doi.org/10.1093/biomet/57.1.97). The equation
+above then holds for P in place of p.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +29,7 @@ PARALLEL = [name for name in NEGATIVE_FEATURES if name != REJECTIONS]
 
 @lru_cache(maxsize=1)
 def load_language_model(name_or_path: str) -> tuple[Any, Any]:
-    """A causal language model on the accelerator, if there is one, and its tokenizer.
+    """Load a causal language model and its tokenizer; the model goes to the accelerator, if there is one.
 
     Raises:
         ValueError: If transformers cannot load it, or its tokenizer has no token that begins or ends a text.
@@ -50,22 +52,22 @@ def load_language_model(name_or_path: str) -> tuple[Any, Any]:
 
 
 def max_length(model: Any) -> int:
-    """How many tokens the model reads."""
+    """The largest number of tokens that the model reads."""
     return int(getattr(model.config, "max_position_embeddings", 2**31))
 
 
 @torch.inference_mode()
 def log_probabilities(texts: Sequence[str], model: Any, tokenizer: Any, batch_size: int = 32) -> np.ndarray:
-    """The log-probability of each text as a whole, from the beginning-of-text token to the end-of-text token.
+    """The log-probability of each whole text, with its beginning-of-text and end-of-text tokens.
 
     Args:
         texts: N texts.
         model: A causal language model of transformers.
-        tokenizer: Its tokenizer; where it has only one of the two tokens, that one stands at both ends.
-        batch_size: Texts at a time; they are sorted by length, so that hardly anything is padded.
+        tokenizer: Its tokenizer. If it has only one of the two tokens, that one stands at both ends.
+        batch_size: Texts at a time. They are sorted by length to avoid padding.
 
     Returns:
-        (N,) natural logarithms; nan for texts longer than the model reads.
+        (N,) float64 natural logarithms, 0 or less; nan for texts longer than the model reads.
     """
     if not texts:
         return np.empty(0)
@@ -87,24 +89,36 @@ def log_probabilities(texts: Sequence[str], model: Any, tokenizer: Any, batch_si
 
 
 def _version(name_or_path: str) -> str:
-    """Changes with the files of a local model, for the cache key of `dataset.map`; a Hub id is its own."""
+    """A text that changes with the files of a local model, for the cache key of `dataset.map`; "" for a Hub id."""
     files = sorted(Path(name_or_path).glob("*")) if Path(name_or_path).is_dir() else []
     return ",".join(f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files)
 
 
 @dataclass(frozen=True)
 class ThinByLanguageModel:
-    """Drop negatives that a causal language model tells from their captions: for `map` after `AddHardNegatives`.
+    """Drop negatives that a causal language model finds too unlikely; use it with `map` after `AddHardNegatives`.
 
-    `negative_ratios` are P(negative) / P(caption) under the language model afterwards, and a row that loses all its
-    negatives says so in `rejections`. Whether a negative stays depends on the seed, the image id, the caption and the
-    negative alone.
+    A negative is kept with the probability min(1, P(negative) p(caption) / (P(caption) p(negative))), where P is the
+    language model and p the slot model. `negative_ratios` are then P(negative) / P(caption). A row that loses all
+    negatives gets a reason in `rejections`. Whether a negative is kept depends on the seed, the image id, the caption
+    and the negative. It does not depend on order, batch or process.
 
     Attributes:
         name_or_path: Hub id or folder of a causal language model of transformers.
-        temperature: That of `AddHardNegatives`; the language model is flattened by the same.
+        temperature: Above 0, that of `AddHardNegatives`. P is flattened by it: P to the power 1 / temperature.
         seed: Another seed, other negatives are dropped.
         batch_size: Texts that the language model reads at a time.
+
+    Raises:
+        ValueError: At the first batch, if transformers cannot load the model or its tokenizer has no token that begins
+            or ends a text.
+
+    Reference:
+        Hastings 1970, https://doi.org/10.1093/biomet/57.1.97
+
+    Examples:
+        >>> thin = ThinByLanguageModel("openai-community/gpt2", temperature=1.375)
+        >>> rows = rows.map(thin, batched=True, features=rows.features)  # doctest: +SKIP
     """
 
     name_or_path: str

@@ -1,7 +1,8 @@
-"""`hf-hardneg negatives --engine ray`: the same callables on a Ray cluster, Parquet in, Parquet out, streaming.
+"""Make negatives on a Ray cluster, for sets that no single machine holds: `hf-hardneg negatives --engine ray`.
 
-For sets that no machine holds. Rows need their other captions beside them (`other_captions`, a list), since no process
-sees a whole image's rows; without that column only the caption itself speaks against a negative.
+Input and output are Parquet files that are streamed. The negatives are those of one process. Each row must hold the
+other captions of its image in `other_captions`, a list, because no process sees all rows of an image. Without that
+column, the truth filter reads only the caption itself.
 """
 
 import pickle
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_FEATURES, NEGATIVE_SOURCES, OTHER_CAPTIONS
 from ..lexicon.index import load_index
 from .add_negatives import BATCH, AddHardNegatives, count_slots
+from .build_options import BuildOptions
 from .slot_model import SlotModel
 
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _rows(table: "pa.Table") -> dict[str, list]:
-    """The columns that negatives are made from; lists that are not there are empty."""
+    """Read the columns that negatives are made from; a list column that is missing gives empty lists."""
     columns = {name: table[name].to_pylist() for name in NEGATIVE_SOURCES if name in table.column_names}
     for name in (OTHER_CAPTIONS, CATEGORIES):
         columns.setdefault(name, [[]] * table.num_rows)
@@ -29,26 +31,26 @@ def _rows(table: "pa.Table") -> dict[str, list]:
 
 
 class CountSlots:
-    """Turn a table of captions into one row that holds its pickled slot model."""
+    """Turn a table of captions into a table of one row that holds its pickled slot model."""
 
     def __init__(self, concepts: tuple[str, ...]) -> None:
         self.concepts = concepts
 
     def __call__(self, table: "pa.Table") -> "pa.Table":
-        """Take an Arrow table, return one with the column `model`."""
+        """Take an Arrow table; return one with the column `model`."""
         import pyarrow as pa
 
         return pa.table({"model": [pickle.dumps(count_slots(_rows(table), load_index(self.concepts)))]})
 
 
 class AddColumns:
-    """`AddHardNegatives` from Arrow table to Arrow table."""
+    """Apply `AddHardNegatives` to Arrow tables."""
 
     def __init__(self, add: AddHardNegatives) -> None:
         self.add = add
 
     def __call__(self, table: "pa.Table") -> "pa.Table":
-        """Take an Arrow table, return it with the columns of `columns.NEGATIVE_FEATURES`."""
+        """Take an Arrow table; return it with the columns of `columns.NEGATIVE_FEATURES`."""
         import pyarrow as pa
 
         made = self.add(_rows(table))
@@ -58,25 +60,27 @@ class AddColumns:
 
 
 def make_negatives_on_ray(
-    source: str, folder: str | Path, add: AddHardNegatives, known_model: str | None = None, num_workers: int = 2
-) -> dict[str, Any]:
-    """Fit by a distributed count of the same n-grams, then draw; both passes stream.
+    source: str, folder: str | Path, add: AddHardNegatives, options: BuildOptions | None = None
+) -> dict[str, int]:
+    """Fit the slot model and draw negatives on a Ray cluster. Both passes over the captions are streamed.
 
     Args:
         source: A Parquet file or folder with the columns caption and image_id, and if possible other_captions and
             categories.
         folder: Gets data/*.parquet and slot_model/.
-        add: The settings; its model is replaced by the one that is fitted here.
-        known_model: Folder of a slot model of further captions.
-        num_workers: Tasks at a time.
+        add: The settings of the draw. Its model is replaced by the one that is fitted here.
+        options: `known_model` and `num_proc` (tasks at a time, 2 if None) are used. There is no audit and no card.
 
     Returns:
-        Counts of captions and negatives.
+        The numbers of "captions" and "negatives".
 
     Raises:
         ImportError: If Ray is not installed; the message holds the install command.
-        ValueError: If a column is missing.
+        ValueError: If a column is missing or the options name a language model.
     """
+    options = options or BuildOptions()
+    if options.language_model:
+        raise ValueError("--language_model runs in one process with an accelerator: leave out --engine ray.")
     try:
         import ray
     except ImportError as error:
@@ -86,8 +90,9 @@ def make_negatives_on_ray(
     missing = {CAPTION, IMAGE_ID} - set(rows.schema().names)
     if missing:
         raise ValueError(f"{source} has the columns {rows.schema().names} and lacks {sorted(missing)}.")
-    tasks: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": BATCH, "concurrency": num_workers}
-    model = SlotModel.empty(index) if known_model is None else SlotModel.load(known_model, index)
+    tasks: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": BATCH, "concurrency": options.num_proc or 2}
+    known = options.known_model
+    model = SlotModel.empty(index) if known is None else SlotModel.load(known, index)
     counted = rows.map_batches(CountSlots(add.concepts), **tasks)
     model = model.add(pickle.loads(row["model"]) for row in counted.iter_rows())  # all made by CountSlots above
     folder = Path(folder)

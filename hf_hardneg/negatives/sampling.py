@@ -1,6 +1,13 @@
-"""Draw negatives: give each candidate a rate, then draw systematically within each caption. Pure.
+"""Choose which negatives to make: an inclusion probability for each candidate, then systematic sampling. Pure.
 
-Everything is numpy over a whole batch, one class of words at a time. So a caption costs microseconds.
+Input are the slots of a batch of captions, the exchanges between them, and the forms that the truth filter allows.
+Output are the drawn negatives with the words that change.
+
+1. The slot model gives each replacement a rate that is symmetric between the two words (`slot_model.balanced_rates`).
+2. The rates of one caption are scaled so that they sum to K at most. They are then the inclusion probabilities.
+3. Systematic sampling draws the candidates of each caption, each with exactly its inclusion probability.
+
+All steps are numpy over the whole batch, one class of words at a time. So a caption costs microseconds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,35 +17,30 @@ import numpy as np
 
 from ..lexicon.index import LexiconIndex
 from .exchanges import Exchange
-from .filters import Verdicts, find_rejections
 from .slot_model import SlotModel, SlotTable, balanced_rates
+from .truth_filter import FilterResult
 
 
-# Expected negatives of a caption's slots per negative that is wanted. Filters reject many.
+# Expected negatives of a caption's slots per negative that is wanted. The filters reject many.
 SPARE = 1.3
-BITS = 32
-ONE = 2**BITS  # rates are integers, this stands for 1: sums are exact in any order
+# Inclusion probabilities are integers with 32 binary digits after the point: their sums are exact in any order.
+FRACTION_BITS = 32
+CERTAIN = 2**FRACTION_BITS  # an inclusion probability of 1
 REPLACE, EXCHANGE = "replace", "exchange"
 
 
-class Candidates(NamedTuple):
-    """N possible negatives as columns.
+class SlotChoices(NamedTuple):
+    """What can change in a batch of captions.
 
     Attributes:
-        row: (N,) caption of the batch.
-        slot: (N,) slot whose words change.
-        other: (N,) second slot of an exchange, or -1.
-        form: (N,) new form of `slot`.
-        rate: (N,) rate of being drawn, an integer; `ONE` stands for 1.
-        ratio: (N,) p(negative) / p(caption) by the slot model.
+        slots: N slots of B captions.
+        exchanges: Pairs of slots that can change places; slots are numbered through the batch.
+        filtered: What the truth filter allows in the slots of each class, by the class's index.
     """
 
-    row: np.ndarray
-    slot: np.ndarray
-    other: np.ndarray
-    form: np.ndarray
-    rate: np.ndarray
-    ratio: np.ndarray
+    slots: SlotTable
+    exchanges: Sequence[Exchange]
+    filtered: dict[int, FilterResult]
 
 
 class DrawSettings(NamedTuple):
@@ -53,6 +55,26 @@ class DrawSettings(NamedTuple):
     concept_weights: np.ndarray
     num_negatives: int
     temperature: float
+
+
+class Candidates(NamedTuple):
+    """N possible negatives as columns.
+
+    Attributes:
+        row: (N,) caption of the batch.
+        slot: (N,) slot whose words change.
+        other: (N,) second slot of an exchange, or -1.
+        form: (N,) new form of `slot`.
+        inclusion: (N,) inclusion probability, an integer; `CERTAIN` is 1.
+        ratio: (N,) p(negative) / p(caption) by the slot model.
+    """
+
+    row: np.ndarray
+    slot: np.ndarray
+    other: np.ndarray
+    form: np.ndarray
+    inclusion: np.ndarray
+    ratio: np.ndarray
 
 
 class Picks(NamedTuple):
@@ -73,32 +95,13 @@ class Picks(NamedTuple):
     ratio: list[float]
 
 
-def find_verdicts(slots: SlotTable, risks: Sequence[np.ndarray], index: LexiconIndex) -> dict[int, Verdicts]:
-    """Apply `find_rejections` to the slots of each class.
-
-    Args:
-        slots: The slots of a batch of B captions.
-        risks: For each of `filters.REASONS`, (B, W) uint8: bit sets over the forms of all classes.
-        index: The vocabulary.
-    """
-    order = np.argsort(slots.of_class, kind="stable")
-    classes, starts = np.unique(slots.of_class[order], return_index=True)
-    verdicts = {}
-    for c, members in zip(classes.tolist(), np.split(order, starts)[1:], strict=True):
-        rows = slots.row[members]
-        of_class = [of_reason[rows, index.byte_spans[c]] for of_reason in risks]
-        verdicts[c] = find_rejections(index.classes[c], members, slots.form[members], of_class)
-    return verdicts
-
-
 def _shares(
-    slots: SlotTable, exchanges: Sequence[Exchange], open_mass: np.ndarray, weights: np.ndarray, wanted: float
+    choices: SlotChoices, open_mass: np.ndarray, weights: np.ndarray, wanted: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share out the wanted negatives of a caption among its slots and exchanges.
 
     Args:
-        slots: N slots.
-        exchanges: E exchanges.
+        choices: N slots and E exchanges.
         open_mass: (N,) probability of all forms that may be put into each slot.
         weights: (C,) weight of each class, that of its concept.
         wanted: Negatives per caption.
@@ -106,6 +109,7 @@ def _shares(
     Returns:
         (N,) and (E,): expected negatives of each slot and exchange, proportional to weight and open mass.
     """
+    slots, exchanges = choices.slots, choices.exchanges
     of_slots = weights[slots.of_class] * (open_mass + 0.001)
     of_exchanges = np.array([weights[slots.of_class[exchange.first]] for exchange in exchanges])
     rows = np.array([slots.row[exchange.first] for exchange in exchanges], dtype=np.int64)
@@ -115,113 +119,112 @@ def _shares(
     return wanted * of_slots / total[slots.row], wanted * of_exchanges / total[rows]
 
 
-def find_candidates(
-    slots: SlotTable,
-    exchanges: Sequence[Exchange],
-    verdicts: dict[int, Verdicts],
-    model: SlotModel,
-    index: LexiconIndex,
-    settings: DrawSettings,
-) -> Candidates:
-    """Find all candidates that are not known to be true, each with its rate of being drawn.
+def _usable_forms(choices: SlotChoices, model: SlotModel, contexts: np.ndarray) -> dict[int, np.ndarray]:
+    """For each class, (N, V) bool: the allowed forms that captions also have beside the words a slot is tied to."""
+    slots, usable = choices.slots, {}
+    for c, result in choices.filtered.items():
+        usable[c] = result.allowed
+        tied = np.flatnonzero(slots.ties[result.slots])
+        if len(tied) and len(model.counts.key):
+            of_ties = result.slots[tied]
+            beside = model.forms_beside_ties(c, contexts[of_ties], slots.form[of_ties], slots.ties[of_ties])
+            usable[c] = result.allowed.copy()
+            usable[c][tied] &= beside
+    return usable
+
+
+def find_candidates(choices: SlotChoices, model: SlotModel, index: LexiconIndex, settings: DrawSettings) -> Candidates:
+    """Find all candidates that are not known to be true, each with its inclusion probability.
 
     Args:
-        slots: N slots of B captions.
-        exchanges: Pairs of slots that can change places.
-        verdicts: From `find_verdicts`.
+        choices: The slots of B captions and what can change in them.
         model: Scores the slots.
         index: The vocabulary.
         settings: Concept weights, K and temperature.
 
     Returns:
-        Replacements, then exchanges. The rates of a caption sum to K at most.
+        Replacements, then exchanges. The inclusion probabilities of a caption sum to K at most.
     """
+    slots = choices.slots
     contexts = model.look_up(slots)
-    p = {c: model.probabilities(c, contexts[of_c.slots], slots.form[of_c.slots]) for c, of_c in verdicts.items()}
+    members = {c: result.slots for c, result in choices.filtered.items()}
+    p = {c: model.probabilities(c, contexts[of_c], slots.form[of_c]) for c, of_c in members.items()}
+    usable = _usable_forms(choices, model, contexts)
     open_mass = np.zeros(len(slots.row))
-    for c, (members, is_open, _) in verdicts.items():
-        tied = np.flatnonzero(slots.ties[members])
-        if len(tied) and len(model.counts.key):
-            of_ties = members[tied]
-            is_open[tied] &= model.forms_beside_ties(c, contexts[of_ties], slots.form[of_ties], slots.ties[of_ties])
-        open_mass[members] = (p[c] * is_open).sum(-1)
+    for c, of_c in members.items():
+        open_mass[of_c] = (p[c] * usable[c]).sum(-1)
     names = list(index.lexicon.concepts)
     weights = np.array([settings.concept_weights[names.index(of_class.concept)] for of_class in index.classes])
-    share, exchange_share = _shares(slots, exchanges, open_mass, weights, SPARE * settings.num_negatives)
+    share, exchange_share = _shares(choices, open_mass, weights, SPARE * settings.num_negatives)
     parts: list[tuple[np.ndarray, ...]] = []
-    for c, (members, is_open, _) in verdicts.items():
-        present = slots.form[members]
-        rate, ratio = balanced_rates(p[c], present, index.classes[c], share[members], settings.temperature)
-        rate = (rate * model.pass_ratio(c)[present] * is_open * ONE).astype(np.int64)
-        drawn = np.flatnonzero(rate > 0)
-        at, form = np.divmod(drawn, rate.shape[1])
-        parts.append((members[at], form, rate.ravel()[drawn], ratio.ravel()[drawn]))
-    replaced = sum(len(part[0]) for part in parts)
-    swaps = list(_exchange_candidates(slots, exchanges, verdicts, p, exchange_share, settings.temperature))
-    parts += [tuple(np.array([value]) for value in swap[1:]) for swap in swaps]
+    for c, of_c in members.items():
+        present = slots.form[of_c]
+        rate, ratio = balanced_rates(p[c], present, index.classes[c], share[of_c], settings.temperature)
+        inclusion = (rate * model.pass_ratio(c)[present] * usable[c] * CERTAIN).astype(np.int64)
+        possible = np.flatnonzero(inclusion > 0)
+        at, form = np.divmod(possible, inclusion.shape[1])
+        parts.append((of_c[at], np.full(len(at), -1), form, inclusion.ravel()[possible], ratio.ravel()[possible]))
+    exchanged = _exchange_candidates(choices, p, exchange_share, settings.temperature)
+    parts += [tuple(np.array([value]) for value in candidate) for candidate in exchanged]
     if not parts:
         return Candidates(*np.zeros((6, 0), dtype=np.int64))
-    slot, form, rate, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
-    other = np.full(len(slot), -1)
-    other[replaced:] = [swap[0] for swap in swaps]
+    slot, other, form, inclusion, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
     row = slots.row[slot]
-    # The rates of a caption that sum to more than K are scaled down to K.
-    factor = np.minimum(1, settings.num_negatives * ONE / np.maximum(np.bincount(row, rate), 1))
-    return Candidates(row, slot, other, form, (rate * factor[row]).astype(np.int64), ratio)
+    # The probabilities of a caption that sum to more than K are scaled down to K.
+    factor = np.minimum(1, settings.num_negatives * CERTAIN / np.maximum(np.bincount(row, inclusion), 1))
+    return Candidates(row, slot, other, form, (inclusion * factor[row]).astype(np.int64), ratio)
 
 
 def _exchange_candidates(
-    slots: SlotTable,
-    exchanges: Sequence[Exchange],
-    verdicts: dict[int, Verdicts],
-    p: dict[int, np.ndarray],
-    share: np.ndarray,
-    temperature: float,
+    choices: SlotChoices, p: dict[int, np.ndarray], share: np.ndarray, temperature: float
 ) -> Iterator[tuple[int, int, int, int, float]]:
-    """Yield (second slot, first slot, new form of the first, rate, ratio) of each exchange.
+    """Yield (first slot, second slot, new form of the first, inclusion probability, ratio) of each exchange.
 
-    The ratio is p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2)) to the power 1 / temperature. The rate is
-    min(1, ratio) times the share.
+    The ratio is p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2)) to the power 1 / temperature. The inclusion
+    probability is min(1, ratio) times the share.
     """
-    for exchange, most in zip(exchanges, share.tolist(), strict=True):
-        first, second = exchange
-        of_class = slots.of_class[first]
-        at_first, at_second = (p[of_class][np.searchsorted(verdicts[of_class].slots, slot)] for slot in exchange)
+    slots, filtered = choices.slots, choices.filtered
+    for (first, second), most in zip(choices.exchanges, share.tolist(), strict=True):
+        c = slots.of_class[first]
+        at_first, at_second = (p[c][np.searchsorted(filtered[c].slots, slot)] for slot in (first, second))
         form1, form2 = slots.form[first], slots.form[second]
         before = at_first[form1] * at_second[form2]
         ratio = float(at_first[form2] * at_second[form1] / before) ** (1 / temperature) if before > 0 else 0.0
-        rate = int(min(1.0, ratio) * min(1.0, most) * ONE)
-        if rate:
-            yield second, first, int(form2), rate, ratio
+        inclusion = int(min(1.0, ratio) * min(1.0, most) * CERTAIN)
+        if inclusion:
+            yield first, second, int(form2), inclusion, ratio
 
 
-def draw_systematically(row: np.ndarray, rate: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Draw candidates by systematic sampling, each with exactly its rate.
+def draw_systematically(row: np.ndarray, inclusion: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Draw candidates by systematic sampling, each with exactly its inclusion probability.
 
-    The rates of a caption are laid end to end on a line. Points stand on that line at `start`, `start` + 1, `start` +
-    2 and so on. A candidate is drawn if a point falls into its part (Madow 1949,
-    https://doi.org/10.1214/aoms/1177729988).
+    The probabilities of a caption are laid end to end on a line. Points stand on that line at the random start, one
+    further on, two further on and so forth. A candidate is drawn if a point falls into its part of the line. Source:
+    Madow 1949, https://doi.org/10.1214/aoms/1177729988.
 
     Args:
         row: (N,) caption of each candidate, sorted.
-        rate: (N,) integers up to ONE, which stands for 1.
-        starts: (B,) integers from 0 to ONE - 1, one per caption. Uniform starts make the rates exact.
+        inclusion: (N,) integers up to `CERTAIN`, which is a probability of 1.
+        starts: (B,) integers from 0 to `CERTAIN` - 1, the random start of each caption. They must be uniform.
 
     Returns:
-        Indices of the drawn candidates. Their number in a caption is the sum of its rates, rounded up or down.
+        Indices of the drawn candidates. Their number in a caption is the sum of its probabilities, rounded up or
+        down.
 
     Examples:
-        >>> draw_systematically(np.array([0, 0, 0]), np.array([ONE, ONE // 2, ONE // 2]), np.array([ONE // 4]))
+        >>> inclusion = np.array([CERTAIN, CERTAIN // 2, CERTAIN // 2])
+        >>> draw_systematically(np.array([0, 0, 0]), inclusion, np.array([CERTAIN // 4]))
         array([0, 1])
     """
     if not len(row):
         return np.empty(0, np.int64)
-    ends = np.cumsum(rate)
-    new = np.append(True, row[1:] != row[:-1])
-    firsts = np.flatnonzero(new)
-    base = (ends - rate)[firsts][np.cumsum(new) - 1]
+    ends = np.cumsum(inclusion)
+    is_first = np.append(True, row[1:] != row[:-1])
+    firsts = np.flatnonzero(is_first)
+    base = (ends - inclusion)[firsts][np.cumsum(is_first) - 1]
     high = ends - base - starts[row]
-    return np.flatnonzero((high + ONE - 1) >> BITS > (high - rate + ONE - 1) >> BITS)
+    low = high - inclusion
+    return np.flatnonzero((high + CERTAIN - 1) >> FRACTION_BITS > (low + CERTAIN - 1) >> FRACTION_BITS)
 
 
 def to_picks(candidates: Candidates, chosen: np.ndarray, slots: SlotTable, index: LexiconIndex) -> Picks:

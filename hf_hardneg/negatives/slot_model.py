@@ -1,8 +1,14 @@
 """The slot model: how likely each word of a class is in a slot, from n-gram counts of the user's own captions.
 
-A caption is scored without its own counts. `SlotModel` gives p(form | words around the slot). `balanced_rates` turns
-it into rates of replacement that are symmetric: word w becomes w' as often as w' becomes w. This makes negatives
-harder to tell by two words on each side of the slot. The rest of the caption still gives many of them away.
+Input are the slots of captions: words that another form of the same class could replace. The words l2, l1 before a
+slot and r1, r2 after it are its neighbors. Five count tables hold how often each form was seen beside l1, l2 l1, r1,
+r1 r2, and l1 r1. Output is p(form | neighbors), with Witten-Bell smoothing (Witten and Bell 1991,
+https://doi.org/10.1109/18.87000): a table with few counts backs off to a table with fewer neighbors. A caption is
+scored without its own counts.
+
+`balanced_rates` turns p into rates of replacement that are symmetric: word w becomes w' as often as w' becomes w. This
+makes negatives harder to tell by two words on each side of the slot. The rest of the caption still gives many of them
+away.
 """
 
 import hashlib
@@ -19,20 +25,15 @@ from ..lexicon.index import LexiconIndex, SwapClass
 from .slots import TIES, Analysis
 
 
-# The five count tables: which of the words (l2, l1, r1, r2) around a slot each of them looks at.
+# The five count tables: the indices of the neighbors (l2, l1, r1, r2) that each of them holds.
 TABLES = ((1,), (0, 1), (2,), (2, 3), (1, 2))
 TIED_TABLES = (0, 2, 3)  # the table that holds the words of each of `TIES`
-STRENGTHS = (
-    1.0,
-    1.0,
-    2.0,
-    2.0,
-    4.0,
-)  # Witten-Bell's weight of the back-off; measured, see benchmarks/negatives_quality
+# Weight of each table's back-off in Witten-Bell smoothing; measured by benchmarks/negatives_quality.py.
+STRENGTHS = (1.0, 1.0, 2.0, 2.0, 4.0)
 PRIOR = 0.2  # added to the count of each form where only the class is known
 GRAIN = 2.0**40  # probabilities are multiples of 1 / GRAIN: sums are exact in any order
 _ARRAYS = ("key", "place", "often")  # the names of `Counts` in slot_model.npz
-_TOGETHER = 64  # models that are added up at once
+_MAX_SUMMANDS = 64  # models that are added up at once
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 
 
@@ -43,7 +44,7 @@ class SlotTable(NamedTuple):
         row: (N,) caption of the batch.
         of_class: (N,) class of the forms that fit.
         form: (N,) present form, an index of the class.
-        around: (N, 4) uint64, hashes of the words l2, l1, r1, r2.
+        neighbors: (N, 4) uint64, hashes of the words l2, l1, r1, r2.
         start: (N,) first word.
         end: (N,) word after the last one.
         ties: (N,) bits of `TIES`.
@@ -52,7 +53,7 @@ class SlotTable(NamedTuple):
     row: np.ndarray
     of_class: np.ndarray
     form: np.ndarray
-    around: np.ndarray
+    neighbors: np.ndarray
     start: np.ndarray
     end: np.ndarray
     ties: np.ndarray
@@ -87,7 +88,7 @@ def _context_keys(slots: SlotTable) -> np.ndarray:
     for t, offsets in enumerate(TABLES):
         key = (slots.of_class.astype(np.uint64) * np.uint64(len(TABLES)) + np.uint64(t) + np.uint64(1)) * _MIX[0]
         for offset in offsets:
-            key = (key ^ slots.around[:, offset]) * _MIX[1]
+            key = (key ^ slots.neighbors[:, offset]) * _MIX[1]
             key ^= key >> np.uint64(29)
             key *= _MIX[2]
         keys[:, t] = key
@@ -123,13 +124,29 @@ def count_contexts(slots: SlotTable) -> Counts:
 
 @dataclass(eq=False)
 class SlotModel:
-    """p(form | context) of each class, and how often each replacement passes the filters.
+    """How likely each form of a class is in a slot, from counts of captions: p(form | neighbors).
+
+    It also counts how often each replacement passes the truth filter. `fit_slot_model` makes one, `save` and `load`
+    keep it in a folder, and `add` adds the counts of other captions. All counts are integers; V is the number of forms
+    of a class.
 
     Attributes:
         counts: Contexts with the forms seen in them.
         totals: For each class, (V,): how often each form was seen.
         tried: For each class, (V, V): how often form j was tried in a slot of form i.
-        passed: For each class, (V, V): how often form j then passed the filters.
+        passed: For each class, (V, V): how often form j then passed the truth filter.
+
+    Reference:
+        Witten and Bell 1991, The zero-frequency problem, https://doi.org/10.1109/18.87000
+
+    Examples:
+        >>> from hf_hardneg.lexicon.index import load_index
+        >>> from hf_hardneg.negatives.add_negatives import fit_slot_model
+        >>> rows = {"caption": ["a red car", "a blue car"], "other_captions": [[], []], "categories": [[], []]}
+        >>> model = fit_slot_model([rows], concepts=("color",))
+        >>> totals = dict(zip(load_index(("color",)).classes[0].forms, model.totals[0].tolist(), strict=True))
+        >>> totals["red"], totals["blue"], totals["green"]
+        (1, 1, 0)
     """
 
     counts: Counts
@@ -156,7 +173,7 @@ class SlotModel:
         for model in others:
             models.append(model)
             # Many small models are cheaper to add at once than one by one to a large model.
-            if len(models) > _TOGETHER:
+            if len(models) > _MAX_SUMMANDS:
                 models = [_sum(models)]
         return _sum(models)
 
@@ -240,7 +257,7 @@ class SlotModel:
         return fits
 
     def pass_ratio(self, class_id: int) -> np.ndarray:
-        """(V, V): min(1, r(j -> i) / r(i -> j)), where form j passes the filters in slots of form i at rate r(i -> j).
+        """(V, V): min(1, r(j -> i) / r(i -> j)), where r(i -> j) is the share of slots of form i in which j passes.
 
         Other captions of an image hold a common word more often than a rare one. Without this factor, rare words would
         be put in more often than taken out.
@@ -249,7 +266,11 @@ class SlotModel:
         return np.minimum(1.0, rate.T / rate)
 
     def save(self, folder: str | Path, index: LexiconIndex) -> None:
-        """Write `slot_model.npz` and `slot_model.json` (the forms of each class, which `load` compares)."""
+        """Write `slot_model.npz` (the counts) and `slot_model.json` (the forms of each class, which `load` compares).
+
+        Raises:
+            OSError: If the folder cannot be written.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = dict(zip(_ARRAYS, self.counts, strict=True))
@@ -260,7 +281,11 @@ class SlotModel:
 
     @classmethod
     def load(cls, folder: str | Path, index: LexiconIndex) -> "SlotModel":
-        """Read what `save` wrote.
+        """Read a model that `save` wrote.
+
+        Args:
+            folder: Holds slot_model.npz and slot_model.json.
+            index: The vocabulary that the model was fitted with.
 
         Raises:
             ValueError: If the folder holds no model, or one of another vocabulary.
@@ -317,7 +342,7 @@ def balanced_rates(
         form: (N,) the present form.
         of_class: Says which form can replace which.
         share: (N,) upper limit of a slot's expected replacements.
-        temperature: Above 1, p is flattened first. This gives more replacements, which are easier to tell by reading.
+        temperature: Above 1, p is flattened first. This gives more replacements. They are easier to tell.
 
     Returns:
         (N, V) rates from 0 to 1, whose rows sum to `share` at most, and (N, V) ratios p' / p, 0 if unknown.

@@ -1,11 +1,13 @@
-"""`hf-hardneg scenes`: the rendered scenes as a dataset folder with a card."""
+"""Write the rendered scenes to a dataset folder with a card."""
 
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from .. import __version__
-from ..columns import size_category
+from ..card_metadata import DOCUMENTATION_URL, PROJECT_URL, TASK_CATEGORIES, size_category
+from ..lexicon.concepts import CONCEPTS
 from .world import KINDS, scene_pairs, scene_rows
 
 
@@ -14,15 +16,22 @@ TRAIN, HELD_OUT = "train", "test"  # seeds of the scenes, as training uses them
 
 
 def write_scenes(folder: str | Path, rows: int = 12000, pairs_per_concept: int = 300) -> None:
-    """Write captioned scenes (config "captions") and held-out inpainted pairs (config "pairs"), and a card.
+    """Write captioned scenes (config "captions"), held-out inpainted pairs (config "pairs") and a card.
 
     Args:
         folder: Gets captions/train.parquet, pairs/test.parquet and README.md.
-        rows: Captioned scenes.
-        pairs_per_concept: Pairs for each of the four concepts.
+        rows: Number of captioned scenes, at least 1.
+        pairs_per_concept: Number of pairs of each of the four concepts, at least 1.
 
     Raises:
-        ValueError: If there are to be no rows or no pairs.
+        ValueError: If `rows` or `pairs_per_concept` is below 1.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_scenes(folder, rows=2, pairs_per_concept=1)
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['README.md', 'captions', 'pairs']
     """
     if rows < 1 or pairs_per_concept < 1:
         raise ValueError(f"rows and pairs_per_concept must be 1 or more, got {rows} and {pairs_per_concept}.")
@@ -33,13 +42,21 @@ def write_scenes(folder: str | Path, rows: int = 12000, pairs_per_concept: int =
     ):
         (folder / name).mkdir(parents=True, exist_ok=True)
         dataset.to_parquet(str(folder / name / f"{split}.parquet"))
+    pairs = len(CONCEPTS) * pairs_per_concept
+    (folder / "README.md").write_text(_build_card(folder.name, rows, pairs), encoding="utf-8")
+
+
+def _build_card(title: str, rows: int, pairs: int) -> str:
+    """The dataset card, Markdown with a YAML header."""
     data = DatasetCardData(
-        license="apache-2.0",
+        pretty_name=title,
         language="en",
+        license="apache-2.0",
         source_datasets=["original"],
-        size_categories=[size_category(rows + 4 * pairs_per_concept)],
-        task_categories=["zero-shot-image-classification"],
-        tags=["hard-negatives", "synthetic", "hf_hardneg"],
+        size_categories=[size_category(rows + pairs)],
+        task_categories=TASK_CATEGORIES,
+        annotations_creators=["machine-generated"],
+        tags=["hard-negatives", "synthetic", "clip", "hf_hardneg"],
         configs=[
             {
                 "config_name": "captions",
@@ -49,6 +66,13 @@ def write_scenes(folder: str | Path, rows: int = 12000, pairs_per_concept: int =
             {"config_name": "pairs", "data_files": [{"split": "test", "path": "pairs/*.parquet"}]},
         ],
     )
-    facts = {"title": folder.name, "rows": f"{rows:,}", "pairs": f"{4 * pairs_per_concept:,}", "version": __version__}
-    card = DatasetCard.from_template(data, template_path=str(TEMPLATE), kinds=len(KINDS), **facts)
-    (folder / "README.md").write_text(str(card), encoding="utf-8")
+    facts: dict[str, Any] = {
+        "title": title,
+        "rows": f"{rows:,}",
+        "pairs": f"{pairs:,}",
+        "kinds": len(KINDS),
+        "version": __version__,
+        "project_url": PROJECT_URL,
+        "documentation_url": DOCUMENTATION_URL,
+    }
+    return str(DatasetCard.from_template(data, template_path=str(TEMPLATE), **facts))

@@ -1,8 +1,9 @@
-"""Rendered scenes: an offline world of things with a color, a size and a place, and its exact inpainted pairs.
+"""Rendered scenes: captioned images of things with a color, a size and a location, and exact inpainted pairs of them.
 
-A scene has two things in the cells of a 3 x 3 grid over a textured ground. Things are silhouettes from the DejaVu Sans
-font that ships with matplotlib. A caption names the things and now and then an attribute, as captions of photos do.
-Everything follows from a seed: the same arguments give the same pixels and words on every machine.
+They need no download. A scene has two things in the cells of a 3 x 3 grid over a textured ground. Things are
+silhouettes from the DejaVu Sans font that ships with matplotlib. A caption names both things and sometimes an
+attribute, as captions of photos do. Everything follows from a seed: the same arguments give the same pixels and words
+on every machine.
 """
 
 import random
@@ -41,15 +42,22 @@ SIZES = {"small": 0.6, "large": 0.95}  # longer side of the silhouette in cells
 SIZE_WORDS = {"small": ("small", "little", "tiny"), "large": ("large", "big", "huge")}
 GROUNDS = ((168, 178, 160), (190, 180, 160), (160, 172, 184), (176, 168, 168), (150, 156, 150), (182, 190, 192))
 GRID = 3
-SOURCES = ("scenes/world.py", "lexicon/articles.py")  # what decides a scene: part of the cache key of rendered data
-# How often a caption mentions a concept. COCO: object 77 %, color 21 %, size 12 %, location 15 %; here somewhat more,
-# so that a few thousand captions hold enough of each to learn from, and every caption names its things.
+SOURCES = ("scenes/world.py", "lexicon/articles.py")  # the code that decides a scene; in the cache key of its data
+# Share of captions that mention a concept. In COCO: object 77 %, color 21 %, size 12 %, location 15 %. Here the shares
+# are larger, so that a few thousand captions are enough to learn from. Every caption names its things.
 MENTION_RATES = {"color": 0.35, "size": 0.25, "location": 0.5}
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One silhouette: a key of `KINDS`, `COLORS` and `SIZES`, and its (row, column) in the grid, from the top left."""
+    """One silhouette of a scene.
+
+    Attributes:
+        kind: A key of `KINDS`.
+        color: A key of `COLORS`.
+        size: A key of `SIZES`.
+        cell: Its (row, column) in the grid, each 0 to 2, from the top left.
+    """
 
     kind: str
     color: str
@@ -59,7 +67,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """Things in different cells, and the seed of the ground's color and texture."""
+    """Things in different cells, and the seed of the color and texture of the ground."""
 
     things: tuple[Thing, ...]
     ground: int
@@ -67,9 +75,15 @@ class Scene:
 
 @dataclass(frozen=True)
 class Wording:
-    """What a caption says of a scene, apart from the facts: so that one wording can describe a scene and its twin.
+    """How a caption describes a scene, so that the same wording can describe the two scenes of a pair.
 
-    `mentions[i]` holds the concepts said of thing i; `axis[i]` is 0 for top/bottom, 1 for left/right.
+    Attributes:
+        frame: Index of `FRAMES`.
+        first: Index of the thing that is named first, 0 or 1.
+        mentions: For each thing, the concepts that the caption mentions.
+        axis: For each thing, the direction of its location: 0 for top and bottom, 1 for left and right.
+        size_word: Index of the word in `SIZE_WORDS`.
+        spot: Index of the phrase in `SPOTS`.
     """
 
     frame: int
@@ -81,7 +95,7 @@ class Wording:
 
 
 def sample_scene(rng: random.Random) -> Scene:
-    """Draw a scene of two things of different kinds; colors, sizes and cells are uniform."""
+    """Sample a scene of two things of different kinds; colors, sizes and cells are uniform."""
     kinds = rng.sample(sorted(KINDS), 2)
     cells = rng.sample([(row, column) for row in range(GRID) for column in range(GRID)], 2)
     things = tuple(
@@ -93,12 +107,12 @@ def sample_scene(rng: random.Random) -> Scene:
 
 @lru_cache(maxsize=4096)
 def _silhouette(kind: str, side: int) -> Image.Image:
-    """Mode L image of a kind, cropped, its longer side `side` pixels."""
+    """The silhouette of a kind: a cropped image of mode L, whose longer side has `side` pixels."""
     font_file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     font = ImageFont.truetype(str(font_file), 128)
     left, top, right, bottom = font.getbbox(KINDS[kind], stroke_width=3)
     image = Image.new("L", (int(right - left), int(bottom - top)))
-    # The stroke keeps the color of thin silhouettes visible when they are a dozen pixels wide.
+    # Without the stroke, the color of thin silhouettes a dozen pixels wide is hard to see.
     ImageDraw.Draw(image).text((-left, -top), KINDS[kind], fill=255, font=font, stroke_width=3)
     scale = side / max(image.size)
     return image.resize(
@@ -118,7 +132,7 @@ def _draw_ground(seed: int, side: int) -> Image.Image:
 
 
 def _thing_mask(thing: Thing, cell: int) -> Image.Image:
-    """Mode L coverage of a thing on the whole canvas; a small thing stands at its cell's center like a large one."""
+    """The pixels of a thing on the whole canvas, mode L; each thing is in the center of its cell."""
     mask = Image.new("L", (GRID * cell, GRID * cell))
     shape = _silhouette(thing.kind, max(1, round(SIZES[thing.size] * cell)))
     row, column = thing.cell
@@ -147,41 +161,41 @@ EDGES = (("top", "middle", "bottom"), ("left", "middle", "right"))
 
 
 def describe_scene(scene: Scene, wording: Wording) -> str:
-    """The caption that `wording` gives of `scene`: lower case, no full stop, articles agreeing."""
+    """Describe a scene in a wording: lower case, no full stop, with the right a/an."""
     phrases = []
     for i in (wording.first, 1 - wording.first):
-        thing, said, axis = scene.things[i], wording.mentions[i], wording.axis[i]
-        words = [SIZE_WORDS[thing.size][wording.size_word]] if "size" in said else []
-        words += [thing.color] if "color" in said else []
+        thing, mentioned, axis = scene.things[i], wording.mentions[i], wording.axis[i]
+        words = [SIZE_WORDS[thing.size][wording.size_word]] if "size" in mentioned else []
+        words += [thing.color] if "color" in mentioned else []
         words += [thing.kind]
-        words += [SPOTS[axis][wording.spot].format(EDGES[axis][thing.cell[axis]])] if "location" in said else []
+        words += [SPOTS[axis][wording.spot].format(EDGES[axis][thing.cell[axis]])] if "location" in mentioned else []
         phrases.append(f"{article_for(words[0])} {' '.join(words)}")
     return FRAMES[wording.frame].format(*phrases)
 
 
 def _axes(thing: Thing) -> list[int]:
-    """The axes along which a thing stands at an edge, so that a caption can say where it is."""
+    """The axes along which a thing is at an edge, so that a caption can name its location."""
     return [axis for axis in (0, 1) if thing.cell[axis] != 1]
 
 
 def sample_wording(rng: random.Random, scene: Scene, rates: dict[str, float]) -> Wording:
-    """Draw what a caption says; `rates` maps color, size and location to the share of captions that mention them."""
+    """Sample a wording; `rates` maps color, size and location to the share of captions that mention them, 0 to 1."""
     mentions: list[set[str]] = [set(), set()]
     for concept, rate in rates.items():
         if rng.random() < rate:
-            speakers = [0, 1] if rng.random() < 0.5 else [rng.randrange(2)]
-            for i in speakers:
+            described = [0, 1] if rng.random() < 0.5 else [rng.randrange(2)]
+            for i in described:
                 if concept != "location" or _axes(scene.things[i]):
                     mentions[i].add(concept)
     axis = tuple(rng.choice(_axes(thing) or [0]) for thing in scene.things)
-    said = tuple(frozenset(said) for said in mentions)
+    frozen = tuple(map(frozenset, mentions))
     return Wording(
-        rng.randrange(len(FRAMES)), rng.randrange(2), said, axis, rng.randrange(3), rng.randrange(len(SPOTS[0]))
+        rng.randrange(len(FRAMES)), rng.randrange(2), frozen, axis, rng.randrange(3), rng.randrange(len(SPOTS[0]))
     )
 
 
 def _change_thing(rng: random.Random, thing: Thing, concept: str, axis: int, taken: set[str]) -> Thing:
-    """The same thing but for one concept; a location is mirrored along `axis`."""
+    """Change one concept of a thing; a location is mirrored along `axis`."""
     if concept == "object":
         return replace(thing, kind=rng.choice(sorted(KINDS.keys() - taken)))
     if concept == "color":
@@ -193,16 +207,16 @@ def _change_thing(rng: random.Random, thing: Thing, concept: str, axis: int, tak
 
 
 def sample_pair(rng: random.Random, concept: str, cell: int = 16) -> dict[str, object]:
-    """Draw an exact inpainted pair: one scene twice, `concept` of one thing changed, and a caption of each.
+    """Sample an exact inpainted pair: a scene, the same scene with one concept of one thing changed, and two captions.
 
     Args:
-        rng: Source of all choices.
+        rng: Decides everything.
         concept: "object", "color", "size" or "location".
-        cell: Pixels a side of a grid cell.
+        cell: Side of a grid cell in pixels.
 
     Returns:
-        A row with the columns of InpaintCOCO (`columns.PAIR_FEATURES`); outside `mask` (mode L, 0 or 255) the two
-        images are equal to the byte, and the captions differ in nothing but the words for the concept.
+        A row with the columns of InpaintCOCO, `columns.PAIR_FEATURES`. The images are RGB, 3 x `cell` pixels a side.
+        They are equal outside of `mask` (mode L, 0 or 255). The captions differ only in the words for the concept.
 
     Raises:
         ValueError: If the concept is none of the four.
@@ -247,12 +261,40 @@ def _generate_pairs(seed: str, per_concept: int, sources: str) -> Iterator[dict[
 
 
 def scene_rows(seed: str, size: int, rates: dict[str, float] | None = None) -> Dataset:
-    """Render `size` captioned scenes, columns `columns.ROW_FEATURES`; `rates` defaults to `MENTION_RATES`."""
+    """Render captioned scenes: RGB images of 48 x 48 pixels, each with one caption.
+
+    Args:
+        seed: Another seed gives other scenes.
+        size: Number of scenes.
+        rates: Shares of captions that mention color, size and location, each 0 to 1; None takes `MENTION_RATES`.
+
+    Returns:
+        A dataset with the columns `columns.ROW_FEATURES`; there are no other captions and no categories. `datasets`
+        caches it on disk.
+
+    Examples:
+        >>> rows = scene_rows("demo", 2)
+        >>> rows["caption"][0], rows[0]["image"].size
+        ('a scale on the right and a box', (48, 48))
+    """
     kwargs = {"seed": seed, "size": size, "rates": rates or MENTION_RATES, "sources": source_digest(*SOURCES)}
     return cast(Dataset, Dataset.from_generator(_generate_rows, features=ROW_FEATURES, gen_kwargs=kwargs))
 
 
 def scene_pairs(seed: str, per_concept: int) -> Dataset:
-    """Render `per_concept` exact inpainted pairs of each concept, columns `columns.PAIR_FEATURES`."""
+    """Render exact inpainted pairs: two RGB images of 48 x 48 pixels and their captions, which differ in one concept.
+
+    Args:
+        seed: Another seed gives other pairs.
+        per_concept: Number of pairs of each of the four concepts.
+
+    Returns:
+        A dataset with the columns `columns.PAIR_FEATURES`; see `sample_pair`. `datasets` caches it on disk.
+
+    Examples:
+        >>> pairs = scene_pairs("demo", 1)
+        >>> pairs["concept"][:]
+        ['object', 'color', 'size', 'location']
+    """
     kwargs = {"seed": seed, "per_concept": per_concept, "sources": source_digest(*SOURCES)}
     return cast(Dataset, Dataset.from_generator(_generate_pairs, features=PAIR_FEATURES, gen_kwargs=kwargs))

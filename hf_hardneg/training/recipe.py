@@ -18,6 +18,7 @@ from .arguments import Arguments, DataArguments, HardNegCLIPTrainingArguments, M
 
 RECIPES = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "demo.yaml"
+ARGUMENT_CLASSES = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
 
 
 def parse_arguments(argv: Sequence[str]) -> Arguments:
@@ -36,13 +37,12 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         >>> arguments.training.num_negatives, arguments.data.dataset
         (2, 'scenes')
     """
-    classes = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
-    known = [item.name for cls in classes for item in fields(cls) if item.init]
+    known = [item.name for cls in ARGUMENT_CLASSES for item in fields(cls) if item.init]
     flags = list(argv)
     recipe = flags.pop(0) if flags and not flags[0].startswith("-") else DEFAULT_RECIPE
     # The recipe becomes flags before the flags. So one parser checks both, and the last value wins.
     flags = _as_flags(_read_recipe(recipe, known)) + flags
-    *parsed, unknown = _make_parser(classes).parse_args_into_dataclasses(
+    *parsed, unknown = build_parser().parse_args_into_dataclasses(
         flags, return_remaining_strings=True, look_for_args_file=False
     )
     if unknown:
@@ -51,9 +51,10 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     return Arguments(*parsed)
 
 
-def _make_parser(classes: Any) -> GroupedArgumentParser:
+def build_parser() -> GroupedArgumentParser:
+    """Build the parser of the training command."""
     return GroupedArgumentParser(
-        classes,
+        ARGUMENT_CLASSES,
         prog="python -m hf_hardneg.train",
         usage="%(prog)s [recipe.yaml] [--flag value ...]",
         description=(

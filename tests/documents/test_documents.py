@@ -215,7 +215,7 @@ def review_all(argv):
     """What people do on the page of `hf-hardneg inpaint review`: here somebody accepts everything."""
     with (Path(argv[-1]) / JOURNAL).open("a") as journal:
         for item, made in accepted_pairs(Path(argv[-1])):
-            about = {"candidate": item.made.index(made), "caption": made.proposal.new_caption, "quality": 4}
+            about = {"candidate": item.candidates.index(made), "caption": made.proposal.new_caption, "quality": 4}
             line = {"kind": "review", "key": item.proposal.key, "worker": "ann", "verdict": "accept", "seconds": 1.0}
             journal.write(json.dumps(line | about) + "\n")
 

@@ -1,5 +1,6 @@
 """The documentation site builds without a warning, has no dead link, and loads nothing from another host."""
 
+import argparse
 import ast
 import os
 import re
@@ -13,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from hf_hardneg import columns
+from hf_hardneg.cli import GROUPS
+from hf_hardneg.training.argument_parser import HELP_GROUPS
 
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +79,26 @@ def test_the_figure_of_the_site_is_that_of_the_benchmark():
     assert (ROOT / "docs/miniature.png").read_bytes() == (ROOT / "benchmarks/miniature/results.png").read_bytes()
 
 
+def texts_of_the_package():
+    """What the package can say; a value that is put in while it runs is a 0, like any number."""
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "0" for part in node.values]
+                yield re.sub(r"\d+", "0", "".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.sub(r"\d+", "0", node.value)
+
+
+def test_messages_in_the_troubleshooting_are_those_of_the_package():
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    quoted = [re.sub(r"\s+", " ", words) for words in re.findall(r'"([^"]+)"', text)]
+    known = "\n".join(texts_of_the_package())
+    # A name that the user gave stands at the beginning of one message.
+    wanted = [re.sub(r"\d+", "0", words).replace("val0 of data/coco is", "0 of 0 is") for words in quoted]
+    assert len(wanted) > 15 and [words for words in wanted if words not in known] == []
+
+
 @pytest.fixture(scope="module")
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -121,10 +144,23 @@ def public_names():
 
 
 def test_the_reference_has_every_public_name_and_shows_it(site):
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    directives = re.findall(r"^::: (\S+)$", text, re.M)
-    assert len(directives) == len(set(directives))
-    wanted = set(public_names()) | {"with_negatives", "with_positives", "metric_folder"}
-    assert {directive.rsplit(".", 1)[1] for directive in directives} == wanted
     [page] = [page for file, page in site.items() if file.parent.name == "reference"]
-    assert set(directives) <= page.ids
+    shown = {anchor.rsplit(".", 1)[1] for anchor in page.ids if anchor.startswith("hf_hardneg.")}
+    wanted = set(public_names()) | {"with_negatives", "with_positives", "metric_folder"}
+    assert len(wanted) > 80 and wanted - shown == set()
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    rooms = {".".join(stub.parent.relative_to(ROOT).parts) for stub in PACKAGE.rglob("__init__.pyi")} - {"hf_hardneg"}
+    assert set(re.findall(r"^<!-- names of (\S+) -->$", text, re.M)) == rooms
+
+
+def test_the_page_of_commands_has_every_flag_of_every_command(site):
+    [file] = [file for file in site if file.parent.name == "commands"]
+    text = re.sub(r"<[^>]+>", " ", file.read_text(encoding="utf-8"))
+    flags = {f"--{name}" for names in HELP_GROUPS.values() for name in names}
+    for commands in GROUPS.values():
+        for command in commands.values():
+            parser = argparse.ArgumentParser(add_help=False)
+            command.add_arguments(parser)
+            assert all(action.help for action in parser._actions), command.__name__
+            flags |= {flag for action in parser._actions for flag in action.option_strings}
+    assert len(flags) > 60 and [flag for flag in flags if not re.search(rf"(?<!\S){flag}(?!\S)", text)] == []

@@ -105,7 +105,7 @@ def change(folder, kind, edit):
 def accepted_pairs(folder):
     """(item, its first candidate that passed) of a journal's folder."""
     items = read_items(read_journal(folder)).values()
-    return [(item, next(one for one in item.made if one.reason is None)) for item in items if item.is_accepted]
+    return [(item, next(one for one in item.candidates if one.reason is None)) for item in items if item.is_accepted]
 
 
 def disk(width=120, height=100, box=(40, 30, 80, 70)):

@@ -128,4 +128,4 @@ class Server:
 
 
 def candidates_of(out):
-    return {key: item.made for key, item in read_items(read_journal(out)).items()}
+    return {key: item.candidates for key, item in read_items(read_journal(out)).items()}

@@ -18,7 +18,7 @@ from hf_hardneg.inpainting.build import DUPLICATE, Builder, build_pairs
 from hf_hardneg.inpainting.edit.classical import NOT_A_WORD, ClassicalEditor
 from hf_hardneg.inpainting.edit.task import Edit
 from hf_hardneg.inpainting.journal import JOURNAL, Journal, load_image, read_journal
-from hf_hardneg.inpainting.journal_items import format_summary, read_items, summarize
+from hf_hardneg.inpainting.journal_items import format_build_summary, read_items, summarize_build
 from hf_hardneg.inpainting.masks.coco_masks import WRONG_SIZE
 from hf_hardneg.inpainting.propose.categories import names_of_categories
 from hf_hardneg.inpainting.propose.proposals import Proposal, reword
@@ -60,9 +60,9 @@ def test_all_three_concepts_are_made_and_every_promise_is_kept(built):
             pair.new_caption == pair.caption[: pair.start] + pair.new_text + pair.caption[pair.end :] != pair.caption
         )
     assert len({made.image for _, made in pairs}) == len(pairs)
-    assert summarize(read_journal(out)) == summary
+    assert summarize_build(read_journal(out)) == summary
     assert summary.skipped["the category is not in the vocabulary"] == 1
-    assert format_summary(summary).startswith(f"{len(pairs)} pairs: color ")
+    assert format_build_summary(summary).startswith(f"{len(pairs)} pairs: color ")
 
 
 def test_the_journal_holds_every_step_once(built):
@@ -217,12 +217,12 @@ def test_a_person_can_ask_again_with_another_word(coco, tmp_path):
         wanted = reword(item.proposal, other, index, names)
         assert wanted.key == key and wanted.new_caption == f"A {other} bus on a road." and wanted.new == other
         assert builder.retry(photos[1], wanted, other, "ann") is None
-        assert [one.proposal.new for one in item.made] == [item.proposal.new, other] and item.is_accepted
+        assert [one.proposal.new for one in item.candidates] == [item.proposal.new, other] and item.is_accepted
         assert builder.retry(photos[1], wanted, other, "ann") == DUPLICATE
         assert builder.retry(photos[1], wanted, "a shiny one", "ann") == NOT_A_WORD
         assert item.retries == 3 and read_items(journal.lines) == builder.items
     again = read_items(read_journal(tmp_path))[key]
-    assert [(one.prompt, one.reason) for one in again.made] == [(None, None), (other, None), (other, DUPLICATE)]
+    assert [(one.prompt, one.reason) for one in again.candidates] == [(None, None), (other, None), (other, DUPLICATE)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hf_hardneg.inpainting.check.clip_gate import PREFERS_OLD, WRONG_WAY, ClipGa
 from hf_hardneg.inpainting.check.gates import GATES, Candidate, find_reason
 from hf_hardneg.inpainting.journal import load_image, read_journal
 from hf_hardneg.inpainting.propose.proposals import Proposal
-from hf_hardneg.inpainting.run_components import find_parts
+from hf_hardneg.inpainting.run_parts import load_run_parts
 from hf_hardneg.model.encoding import encode_images, encode_texts
 
 
@@ -81,8 +81,8 @@ def test_the_command_asks_the_gate_last_and_says_so(start, tmp_path):
     assert lines[0]["made_with"] == made_with
     reasons = [line["reason"] for line in lines if line["kind"] == "decision"]
     assert {WRONG_WAY, PREFERS_OLD} & set(reasons)
-    gates = find_parts(made_with).gates
-    assert gates[:-1] == GATES and find_parts({"editor": "classical"}).gates == GATES
+    gates = load_run_parts(made_with).gates
+    assert gates[:-1] == GATES and load_run_parts({"editor": "classical"}).gates == GATES
     for item, made in accepted_pairs(out):
         images = [load_image(out, digest) for digest in (item.photo, made.image, made.mask)]
         assert find_reason(Candidate(*images, item.proposal), gates) is None

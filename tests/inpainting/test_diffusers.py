@@ -15,14 +15,14 @@ from hf_hardneg.inpainting.edit import diffusers_editor
 from hf_hardneg.inpainting.edit.classical import GRAY_PHOTO
 from hf_hardneg.inpainting.edit.crop import Crop, crop_around, put_back, take_crop
 from hf_hardneg.inpainting.edit.diffusers_editor import BLACK, UNSAFE, DiffusersEditor, find_region, native_size
-from hf_hardneg.inpainting.edit.prompts import FLAWS, free_prompt, ground_prompts, thing_prompts
+from hf_hardneg.inpainting.edit.prompts import FLAWS, background_prompts, custom_prompt, object_prompts
 from hf_hardneg.inpainting.edit.recolor import NOT_THAT_COLOR
-from hf_hardneg.inpainting.edit.rescale import BUSY, CUT_OFF, rescale
+from hf_hardneg.inpainting.edit.rescale import BUSY, CUT_OFF, rescale_object
 from hf_hardneg.inpainting.edit.task import EditTask
 from hf_hardneg.inpainting.journal import JOURNAL, Journal, load_image, read_journal
 from hf_hardneg.inpainting.journal_items import read_items
 from hf_hardneg.inpainting.propose.proposals import Proposal
-from hf_hardneg.inpainting.run_components import find_parts
+from hf_hardneg.inpainting.run_parts import load_run_parts
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +81,13 @@ def test_the_command_makes_pairs_with_every_setting_in_the_journal(built, pipeli
         photo, image, mask = (load_image(built, digest) for digest in (item.photo, made.image, made.mask))
         assert (photo[mask == 0] == image[mask == 0]).all() and (photo != image).any()
         if item.proposal.concept != "size":
-            assert len(item.made) == 2 and item.made[0].image != item.made[1].image
+            assert len(item.candidates) == 2 and item.candidates[0].image != item.candidates[1].image
             details = made.details
             assert details["model"] == pipeline and details["revision"] is None
             assert (details["num_inference_steps"], details["guidance_scale"], details["strength"]) == (2, 7.5, 1.0)
             assert details["size"] == SIZE and len(details["crop"]) == 3 and details["dtype"] == "float32"
             assert item.proposal.new in details["prompt"] and item.proposal.new_caption in details["prompt"]
-            assert [one.details["seed"] for one in item.made] == [details["seed"], (details["seed"] + 1) % 2**32]
+            assert [one.details["seed"] for one in item.candidates] == [details["seed"], (details["seed"] + 1) % 2**32]
     assert (built / "contact_sheet.png").exists()
 
 
@@ -99,7 +99,7 @@ def test_cut_anywhere_it_goes_on_to_the_same_bytes(coco, built, made_with, tmp_p
         (out / JOURNAL).write_bytes(whole[:cut])
         for file in (built / "images").iterdir():  # images are there before the lines that name them
             (out / "images" / file.name).write_bytes(file.read_bytes())
-        build_pairs(coco, out, find_parts(made_with).make_editor, made_with=made_with)
+        build_pairs(coco, out, load_run_parts(made_with).make_editor, made_with=made_with)
         assert content(out) == content(built)
 
 
@@ -108,14 +108,14 @@ def test_a_person_asks_again_in_free_words(coco, built, made_with, tmp_path):
     build_pairs(
         coco,
         tmp_path,
-        find_parts(made_with).make_editor,
+        load_run_parts(made_with).make_editor,
         made_with=made_with,
         wanted={"color": 1, "object": 1, "size": 1},
     )
     with Journal(tmp_path) as journal:
-        builder = Builder(journal, find_parts(made_with).make_editor(list(photos.values())))
+        builder = Builder(journal, load_run_parts(made_with).make_editor(list(photos.values())))
         key, item = next((k, i) for k, i in builder.items.items() if k.startswith("1/1/color") and i.is_accepted)
-        before = len(item.made)
+        before = len(item.candidates)
         assert builder.retry(photos[1], item.proposal, "a bus made of glass", "ann") is None
         assert builder.retry(photos[1], item.proposal, item.proposal.new, "ann") is None
     made = read_items(read_journal(tmp_path))[key].made[before:]
@@ -211,7 +211,7 @@ def test_a_smaller_thing_keeps_its_look_and_the_pipeline_paints_what_it_uncovers
     one = task("size", "large", "small", size=(200, 160))
     noise = np.random.default_rng(1).integers(0, 255, one.photo.shape, dtype=np.uint8)
     one = one._replace(photo=np.where(one.mask[..., None], one.photo, noise))
-    assert rescale(one) == BUSY  # noise all around: patches would show
+    assert rescale_object(one) == BUSY  # noise all around: patches would show
     edits = editor(one)
     assert len(edits) == 2 and edits[0].details["factor"] == 0.5
     assert edits[0].details["prompt"] == "an empty scene, only the background"
@@ -254,14 +254,14 @@ def test_out_of_memory_is_one_sentence(editor, monkeypatch, error):
 
 def test_prompts_name_the_thing_first_and_take_a_persons_words_as_they_are():
     one = proposal()
-    assert thing_prompts(one) == ("a photo of a blue bus. A blue bus on a road.", f"red, {FLAWS}")
+    assert object_prompts(one) == ("a photo of a blue bus. A blue bus on a road.", f"red, {FLAWS}")
     orange = proposal(new="orange", garment="pants", category="person", new_caption="A man in orange pants.")
-    assert thing_prompts(orange).prompt == "a photo of orange pants. A man in orange pants."
+    assert object_prompts(orange).prompt == "a photo of orange pants. A man in orange pants."
     swap = proposal("object", "bus", "airplane", new_caption="An airplane on a road.")
-    assert thing_prompts(swap) == ("a photo of an airplane. An airplane on a road.", f"bus, {FLAWS}")
-    assert thing_prompts(one, "a bus of glass").prompt == ground_prompts(one, "a bus of glass").prompt
-    assert ground_prompts(one).negative == f"bus, {FLAWS}"
-    assert free_prompt(task(prompt=" Blue ")) is None and free_prompt(task(prompt="dark blue")) == "dark blue"
+    assert object_prompts(swap) == ("a photo of an airplane. An airplane on a road.", f"bus, {FLAWS}")
+    assert object_prompts(one, "a bus of glass").prompt == background_prompts(one, "a bus of glass").prompt
+    assert background_prompts(one).negative == f"bus, {FLAWS}"
+    assert custom_prompt(task(prompt=" Blue ")) is None and custom_prompt(task(prompt="dark blue")) == "dark blue"
 
 
 def test_the_crop_is_a_square_with_context_inside_the_frame():
@@ -324,7 +324,9 @@ def test_photos_turned_by_exif_are_edited_upright_and_gray_ones_get_no_color(mad
     Image.open(turned).transpose(Image.Transpose.ROTATE_90).save(turned, exif=exif)
     Image.open(gray).convert("L").save(gray)
     out = tmp_path / "out"
-    summary = build_pairs(coco, out, find_parts(made_with).make_editor, wanted={"object": 1, "color": 1, "size": 1})
+    summary = build_pairs(
+        coco, out, load_run_parts(made_with).make_editor, wanted={"object": 1, "color": 1, "size": 1}
+    )
     assert summary.rejected[GRAY_PHOTO] > 0
     first = [made for item, made in accepted_pairs(out) if item.proposal.image_id == 1]
     assert first and all(load_image(out, made.image).shape == (240, 320, 3) for made in first)

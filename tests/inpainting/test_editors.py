@@ -9,12 +9,13 @@ from PIL import Image, ImageDraw
 
 from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.inpainting.edit.classical import GRAY_PHOTO, ClassicalEditor
-from hf_hardneg.inpainting.edit.cutouts import box_of, cut_out, foot_of, largest_parts, lay, resize_cutout
+from hf_hardneg.inpainting.edit.cutouts import cut_out, place_cutout, resize_cutout
 from hf_hardneg.inpainting.edit.patch_fill import CANNOT_FILL, fill_hole
 from hf_hardneg.inpainting.edit.recolor import GARMENT, NOT_THAT_COLOR, TARGETS, color_weights, find_colored, recolor
 from hf_hardneg.inpainting.edit.replace import CutoutLibrary
 from hf_hardneg.inpainting.edit.rescale import CUT_OFF, NO_ROOM, TOUCHED
 from hf_hardneg.inpainting.edit.task import EditTask
+from hf_hardneg.inpainting.masks.regions import bounding_box, ground_point, largest_components
 from hf_hardneg.inpainting.propose.proposals import ProposeSwaps
 from hf_hardneg.lexicon.index import load_index
 
@@ -101,12 +102,12 @@ def test_cut_outs_have_the_things_colors_to_their_edge():
     thing = cut_out(photo, mask)
     assert (thing.pixels[thing.alpha > 0.2][:, 0] > thing.pixels[thing.alpha > 0.2][:, 1] + 60).mean() > 0.97
     half = resize_cutout(thing, 0.5, 0.5)
-    pixels, alpha = lay(half, (150.0, 155.0), photo.shape)
-    top, _, bottom, _ = box_of(alpha > 0.5)
+    pixels, alpha = place_cutout(half, (150.0, 155.0), photo.shape)
+    top, _, bottom, _ = bounding_box(alpha > 0.5)
     assert abs(bottom - 150) <= 2 and abs(bottom - top - 30) <= 4 and pixels.shape == photo.shape
-    assert abs(foot_of(alpha > 0.5)[1] - 155) < 4
+    assert abs(ground_point(alpha > 0.5)[1] - 155) < 4
     two = disk() | disk(box=(0, 0, 4, 4))
-    assert (largest_parts(two) == disk()).all()
+    assert (largest_components(two) == disk()).all()
 
 
 @pytest.mark.parametrize(("image_id", "new", "grows"), [(1, "large", True), (1, "huge", True), (2, "small", False)])
@@ -116,7 +117,7 @@ def test_rescaling_keeps_the_foot(photos, image_id, new, grows):
     (edit,) = ClassicalEditor(photos)(task(photos, image_id, "size", new, photo, mask))
     channel = 0 if image_id == 1 else 2
     thing = edit.pixels[..., channel].astype(int) > edit.pixels[..., 1].astype(int) + 40
-    top, left, bottom, right = box_of(thing)
+    top, left, bottom, right = bounding_box(thing)
     factor = edit.details["factor"]
     assert (factor > 1.3) == grows and abs(bottom - 150) <= 3
     assert abs((right - left) / 90 - factor) < 0.08 and abs((bottom - top) / 60 - factor) < 0.08

@@ -26,24 +26,19 @@ from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.journal import JOURNAL, read_journal
 from hf_hardneg.inpainting.journal_items import read_items
 from hf_hardneg.inpainting.publish.export import export_pairs
-from hf_hardneg.inpainting.publish.export_card import DATA_FILE, RECORD, build_card
-from hf_hardneg.inpainting.publish.record import (
+from hf_hardneg.inpainting.publish.export_card import DATA_FILE, EXPORT_JSON, build_export_card
+from hf_hardneg.inpainting.publish.selected_pairs import (
     DISPUTED,
     NO_CAPTION,
     NOT_REVIEWED,
     REJECTED,
     SAME_CAPTION,
-    read_record,
+    read_journal_contents,
     select_pairs,
 )
-from hf_hardneg.inpainting.review.agreement import (
-    Review,
-    accepting_review,
-    krippendorff_alpha,
-    observed_agreement,
-    read_reviews,
-)
+from hf_hardneg.inpainting.review.agreement import krippendorff_alpha, observed_agreement
 from hf_hardneg.inpainting.review.contact_sheet import mark_change
+from hf_hardneg.inpainting.review.review_records import Review, accepting_review, read_reviews
 
 
 CLASSICAL = {"editor": "classical"}
@@ -96,8 +91,8 @@ def review(key, worker="ann", verdict="accept", candidate=0, caption="Something 
 
 def accept_all(folder, worker="ann", seconds=12.4):
     for key, item in accepted_items(folder).items():
-        place = next(i for i, one in enumerate(item.made) if one.reason is None)
-        caption = item.made[place].proposal.new_caption
+        place = next(i for i, one in enumerate(item.candidates) if one.reason is None)
+        caption = item.candidates[place].proposal.new_caption
         say(folder, review(key, worker, candidate=place, caption=caption, seconds=seconds))
 
 
@@ -111,7 +106,7 @@ def test_a_stranger_loads_the_columns_of_inpaintcoco_and_the_journals_own_pixels
     items = list(accepted_items(folder).values())
     assert len(dataset["test"]) == len(items) > 5
     for row, item in zip(dataset["test"], items, strict=True):
-        made = next(one for one in item.made if one.reason is None)
+        made = next(one for one in item.candidates if one.reason is None)
         for name, digest in (("coco_image", item.photo), ("inpaint_image", made.image), ("mask", made.mask)):
             file = folder / "images" / f"{digest}.png"
             assert (np.array(row[name]) == np.array(Image.open(file))).all()
@@ -153,7 +148,7 @@ def test_only_what_everybody_accepts_goes_out_with_the_latest_word(folder):
         review(keys[5], "ann"),
         {"kind": "undo", "key": keys[5], "worker": "ann"},
     )
-    pairs, left_out = select_pairs(read_record(folder))
+    pairs, left_out = select_pairs(read_journal_contents(folder))
     assert [(pair.caption, pair.review.worker) for pair in pairs] == [("Second.", "bob")]
     reasons = {DISPUTED: 1, REJECTED: 1, NO_CAPTION: 1, SAME_CAPTION: 1, NOT_REVIEWED: len(keys) - 5}
     assert left_out == reasons
@@ -161,14 +156,14 @@ def test_only_what_everybody_accepts_goes_out_with_the_latest_word(folder):
 
 def test_a_retried_candidate_is_exported_with_its_own_words_and_prompts(folder, tmp_path):
     key, item = next((k, i) for k, i in accepted_items(folder).items() if i.proposal.concept == "color")
-    made = next(one for one in item.made if one.reason is None)
+    made = next(one for one in item.candidates if one.reason is None)
     again = {**made.proposal._asdict(), "new": "pink", "new_caption": "A pink thing."}
     edit = {"image": made.image, "mask": made.mask, "details": {"prompt": "pink, shiny", "seed": 2**64 - 1}}
     retry = {"kind": "retry", "key": key, "worker": "ann", "prompt": "pink", "proposal": again}
     say(
         folder, {**retry, "edits": [edit], "reasons": [None]}, {**retry, "prompt": "no", "edits": [], "reasons": ["x"]}
     )
-    say(folder, review(key, candidate=len(item.made), caption="A pink thing."))
+    say(folder, review(key, candidate=len(item.candidates), caption="A pink thing."))
     summary = export_pairs(folder, tmp_path / "out")
     row = load_dataset(str(tmp_path / "out"), split="test")[0]
     how = row["inpaint_details"]
@@ -183,11 +178,11 @@ def test_the_models_and_settings_of_a_pipeline_are_told(folder, tmp_path):
     lines[0]["made_with"] = made_with
     (folder / JOURNAL).write_text("".join(json.dumps(line) + "\n" for line in lines))
     key, item = next(iter(accepted_items(folder).items()))
-    made = item.made[0]
+    made = item.candidates[0]
     details = {"model": "org/sd", "prompt": "a pink bus", "seed": 7, "guidance_scale": 7.5, "num_inference_steps": 30}
     retry = {"kind": "retry", "key": key, "worker": "ann", "prompt": "pink", "proposal": made.proposal._asdict()}
     edit = {"image": made.image, "mask": made.mask, "details": details}
-    say(folder, {**retry, "edits": [edit], "reasons": [None]}, review(key, candidate=len(item.made)))
+    say(folder, {**retry, "edits": [edit], "reasons": [None]}, review(key, candidate=len(item.candidates)))
     export_pairs(folder, tmp_path / "out")
     row = load_dataset(str(tmp_path / "out"), split="test")[0]
     how, mask = row["inpaint_details"], row["mask_details"]
@@ -247,7 +242,7 @@ def test_the_card_counts_what_the_journal_says(folder, tmp_path):
     assert "Nobody looked" not in text and "{{" not in text and "None" not in text
     assert Image.open(tmp_path / "set" / "contact_sheet.png").width > 1000
     assert (tmp_path / "set" / "scripts" / "inpaintcoco.py").read_bytes() == SCRIPT.read_bytes()
-    assert build_card(json.loads((tmp_path / "set" / RECORD).read_text())) == (
+    assert build_export_card(json.loads((tmp_path / "set" / EXPORT_JSON).read_text())) == (
         tmp_path / "set" / "README.md"
     ).read_text(encoding="utf-8")
 
@@ -334,7 +329,7 @@ def test_what_the_command_did_not_write_is_not_replaced(folder, tmp_path):
     with pytest.raises(ValueError, match="holds notes.txt, which this command did not write"):
         export_pairs(folder, out)
     (out / "notes.txt").unlink()
-    (out / RECORD).unlink()
+    (out / EXPORT_JSON).unlink()
     with pytest.raises(ValueError, match=r"holds README.md, contact_sheet.png, data, which"):
         export_pairs(folder, out)
 
@@ -361,10 +356,10 @@ def test_bad_input_ends_with_one_sentence(folder, tmp_path, built):
     item = accepted_items(folder)[key]
     (folder / "images").unlink()
     (folder / "images").mkdir()
-    for digest in (item.photo, item.made[0].mask):
+    for digest in (item.photo, item.candidates[0].mask):
         (folder / "images" / f"{digest}.png").write_bytes((built / "images" / f"{digest}.png").read_bytes())
-    fails(f"{item.made[0].image}.png, an image of {key}, is missing; bring it back")
-    (folder / "images" / f"{item.made[0].image}.png").write_bytes(b"something else")
+    fails(f"{item.candidates[0].image}.png, an image of {key}, is missing; bring it back")
+    (folder / "images" / f"{item.candidates[0].image}.png").write_bytes(b"something else")
     fails("is damaged: its content is not the one that its name says")
 
 
@@ -381,7 +376,7 @@ def script():
 
 def test_the_script_builds_from_a_review_and_from_an_export(script, folder, tmp_path):
     accept_all(folder)
-    with pytest.raises(ValueError, match="is no exported folder .*say with --out"):
+    with pytest.raises(ValueError, match="is no exported folder .*add --out"):
         script.build_dataset(folder)
     first = script.build_dataset(folder, tmp_path / "set")
     assert list(first) == ["test"] and first["test"].features == CHALLENGE_FEATURES

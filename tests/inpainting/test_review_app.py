@@ -162,7 +162,7 @@ def test_a_session_by_keyboard(browser, serve):
     assert candidates_of(out)[fourth][place].proposal.new == "purple"
 
     # Looking: flicker, mask and zoom act on the photos and decide nothing; nothing jumps, nothing scrolls.
-    pane = ann.page.locator(".pane[data-place] .edit")
+    pane = ann.page.locator(".pane[data-candidate] .edit")
     places = "[...document.querySelectorAll('button, .pane')].map(one => JSON.stringify(one.getBoundingClientRect()))"
     before = ann.page.evaluate(places)
     ann.page.keyboard.down(" ")
@@ -170,8 +170,8 @@ def test_a_session_by_keyboard(browser, serve):
     ann.page.keyboard.up(" ")
     assert pane.is_visible()
     ann.press("f", "m", "z")
-    ann.page.wait_for_selector(".pane[data-place] .edit", state="hidden")
-    ann.page.wait_for_selector(".pane[data-place] .edit", state="visible")
+    ann.page.wait_for_selector(".pane[data-candidate] .edit", state="hidden")
+    ann.page.wait_for_selector(".pane[data-candidate] .edit", state="visible")
     assert "scale(1)" not in ann.page.get_attribute(".stage", "style")
     ann.press("f", "m", "z")
     assert ann.page.evaluate(places) == before
@@ -198,7 +198,7 @@ def test_reload_and_kill_in_mid_item_lose_nothing(browser, serve):
 
     server.kill()
     ann.press("a")
-    ann.says("The server does not answer. What you did is kept")
+    ann.says("The server does not answer. Your last action is kept")
     assert ann.key == key and len(read_reviews(out)) == 1
     server.start()
     ann.wait(SHOWS_NEXT.format(key))
@@ -214,7 +214,7 @@ def test_reload_and_kill_in_mid_item_lose_nothing(browser, serve):
     ann.page = ann.context.new_page()
     ann.page.goto(server.url)
     ann.wait(SHOWS_NEXT.format(third))
-    ann.says("What you had decided was sent.")
+    ann.says("Your earlier decision was sent.")
     assert len(read_reviews(out)) == 3
     ann.decide("a")
     assert ann.text("progress") == "4 of 4 done, 4 by you" and len(read_reviews(out)) == 4

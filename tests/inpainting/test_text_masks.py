@@ -8,11 +8,15 @@ from hf_hardneg.data.coco_photos import Instance, read_coco_photos
 from hf_hardneg.inpainting.build import COVERED, Builder, build_pairs
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.journal import Journal, load_image, read_journal
-from hf_hardneg.inpainting.masks.text_masks import NOT_FOUND, ClipSegMasks, GroundedSamMasks, clearest_part, pick_box
-from hf_hardneg.inpainting.propose.caption_only_photos import CATEGORIES, name_things, read_named_photos
+from hf_hardneg.inpainting.masks.text_masks import NOT_FOUND, ClipSegMasks, GroundedSamMasks, largest_region, pick_box
+from hf_hardneg.inpainting.propose.caption_instances import (
+    CATEGORIES,
+    instances_from_captions,
+    read_photos_from_captions,
+)
 from hf_hardneg.inpainting.propose.categories import names_of_categories
 from hf_hardneg.inpainting.propose.proposals import NO_CLEAR_INSTANCE
-from hf_hardneg.inpainting.run_components import find_parts
+from hf_hardneg.inpainting.run_parts import load_run_parts
 from hf_hardneg.lexicon.index import load_index
 
 
@@ -77,10 +81,10 @@ def test_clipseg_follows_its_threshold_and_grows_the_one_clear_part(clipseg, mon
 
 
 def test_the_clearest_part_is_alone_or_clearly_the_largest():
-    assert clearest_part(np.zeros((5, 5), bool)) == NOT_FOUND
+    assert largest_region(np.zeros((5, 5), bool)) == NOT_FOUND
     two = disk(120, 100, (5, 5, 40, 40)) | disk(120, 100, (60, 50, 95, 85))
-    assert clearest_part(two) == NO_CLEAR_INSTANCE
-    assert (clearest_part(disk() | (np.arange(120) < 3)) == disk()).all()
+    assert largest_region(two) == NO_CLEAR_INSTANCE
+    assert (largest_region(disk() | (np.arange(120) < 3)) == disk()).all()
 
 
 @pytest.mark.parametrize("size", [(97, 301), (320, 240), (301, 97)])
@@ -132,7 +136,7 @@ def test_boxes_below_the_threshold_do_not_count(models, grounded, monkeypatch):
 
 
 def test_captions_stand_in_for_annotations(captions_only):
-    photos, skipped = read_named_photos(captions_only)
+    photos, skipped = read_photos_from_captions(captions_only)
     assert [[one.category for one in photo.instances] for photo in photos] == [
         ["bus"],
         ["car", "person"],
@@ -161,7 +165,7 @@ def test_captions_stand_in_for_annotations(captions_only):
 )
 def test_what_a_caption_names_several_of_is_left_out(captions, categories):
     index = load_index()
-    found = name_things(captions, index, names_of_categories(set(CATEGORIES), index.lexicon))
+    found = instances_from_captions(captions, index, names_of_categories(set(CATEGORIES), index.lexicon))
     assert [one.category for one in found] == categories
     assert len({one.id for one in found}) == len(found)
 
@@ -172,7 +176,7 @@ def planted_masks(photo, pixels, orientation, instance):
 
 
 def test_with_good_masks_a_captions_only_folder_gives_colors_and_sizes(captions_only, tmp_path):
-    summary = build_pairs(captions_only, tmp_path, ClassicalEditor, read=read_named_photos, draw=planted_masks)
+    summary = build_pairs(captions_only, tmp_path, ClassicalEditor, read=read_photos_from_captions, draw=planted_masks)
     assert summary.accepted["color"] > 5 and summary.accepted["size"] > 0
     assert summary.rejected[COVERED] > 0  # the planted masks of car and man are the same
     for item, made in accepted_pairs(tmp_path):
@@ -193,9 +197,9 @@ def test_the_command_builds_from_captions_alone(captions_only, models, tmp_path,
     decided = {line["key"] for line in lines if line["kind"] == "decision"}
     assert decided and len(decided) == sum(line["kind"] == "decision" for line in lines)
     # The review takes the same parts from the journal's first line.
-    photos = {photo.image_id: photo for photo in find_parts(made_with).read(captions_only, None)[0]}
+    photos = {photo.image_id: photo for photo in load_run_parts(made_with).read(captions_only, None)[0]}
     with Journal(tmp_path) as journal:
-        builder = Builder(journal, ClassicalEditor(list(photos.values())), find_parts(made_with).draw)
+        builder = Builder(journal, ClassicalEditor(list(photos.values())), load_run_parts(made_with).draw)
         item = builder.items[min(decided)]
         builder.retry(photos[item.proposal.image_id], item.proposal, item.proposal.new, "ann")
         assert item.retries == 1

@@ -13,7 +13,7 @@ from hf_hardneg.columns import NEGATIVE_FEATURES, ROW_FEATURES, with_negatives
 from hf_hardneg.data.skip_reasons import EMPTY
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.add_negatives import GUESSABLE, NO_CONCEPT, AddHardNegatives, fit_slot_model
-from hf_hardneg.negatives.filters import DISAGREES, IN_CAPTION, IN_OTHER_CAPTION
+from hf_hardneg.negatives.truth_filter import DISAGREES, IN_CAPTION, IN_OTHER_CAPTION
 
 
 def rows(captions, others=None):
@@ -35,6 +35,18 @@ def test_each_negative_differs_in_a_known_concept():
     for caption, negatives, concepts in zip(CAPTIONS, batch["negatives"], batch["negative_concepts"], strict=False):
         assert 1 <= len(set(negatives)) == len(concepts) <= 2
         assert caption not in negatives
+
+
+def test_no_column_is_read_that_is_not_needed():
+    class Lazy(dict):
+        def __getitem__(self, name):
+            assert name in ("caption", "image_id", "other_captions", "categories")
+            return super().__getitem__(name)
+
+        keys = items = values = __iter__ = None  # a lazy batch of `datasets` decodes its images when it is unpacked
+
+    batch = Lazy(rows(CAPTIONS), image=[b"photo"] * len(CAPTIONS))
+    assert AddHardNegatives(model=fit_slot_model([batch]))(batch)["negatives"]
 
 
 def test_captions_without_a_candidate_are_masked_and_say_why():

@@ -5,44 +5,48 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ...inpainting.pretrained import CLIP, CLIPSEG, EDITOR_FLAGS, GROUNDING_DINO, INPAINTING, SAM
+from ...inpainting.run_settings import CLIP, CLIPSEG, EDITOR_OPTIONS, GROUNDING_DINO, INPAINTING, MASK_MODELS, SAM
 
 
-MASK_MODELS = {"clipseg": [CLIPSEG], "grounded_sam": [GROUNDING_DINO, SAM]}
 HELP = "edit the photos of a COCO-format folder"
 DESCRIPTION = (
-    "Change one thing's color, size or kind in each photo, so that a caption turns false in one word. "
-    "Leaves journal.jsonl, images/ and contact_sheet.png; killed and started again, it goes on."
+    "Change one object's color, size or kind in each photo, so that a caption becomes wrong in one word. "
+    "Write journal.jsonl, images/ and contact_sheet.png. If the command is stopped, run it again to continue."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
-        "--coco", required=True, metavar="DIR", help="with annotations/ (captions, instances) and photos"
+        "--coco",
+        required=True,
+        metavar="DIR",
+        help="COCO-format folder with annotations/ (captions and instances) and the photos",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write, or to go on with")
-    parser.add_argument("--split", help="for instance val2017; may be left out where there is only one")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write or to continue")
+    parser.add_argument("--split", help="for instance val2017 (default: the only one)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default 0)")
     _add_editor(parser)
     masks = parser.add_argument_group("masks")
     masks.add_argument(
         "--masks",
         choices=("instances", *MASK_MODELS),
         default="instances",
-        help="instances: as annotated; the others draw what captions name, without annotations (default instances)",
+        help="instances: annotated masks; clipseg, grounded_sam: masks of what captions name (default instances)",
     )
     masks.add_argument(
         "--mask_model",
         nargs="+",
         metavar="ID",
-        help=f"Hub id or folder; clipseg takes one ({CLIPSEG}), grounded_sam two ({GROUNDING_DINO} {SAM})",
+        help=f"Hub ids or folders: one for clipseg ({CLIPSEG}), two for grounded_sam ({GROUNDING_DINO} {SAM})",
     )
-    masks.add_argument("--mask_threshold", type=float, help="least probability of a pixel, or score of a box, 0 to 1")
+    masks.add_argument(
+        "--mask_threshold", type=float, help="smallest probability of a pixel, or score of a box, 0 to 1"
+    )
     gate = parser.add_argument_group("gate")
-    gate.add_argument("--clip", metavar="ID", help=f"a dual encoder such as {CLIP}: turn down what it sees no gain in")
+    gate.add_argument("--clip", metavar="ID", help=f"reject edits in which a dual encoder such as {CLIP} sees no gain")
     gate.add_argument(
-        "--clip_prefers_new", action="store_true", help="turn down, too, what it still finds nearer to the old caption"
+        "--clip_prefers_new", action="store_true", help="also reject edits that still fit the old caption better"
     )
 
 
@@ -52,30 +56,30 @@ def _add_editor(parser: argparse.ArgumentParser) -> None:
         "--editor",
         choices=("classical", "diffusers"),
         default="classical",
-        help="classical: OpenCV, no weights; diffusers: an inpainting pipeline (default classical)",
+        help="classical: OpenCV without weights; diffusers: an inpainting pipeline (default classical)",
     )
     editor.add_argument(
         "--editor_model",
         metavar="ID",
         help=f"diffusers: Hub id or folder of an inpainting pipeline (default {INPAINTING}, a mirror of the paper's "
-        "Stable Diffusion 2, which stabilityai took off the Hub)",
+        "Stable Diffusion 2, which is no longer on the Hub under its first name)",
     )
-    editor.add_argument("--candidates", type=int, help="diffusers: pictures per proposal (default 3)")
-    editor.add_argument("--steps", type=int, help="diffusers: denoising steps (default the pipeline's own)")
-    editor.add_argument("--guidance", type=float, help="diffusers: hold of the prompt (default the pipeline's own)")
+    editor.add_argument("--candidates", type=int, help="diffusers: edits per proposal (default 3)")
+    editor.add_argument("--steps", type=int, help="diffusers: denoising steps (default: the pipeline's)")
+    editor.add_argument("--guidance", type=float, help="diffusers: guidance scale (default: the pipeline's)")
     editor.add_argument(
-        "--strength", type=float, help="diffusers: noise on what is there, up to 1 (default the pipeline's own)"
+        "--strength", type=float, help="diffusers: noise added to the photo, up to 1 (default: the pipeline's)"
     )
 
 
 def describe_run(args: argparse.Namespace) -> dict[str, Any]:
-    """The `made_with` of a run: editor, models and their settings, as far as they are not the plain ones.
+    """Return the run's `made_with` for the journal: editor, models, and all settings that are not the default.
 
     Raises:
-        ValueError: If an argument is given that the chosen editor, masks or gate do not take.
+        ValueError: If an argument does not belong to the chosen editor, masks or gate.
     """
     made_with: dict[str, Any] = {"editor": args.editor}
-    given = {name: getattr(args, name) for name in EDITOR_FLAGS if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in EDITOR_OPTIONS if getattr(args, name) is not None}
     if args.editor == "diffusers":
         made_with |= {"editor_model": INPAINTING, "candidates": 3} | given
         made_with["editor_model"] = _resolve(made_with["editor_model"])
@@ -99,19 +103,19 @@ def describe_run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _resolve(name_or_path: str) -> str:
-    """A folder by its full path, so that the journal's word holds from anywhere."""
+    """Return the full path of a folder, so that the journal is valid from any directory."""
     return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from ...inpainting.build import build_pairs
-    from ...inpainting.journal_items import format_summary
+    from ...inpainting.journal_items import format_build_summary
     from ...inpainting.review.contact_sheet import write_contact_sheet
-    from ...inpainting.run_components import find_parts
+    from ...inpainting.run_parts import load_run_parts
 
     made_with = describe_run(args)
-    parts = find_parts(made_with)
+    parts = load_run_parts(made_with)
     summary = build_pairs(
         args.coco,
         args.out,
@@ -125,4 +129,4 @@ def run(args: argparse.Namespace) -> None:
     )
     sheet = Path(args.out) / "contact_sheet.png"
     drawn = write_contact_sheet(args.out, sheet, seed=args.seed)
-    sys.stdout.write(format_summary(summary) + (f"\n{drawn} of them: {sheet}\n" if drawn else "\n"))
+    sys.stdout.write(format_build_summary(summary) + (f"\n{drawn} of them: {sheet}\n" if drawn else "\n"))

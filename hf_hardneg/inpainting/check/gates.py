@@ -1,4 +1,4 @@
-"""Is an edited photo fit for the set? Each gate is a callable that returns None or the reason against. Pure."""
+"""The gates that decide whether an edited photo enters the set. Each returns None or a reason against it. Pure."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -16,16 +16,22 @@ UNCHANGED = "hardly anything changed inside the mask"
 CHANGED_OUTSIDE = "something changed outside the mask"
 NOT_ONE_SPAN = "the captions do not differ in exactly one span"
 
-MIN_SIDE = 200  # pixels; CLIP looks at 224
-MIN_AREA = 0.008  # of the photo: 20 x 20 pixels of the 224 x 224 that CLIP sees
-MAX_AREA = (
-    0.3  # of the photo; InpaintCOCO holds 530 masks that are larger, which show another photo more than another thing
-)
-MIN_CHANGE = 10.0  # mean absolute difference of 0 to 255 inside the mask
+MIN_SIDE = 200  # pixels; CLIP sees 224
+MIN_AREA = 0.008  # share of the photo: 20 x 20 of the 224 x 224 pixels that CLIP sees
+# Share of the photo. 530 masks of InpaintCOCO are larger: their edits look like another photo, not another object.
+MAX_AREA = 0.3
+MIN_CHANGE = 10.0  # mean absolute difference inside the mask, 0 to 255
 
 
 class Candidate(NamedTuple):
-    """A photo and its edit, (H, W, 3) of 0 to 255, the mask, (H, W) of 0 or 255, and what was proposed."""
+    """The input of a gate.
+
+    Attributes:
+        photo: (H, W, 3) uint8, RGB.
+        edited: (H, W, 3) uint8, RGB.
+        mask: (H, W) uint8, 0 or 255.
+        proposal: What the edit should show.
+    """
 
     photo: np.ndarray
     edited: np.ndarray
@@ -34,10 +40,11 @@ class Candidate(NamedTuple):
 
 
 Gate = Callable[[Candidate], str | None]
+"""Returns the reason against a candidate, or None."""
 
 
 def size_gate(candidate: Candidate) -> str | None:
-    """One size, and large enough."""
+    """Reject photos that are small, and images of different sizes."""
     photo, edited, mask, _ = candidate
     if photo.shape != edited.shape or photo.shape[:2] != mask.shape:
         return OTHER_SIZE
@@ -45,7 +52,7 @@ def size_gate(candidate: Candidate) -> str | None:
 
 
 def area_gate(candidate: Candidate) -> str | None:
-    """The mask's share of the photo lies between `MIN_AREA` and `MAX_AREA`."""
+    """Reject masks whose share of the photo is below `MIN_AREA` or above `MAX_AREA`."""
     share = (candidate.mask > 127).mean()
     if share < MIN_AREA:
         return SMALL_MASK
@@ -53,20 +60,20 @@ def area_gate(candidate: Candidate) -> str | None:
 
 
 def inside_gate(candidate: Candidate) -> str | None:
-    """Something really changed inside the mask."""
+    """Reject edits that changed hardly anything inside the mask."""
     inside = candidate.mask > 127
     difference = np.abs(candidate.photo.astype(int) - candidate.edited)[inside]
     return UNCHANGED if not inside.any() or difference.mean() < MIN_CHANGE else None
 
 
 def outside_gate(candidate: Candidate) -> str | None:
-    """Outside the mask, every byte is the photo's."""
+    """Reject edits that changed any byte outside the mask."""
     outside = candidate.mask <= 127
     return CHANGED_OUTSIDE if (candidate.photo[outside] != candidate.edited[outside]).any() else None
 
 
 def caption_gate(candidate: Candidate) -> str | None:
-    """The captions differ in one run of words, and that run is the proposed span."""
+    """Reject captions that differ anywhere but in the proposed span of words."""
     one = candidate.proposal
     expected = one.caption[: one.start] + one.new_text + one.caption[one.end :]
     is_span = one.new_caption == expected and one.caption[one.start : one.end] == one.old_text
@@ -77,5 +84,5 @@ GATES: tuple[Gate, ...] = (size_gate, area_gate, inside_gate, outside_gate, capt
 
 
 def find_reason(candidate: Candidate, gates: Sequence[Gate] = GATES) -> str | None:
-    """The first reason against a candidate, or None."""
+    """Return the first reason against a candidate, or None."""
     return next(filter(None, (gate(candidate) for gate in gates)), None)

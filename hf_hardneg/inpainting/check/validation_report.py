@@ -1,9 +1,9 @@
-"""`hf-hardneg inpaint validate`: every row of a set through the checks; counts, figures, and a clean selection."""
+"""Validate a whole set: check every row, report counts and figures, and save the rows without a fault."""
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,25 @@ from tqdm.auto import tqdm
 from ... import __version__
 from ...atomic_folder import new_folder
 from ...data.inpainted_pairs import image_id_of, open_pairs
-from .pair_checks import IMAGES, TOLERATED, Difference, Doubles, caption_reasons, image_reasons
+from .pair_faults import IMAGES, TOLERATED, Difference, DuplicateFinder, caption_faults, image_faults
 
 
 REPORT, CARD, DATA = "validation.json", "README.md", "data"
-ROWS = 20  # a row group of the clean set: some 25 MB of photos in memory at a time
+ROWS = 20  # rows per row group of the clean set: about 25 MB of photos in memory at a time
 TEMPLATE = Path(__file__).parent / "templates" / "clean_card.md"
 
 Report = dict[str, Any]
-"""source, split, rows, clean; reasons: reason -> count; concepts: rows and clean rows by concept; outside: counts;
-details: for each row its number, image_id, concept, reasons and the figures of `validate.Difference`, or null."""
+"""The report of a set, as validation.json holds it.
+
+- source, split, rows, clean: the set, its number of rows, and the number of rows without a fault.
+- reasons: counts by reason. concepts: rows and clean rows by concept.
+- compared, untouched_outside, outside_mean, inside_mean: figures over the pairs that can be compared.
+- details: for each row its number, image_id, concept, reasons, and the figures of `Difference` (or null).
+"""
 
 
 def _content(image: Mapping[str, Any] | None) -> bytes:
-    """An image's file; b"" where there is none."""
+    """Return the bytes of an image's file, or b"" if there is none."""
     if not image:
         return b""
     if image["bytes"]:
@@ -35,16 +40,16 @@ def _content(image: Mapping[str, Any] | None) -> bytes:
     return Path(image["path"]).read_bytes() if image["path"] and Path(image["path"]).is_file() else b""
 
 
-def _check_row(number: int, row: Mapping[str, Any], doubles: Doubles) -> dict[str, Any]:
-    """One entry of a report's details."""
+def _check_row(number: int, row: Mapping[str, Any], duplicates: DuplicateFinder) -> dict[str, Any]:
+    """Return one entry of a report's details."""
     captions = (row["coco_caption"], row["inpaint_caption"])
-    reasons, found = image_reasons({name: row.get(name) for name in IMAGES})
-    reasons = caption_reasons(row.get("concept"), *captions) + reasons
+    reasons, difference = image_faults({name: row.get(name) for name in IMAGES})
+    reasons = caption_faults(row.get("concept"), *captions) + reasons
     photo, edit = (hashlib.sha256(_content(row[name])).digest() for name in IMAGES[:2])
     image_id = image_id_of(row)
     if _content(row["inpaint_image"]):
-        reasons += doubles(photo if image_id is None else image_id, captions, edit)
-    figures = {name: round(value, 4) for name, value in found._asdict().items()} if found else None
+        reasons += duplicates(photo if image_id is None else image_id, captions, edit)
+    figures = {name: round(value, 4) for name, value in difference._asdict().items()} if difference else None
     about = {"row": number, "image_id": image_id, "concept": row.get("concept")}
     return {**about, "reasons": reasons, "difference": figures}
 
@@ -54,56 +59,68 @@ def _is_clean(entry: Mapping[str, Any]) -> bool:
 
 
 def validate_rows(dataset: Dataset) -> list[dict[str, Any]]:
-    """The entry of each row; looks at one row at a time and keeps no image."""
+    """Return the entry of each row. Only one row's images are in memory at a time."""
     for name in IMAGES:
         if isinstance(dataset.features.get(name), Image):
             dataset = dataset.cast_column(name, Image(decode=False))
-    doubles = Doubles()
+    duplicates = DuplicateFinder()
     rows = tqdm(dataset, desc="Checking pairs", disable=None)
-    return [_check_row(number, row, doubles) for number, row in enumerate(rows)]
+    return [_check_row(number, row, duplicates) for number, row in enumerate(rows)]
 
 
 def validate_set(source: str, split: str = "test") -> Report:
-    """Check every row of a set.
+    """Check every row of a set with InpaintCOCO's columns.
 
     Args:
         source: Hub id or folder.
-        split: The original has "test" only.
+        split: Name of the split. InpaintCOCO has only "test".
+
+    Returns:
+        The report.
 
     Raises:
-        ValueError: If the set, its split or its columns are not there, or a column does not hold images.
+        ValueError: If the set, its split or a column does not exist, or an image column holds no images.
+
+    Example:
+        >>> report = validate_set("phiyodr/InpaintCOCO")  # doctest: +SKIP
+        >>> report["rows"], report["clean"]  # doctest: +SKIP
     """
     dataset = open_pairs(source, split)
     for name in ("coco_image", "inpaint_image"):
         if not isinstance(dataset.features[name], Image):
             raise ValueError(f"Column {name!r} of {source} holds {dataset.features[name]}, not images.")
     details = validate_rows(dataset)
-    # Of a folder the name only: what lies above it is nobody's business where the report is published.
+    # Of a folder only its name is reported: the path may be private, and reports are published.
     name = Path(source).resolve().name if Path(source).exists() else source
-    return {"source": name, "split": split, **summarize(details), "details": details}
+    return {"source": name, "split": split, **summarize_faults(details), "details": details}
 
 
-def summarize(details: list[dict[str, Any]]) -> dict[str, Any]:
-    """Counts over the entries of a report."""
+def summarize_faults(details: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return counts and mean differences over the entries of a report."""
     concepts: dict[str, Counter[str]] = {}
     for entry in details:
         concepts.setdefault(str(entry["concept"]), Counter()).update(rows=1, clean=_is_clean(entry))
     reasons = Counter(reason for entry in details for reason in entry["reasons"])
-    outside = [Difference(**entry["difference"]) for entry in details if entry["difference"]]
+    differences = [Difference(**entry["difference"]) for entry in details if entry["difference"]]
     return {
         "rows": len(details),
         "clean": sum(map(_is_clean, details)),
         "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
         "concepts": {name: {"rows": one["rows"], "clean": one["clean"]} for name, one in sorted(concepts.items())},
-        "compared": len(outside),
-        "untouched_outside": sum(one.outside_max == 0 for one in outside),
-        "outside_mean": round(sum(one.outside for one in outside) / len(outside), 3) if outside else None,
-        "inside_mean": round(sum(one.inside for one in outside) / len(outside), 3) if outside else None,
+        "compared": len(differences),
+        "untouched_outside": sum(one.outside_max == 0 for one in differences),
+        "outside_mean": _mean(one.outside for one in differences),
+        "inside_mean": _mean(one.inside for one in differences),
     }
 
 
-def format_report(report: Report) -> str:
-    """The report as a text table."""
+def _mean(values: Iterable[float]) -> float | None:
+    values = list(values)
+    return round(sum(values) / len(values), 3) if values else None
+
+
+def format_validation(report: Report) -> str:
+    """Format the report as a text table."""
     lines = [f"{report['rows']:,} pairs of {report['source']}, {report['clean']:,} without a fault"]
     lines += [
         f"{count:>7,}  {reason}{' (not held against a pair)' if reason in TOLERATED else ''}"
@@ -121,11 +138,15 @@ def format_report(report: Report) -> str:
     return "\n".join(lines)
 
 
-def write_report(report: Report, file: str | Path) -> None:
+def write_validation(report: Report, file: str | Path) -> None:
     """Write the report as JSON.
 
+    Args:
+        report: Of `validate_set`.
+        file: The .json to write.
+
     Raises:
-        OSError: If that cannot be done; the message names the file.
+        OSError: If the file cannot be written. The message names it.
     """
     try:
         Path(file).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -137,12 +158,12 @@ def save_clean(dataset: Dataset, report: Report, out: str | Path) -> None:
     """Write the rows without a fault as a folder that `load_dataset` opens.
 
     Args:
-        dataset: What the report is about, as `reader.open_pairs` gives it; all its columns are kept.
+        dataset: The validated set, of `data.inpainted_pairs.open_pairs`. All its columns are kept.
         report: Of `validate_set`.
-        out: New, empty, or an earlier one, which is replaced.
+        out: A new folder, an empty one, or an earlier result, which is replaced.
 
     Raises:
-        ValueError: If no row is clean, or `out` holds something else.
+        ValueError: If no row is clean, or `out` holds other files.
         OSError: If `out` cannot be written.
     """
     if not report["clean"]:
@@ -154,12 +175,12 @@ def save_clean(dataset: Dataset, report: Report, out: str | Path) -> None:
         (part / DATA).mkdir()
         rows.to_parquet(part / DATA / f"{split}-00000-of-00001.parquet", batch_size=ROWS)
         card = DatasetCard.from_template(
-            DatasetCardData(tags=["hf_hardneg"]),  # no "configs", for the reason in `export_card.build_card`
+            DatasetCardData(tags=["hf_hardneg"]),  # without "configs", as `build_export_card` explains
             template_path=str(TEMPLATE),
             report=report,
-            table=format_report(report),
+            table=format_validation(report),
             location=Path(out).resolve().name,
             version=__version__,
         )
         (part / CARD).write_text(str(card), encoding="utf-8")
-        write_report(report, part / REPORT)
+        write_validation(report, part / REPORT)

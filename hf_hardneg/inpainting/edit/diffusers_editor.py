@@ -1,4 +1,4 @@
-"""An editor with any inpainting pipeline of diffusers; needs its weights, and an accelerator to be quick."""
+"""The diffusers editor: any inpainting pipeline of diffusers. It needs weights, and a GPU to be fast."""
 
 import inspect
 from typing import Any
@@ -7,14 +7,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..masks.outlines import dilate, outline_error
-from ..pretrained import INPAINTING, commit_of, load_pretrained, memory_told, pick_device
+from ..masks.regions import dilate_mask, outline_tolerance
+from ..pretrained import commit_of, explain_out_of_memory, load_pretrained, pick_device
+from ..run_settings import INPAINTING
 from .classical import GRAY_PHOTO, find_old_color
 from .crop import Crop, crop_around, put_back, take_crop
-from .cutouts import cover
-from .prompts import Prompts, free_prompt, ground_prompts, thing_prompts
+from .cutouts import composite
+from .prompts import Prompts, background_prompts, custom_prompt, object_prompts
 from .replace import MIN_CHROMA, mean_color
-from .rescale import place_rescaled, rescale
+from .rescale import rescale_object, resize_in_place
 from .task import Edit, EditTask
 
 
@@ -25,7 +26,7 @@ except ImportError as error:
 
 UNSAFE = "the pipeline's safety checker blacked the picture out"
 BLACK = "the picture came out black"
-GROWTH = 2  # times the miss of a hand-drawn outline by which a new thing may be larger than the old
+GROWTH = 2  # a new object may exceed the old one by this many outline tolerances
 KIND = "an inpainting pipeline of diffusers"
 SEEDS = 2**32
 
@@ -33,23 +34,29 @@ SEEDS = 2**32
 class DiffusersEditor:
     """Edit photos by an inpainting pipeline: call it with an `EditTask`.
 
-    The pipeline sees a square around the thing, with context, at its own size; of its result only that square goes
-    back. An object may be painted a little over its outline, a color is painted within it (a garment where the person
-    has the old color). A size is not left to the pipeline, which knows neither how large the thing was nor how it
-    looked: it is rescaled about its foot point as by the classical editor, and the pipeline paints what a smaller
-    thing uncovers, in busy surroundings too.
+    The pipeline gets a square crop around the object, scaled to its native size. Only that square changes.
+
+    - Object: the pipeline may paint a little beyond the old outline.
+    - Color: the pipeline paints inside the outline. For a garment it paints where the person has the old color.
+    - Size: the pipeline does not know how large the object was. So the object is rescaled as in the classical
+      editor, and the pipeline paints only the background that a smaller object uncovers.
 
     Args:
-        name_or_path: Hub id or folder of a pipeline that `AutoPipelineForInpainting` loads; default Stable Diffusion 2
-            for inpainting, as in the paper.
-        candidates: How many each task gets; three in the paper.
-        steps: Denoising steps; default the pipeline's own (50 for Stable Diffusion 2).
-        guidance: How closely the prompt is followed; default the pipeline's own (7.5 there).
-        strength: Above 0, at most 1: how much noise is put on what is there; default the pipeline's own (1 there,
-            0.6 for Flux, which keeps much of the old thing).
+        name_or_path: Hub id or folder of a pipeline that `AutoPipelineForInpainting` loads. The default is Stable
+            Diffusion 2 for inpainting, as in the paper.
+        candidates: Edits per task. The paper has three.
+        steps: Denoising steps. None means the pipeline's default (50 in Stable Diffusion 2).
+        guidance: Guidance scale. None means the pipeline's default (7.5 in Stable Diffusion 2).
+        strength: Noise added to the photo, above 0 and at most 1. None means the pipeline's default: 1 in Stable
+            Diffusion 2, and 0.6 in Flux, which keeps much of the old object.
 
     Raises:
-        ValueError: If an argument is out of its range, the pipeline cannot be loaded, or it needs or lacks an input.
+        ValueError: If an argument is out of its range, the pipeline cannot be loaded, or its inputs do not fit.
+
+    Example:
+        >>> editor = DiffusersEditor(candidates=3, steps=50)  # doctest: +SKIP
+        >>> [edit.details["seed"] for edit in editor(task)]  # doctest: +SKIP
+        [101, 102, 103]
     """
 
     def __init__(
@@ -75,32 +82,38 @@ class DiffusersEditor:
         self.about = {"model": name_or_path, "revision": commit_of(name_or_path, "model_index.json")}
 
     def __call__(self, task: EditTask) -> list[Edit] | str:
-        """Candidates, or why there is none; a free prompt is taken as it is (for a size: of what is behind)."""
+        """Return the edits, or the reason why there is none.
+
+        A person's own prompt is used unchanged. For a size, it describes the background.
+        """
         if task.proposal.concept == "size":
             return self._rescale(task)
         region = find_region(task)
         if isinstance(region, str):
             return region
-        return self._paint(task, region, thing_prompts(task.proposal, free_prompt(task)))
+        return self._paint(task, region, object_prompts(task.proposal, custom_prompt(task)))
 
     def _rescale(self, task: EditTask) -> list[Edit] | str:
-        placed = place_rescaled(task)
-        if isinstance(placed, str):
-            return placed
-        if placed.factor > 1:  # it covers where it was but for a rim, which patches fill
-            edit = rescale(task)
+        rescaled = resize_in_place(task)
+        if isinstance(rescaled, str):
+            return rescaled
+        if rescaled.factor > 1:  # it covers the old object except for a narrow edge, which patches can fill
+            edit = rescale_object(task)
             return edit if isinstance(edit, str) else [edit]
-        grounds = self._paint(task, placed.hole, ground_prompts(task.proposal, free_prompt(task)))
-        if isinstance(grounds, str):
-            return grounds
-        changed, factor = placed.hole | (placed.alpha > 0), {"factor": round(placed.factor, 3)}
+        backgrounds = self._paint(task, rescaled.hole, background_prompts(task.proposal, custom_prompt(task)))
+        if isinstance(backgrounds, str):
+            return backgrounds
+        changed, factor = rescaled.hole | (rescaled.alpha > 0), {"factor": round(rescaled.factor, 3)}
         return [
-            Edit(cover(ground.pixels, placed.pixels, placed.alpha), changed, {**ground.details, **factor})
-            for ground in grounds
+            Edit(composite(one.pixels, rescaled.pixels, rescaled.alpha), changed, {**one.details, **factor})
+            for one in backgrounds
         ]
 
     def _paint(self, task: EditTask, region: np.ndarray, prompts: Prompts) -> list[Edit] | str:
-        """Paint `region`, (H, W) of bool with at least one True, once per candidate; the last reason if all fail."""
+        """Paint `region`, (H, W) bool with at least one True, once per candidate.
+
+        If all candidates fail, return the reason of the last one.
+        """
         crop = crop_around(region)
         images = {"image": take_crop(task.photo, crop), "mask_image": take_crop(region, crop).astype(np.uint8) * 255}
         scaled = {name: _resize(pixels, self.size) for name, pixels in images.items()}
@@ -121,28 +134,32 @@ class DiffusersEditor:
         return [edit._replace(details={**edit.details, "dropped": dropped}) if dropped else edit for edit in edits]
 
     def _run(self, inputs: dict[str, Any], seed: int) -> np.ndarray | str:
-        """One picture, (size, size, 3), or why it is none."""
-        # A generator on the CPU gives the same noise on every device.
+        """Return one picture, (size, size, 3) uint8, or the reason why it cannot be used."""
+        # A generator on the CPU gives the same noise for every device.
         generator = torch.Generator("cpu").manual_seed(seed)
         sizes = {name: self.size for name in ("height", "width") if name in _inputs(self.pipe)}
-        with memory_told(self.name_or_path):
+        with explain_out_of_memory(self.name_or_path):
             output = self.pipe(**inputs, **sizes, **self.settings, generator=generator)
         flags = output.get("nsfw_content_detected")
         if flags and flags[0]:
             return UNSAFE
         pixels = np.array(output.images[0].convert("RGB"))
-        return pixels if pixels.any() else BLACK  # NaN, as where float16 overflows, becomes 0
+        return pixels if pixels.any() else BLACK  # overflow in float16 gives NaN, which becomes 0
 
     def _details(self, texts: dict[str, str], seed: int, crop: Crop) -> dict[str, Any]:
-        place = {"size": self.size, "crop": list(crop), "dtype": str(self.pipe.dtype).removeprefix("torch.")}
-        return {**self.about, **texts, "seed": seed, **self.settings, **place}
+        geometry = {"size": self.size, "crop": list(crop), "dtype": str(self.pipe.dtype).removeprefix("torch.")}
+        return {**self.about, **texts, "seed": seed, **self.settings, **geometry}
 
 
 def find_region(task: EditTask) -> np.ndarray | str:
-    """Where the pipeline may paint, (H, W) of bool, or why nowhere: never over another annotated thing."""
+    """Return where the pipeline may paint: never over another annotated object.
+
+    Returns:
+        (H, W) bool, or the reason why it may paint nowhere.
+    """
     proposal, others = task.proposal, task.others & ~task.mask
     if proposal.concept == "object":
-        return dilate(task.mask, GROWTH * outline_error(task.mask)) & ~others
+        return dilate_mask(task.mask, GROWTH * outline_tolerance(task.mask)) & ~others
     if mean_color(task.photo)[3] < MIN_CHROMA:
         return GRAY_PHOTO
     if proposal.garment is None and not proposal.is_part:
@@ -152,10 +169,13 @@ def find_region(task: EditTask) -> np.ndarray | str:
 
 
 def native_size(pipe: Any) -> int:
-    """The side in pixels of the squares that a pipeline was made for.
+    """Return the side, in pixels, of the square images that a pipeline was trained on.
+
+    Args:
+        pipe: A diffusers pipeline.
 
     Raises:
-        ValueError: If its config does not tell.
+        ValueError: If its config does not say it.
     """
     height = _inputs(pipe).get("height")
     if height is not None and isinstance(height.default, int):  # Kandinsky
@@ -202,7 +222,7 @@ def _load_pipeline(name_or_path: str) -> Any:
 
 
 def _settings(pipe: Any, name_or_path: str, given: dict[str, Any]) -> dict[str, Any]:
-    """What is given, and else the pipeline's own defaults, so that the details say them."""
+    """Fill settings that are None with the pipeline's defaults, so that an edit's details record them."""
     inputs = _inputs(pipe)
     unknown = [name for name, value in given.items() if value is not None and name not in inputs]
     if unknown:

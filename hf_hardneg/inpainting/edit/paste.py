@@ -1,25 +1,38 @@
-"""Put an edit back into its photo: outside the feathered mask every byte stays the photo's. Pure."""
+"""Paste an edit back into its photo: outside the feathered mask every byte stays the photo's. Pure."""
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 
-FEATHER = 1.2  # pixels of Gaussian blur at the mask's edge: as soft as edges in photos, too thin to show the photo
+FEATHER = 1.2  # pixels of Gaussian blur at the mask's edge: as soft as the edges in photos, too narrow to see
 
 
 def feather(mask: np.ndarray) -> np.ndarray:
-    """Weights of an edit, (H, W) of 0 to 255: `mask` (bool) with a soft edge that reaches a few pixels outside it."""
+    """Soften the edge of a mask.
+
+    Args:
+        mask: (H, W) bool.
+
+    Returns:
+        Weights (H, W) uint8, 0 to 255. The soft edge reaches a few pixels outside the mask.
+    """
     image = Image.fromarray(mask.astype(np.uint8) * 255)
     return np.array(image.filter(ImageFilter.GaussianBlur(FEATHER)))
 
 
 def paste_back(photo: np.ndarray, edited: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Blend `edited` over `photo`, both (H, W, 3) of 0 to 255, by `weights` (H, W) of 0 to 255.
+    """Blend an edit over its photo. Where a weight is 0, the result has exactly the photo's bytes.
 
-    Where a weight is 0 the result is the photo's bytes.
+    Args:
+        photo: (H, W, 3) uint8.
+        edited: (H, W, 3) uint8.
+        weights: (H, W) uint8; 0 keeps the photo, 255 takes the edit.
+
+    Returns:
+        (H, W, 3) uint8.
 
     Raises:
-        ValueError: If the three do not have one height and width.
+        ValueError: If heights or widths differ.
     """
     if photo.shape != edited.shape or photo.shape[:2] != weights.shape:
         raise ValueError(
@@ -32,9 +45,16 @@ def paste_back(photo: np.ndarray, edited: np.ndarray, weights: np.ndarray) -> np
 
 
 def changed_mask(photo: np.ndarray, edited: np.ndarray) -> np.ndarray:
-    """Where two photos (H, W, 3) differ, gaps of a pixel closed: (H, W) of 0 or 255.
+    """Mark the pixels in which two photos differ, and close gaps of one pixel.
 
-    Blending reaches further than what it changes: a recolored thing ends where its color did.
+    The stored mask is made from the result, because an editor often changes less than it was allowed to.
+
+    Args:
+        photo: (H, W, 3) uint8.
+        edited: (H, W, 3) uint8.
+
+    Returns:
+        (H, W) uint8, 0 or 255.
     """
     differs = Image.fromarray((photo != edited).any(axis=2).astype(np.uint8) * 255)
     return np.array(differs.filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.MinFilter(3)))

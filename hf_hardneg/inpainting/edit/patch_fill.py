@@ -1,4 +1,8 @@
-"""Fill a hole with patches of its surroundings: coherent nearest-neighbor patches over a pyramid, voted together.
+"""Fill a hole with patches of its surroundings.
+
+1. Build an image pyramid down to a level where the hole is a few pixels thick.
+2. Find the nearest source patch of each target patch that touches the hole.
+3. Let the patches that overlap a pixel vote for its color; go to the next finer level.
 
 After Wexler, Shechtman, Irani, *Space-Time Completion of Video*, 2007, and Barnes et al., *PatchMatch*, 2009.
 """
@@ -9,14 +13,14 @@ from ..opencv import cv2
 
 
 RADIUS = 3  # patches of 7 x 7 pixels
-MAX_SOURCES = 6000  # patches compared with each target at the coarsest level, where all are compared with all
+MAX_SOURCES = 6000  # source patches at the coarsest level, where each is compared with each target
 CANNOT_FILL = "the hole's surroundings are too small to fill it from"
 
 _OFFSETS = [(dy, dx) for dy in range(-RADIUS, RADIUS + 1) for dx in range(-RADIUS, RADIUS + 1)]
 
 
 class _Level:
-    """One scale: an image with a hole, the patches that touch the hole, and those it may be filled from."""
+    """One pyramid level: an image with a hole, the target patches that touch it, and the source patches."""
 
     def __init__(self, image: np.ndarray, hole: np.ndarray, usable: np.ndarray) -> None:
         self.image = image.astype(np.float32)
@@ -28,17 +32,17 @@ class _Level:
         self.is_source = whole & border
         near = cv2.dilate(hole.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
         self.targets = np.argwhere(near & border)
-        self.place = np.full(hole.shape, -1)
-        self.place[tuple(self.targets.T)] = np.arange(len(self.targets))
+        self.target_index = np.full(hole.shape, -1)  # of the target centered on a pixel; -1 where there is none
+        self.target_index[tuple(self.targets.T)] = np.arange(len(self.targets))
 
-    def patches(self, at: np.ndarray) -> np.ndarray:
-        """(N, 147) of the patches around N (row, column)."""
+    def patches(self, centers: np.ndarray) -> np.ndarray:
+        """Return the patches, (N, 147), around N centers, (N, 2) of row and column."""
         side = 2 * RADIUS + 1
         windows = np.lib.stride_tricks.sliding_window_view(self.image, (side, side), axis=(0, 1))
-        return windows[at[:, 0] - RADIUS, at[:, 1] - RADIUS].reshape(len(at), -1)
+        return windows[centers[:, 0] - RADIUS, centers[:, 1] - RADIUS].reshape(len(centers), -1)
 
     def vote(self, sources: np.ndarray, distances: np.ndarray) -> None:
-        """Fill the hole with the mean of what all patches that cover a pixel say, alike patches first."""
+        """Fill each pixel of the hole with the weighted mean of the patches over it. Close matches weigh more."""
         scale = np.percentile(distances, 60) + 1e-3
         weights = np.exp(-distances / scale).astype(np.float32) + 1e-6
         total = np.zeros((*self.hole.shape, 1), np.float32)
@@ -51,7 +55,7 @@ class _Level:
         self.image[filled] = colors[filled] / total[filled]
 
     def match_all(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """The best source of each target, by comparing all with all."""
+        """Return the best source of each target and its distance, by comparing all with all."""
         candidates = np.argwhere(self.is_source)
         if len(candidates) > MAX_SOURCES:
             candidates = candidates[np.sort(rng.choice(len(candidates), MAX_SOURCES, replace=False))]
@@ -64,7 +68,7 @@ class _Level:
         return chosen, ((self.patches(chosen) - target) ** 2).mean(1)
 
     def improve(self, sources: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """One round of propagation from the four neighbors and of random search around each source."""
+        """Improve the sources once: propagate from the neighbors, then search at random around each source."""
         target = self.patches(self.targets)
         best, distances = sources.copy(), ((self.patches(sources) - target) ** 2).mean(1)
         height, width = self.hole.shape
@@ -73,8 +77,8 @@ class _Level:
             if isinstance(step, tuple):
                 beside = self.targets + step
                 beside = np.clip(beside, 0, (height - 1, width - 1))
-                place = self.place[tuple(beside.T)]
-                candidate = np.where(place[:, None] >= 0, best[place] - step, best)
+                neighbor = self.target_index[tuple(beside.T)]
+                candidate = np.where(neighbor[:, None] >= 0, best[neighbor] - step, best)
             else:
                 candidate = best + rng.integers(-step, step + 1, best.shape)
             candidate = np.clip(candidate, RADIUS, (height - 1 - RADIUS, width - 1 - RADIUS))
@@ -86,7 +90,7 @@ class _Level:
 
 
 def _pyramid(image: np.ndarray, hole: np.ndarray, usable: np.ndarray) -> list[_Level]:
-    """Levels from coarse, where the hole is a few pixels thick, to fine."""
+    """Return the levels from coarse, where the hole is a few pixels thick, to fine."""
     levels = [_Level(image, hole, usable)]
     while min(hole.shape) >= 64 and cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max() > 3:
         size = (hole.shape[1] // 2, hole.shape[0] // 2)
@@ -98,42 +102,45 @@ def _pyramid(image: np.ndarray, hole: np.ndarray, usable: np.ndarray) -> list[_L
 
 
 def _carry_over(coarse: _Level, sources: np.ndarray, fine: _Level) -> np.ndarray:
-    """Sources of the coarse level, doubled; where they cannot be used, the nearest place that can."""
+    """Scale the sources of the coarse level up. Each that is not usable moves to the nearest usable pixel."""
     height, width = coarse.hole.shape
     parent = np.clip(fine.targets // 2, RADIUS, (height - 1 - RADIUS, width - 1 - RADIUS))
-    place = coarse.place[tuple(parent.T)]
-    known = np.argwhere(coarse.place >= 0)
-    for i in np.flatnonzero(place < 0):
-        place[i] = coarse.place[tuple(known[((known - parent[i]) ** 2).sum(1).argmin()])]
-    doubled = sources[place] * 2 + fine.targets - coarse.targets[place] * 2
+    index = coarse.target_index[tuple(parent.T)]
+    known = np.argwhere(coarse.target_index >= 0)
+    for i in np.flatnonzero(index < 0):
+        index[i] = coarse.target_index[tuple(known[((known - parent[i]) ** 2).sum(1).argmin()])]
+    doubled = sources[index] * 2 + fine.targets - coarse.targets[index] * 2
     limit = (fine.hole.shape[0] - 1 - RADIUS, fine.hole.shape[1] - 1 - RADIUS)
     doubled = np.clip(doubled, RADIUS, limit)
     _, nearest = cv2.distanceTransformWithLabels(
         (~fine.is_source).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    at = np.zeros((nearest.max() + 1, 2), int)
-    found = np.argwhere(fine.is_source)
-    at[nearest[tuple(found.T)]] = found
-    return at[nearest[tuple(doubled.T)]]
+    position = np.zeros((nearest.max() + 1, 2), int)
+    usable = np.argwhere(fine.is_source)
+    position[nearest[tuple(usable.T)]] = usable
+    return position[nearest[tuple(doubled.T)]]
 
 
 def fill_hole(image: np.ndarray, hole: np.ndarray, usable: np.ndarray, rng: np.random.Generator) -> np.ndarray | str:
-    """Fill `hole` from the photo around it.
+    """Fill a hole from the photo around it.
 
     Args:
-        image: (H, W, 3) of 0 to 255.
-        hole: (H, W) of bool.
-        usable: (H, W) of bool, what may be copied; not other things, which would be doubled.
-        rng: Decides the random search.
+        image: (H, W, 3) uint8, RGB.
+        hole: (H, W) bool with at least one True pixel.
+        usable: (H, W) bool, the pixels that may be copied. Other objects must be False, or they would appear twice.
+        rng: Drives the random search.
 
     Returns:
-        The filled image, changed in the hole only, or why it cannot be filled.
+        The filled image, (H, W, 3) uint8, changed only in the hole, or the reason why it cannot be filled.
+
+    Reference:
+        Barnes et al. 2009, PatchMatch, https://doi.org/10.1145/1531326.1531330
     """
     rows, columns = np.nonzero(hole)
-    reach = 32 + int(max(np.ptp(rows), np.ptp(columns)) * 0.6)
-    top, left = max(0, rows.min() - reach), max(0, columns.min() - reach)
-    part = np.s_[top : rows.max() + reach + 1, left : columns.max() + reach + 1]
-    # The frame is extended, so that patches reach the pixels at its edge.
+    margin = 32 + int(max(np.ptp(rows), np.ptp(columns)) * 0.6)
+    top, left = max(0, rows.min() - margin), max(0, columns.min() - margin)
+    part = np.s_[top : rows.max() + margin + 1, left : columns.max() + margin + 1]
+    # Padding lets patches reach the pixels at the photo's edge.
     frame = ((RADIUS, RADIUS), (RADIUS, RADIUS))
     padded = np.pad(image[part], (*frame, (0, 0)), mode="reflect")
     padded_hole = np.pad(hole[part], frame, mode="reflect")

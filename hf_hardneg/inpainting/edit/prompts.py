@@ -1,4 +1,4 @@
-"""What an inpainting model is told to paint. Pure."""
+"""The prompts of an inpainting model. Pure."""
 
 from typing import NamedTuple
 
@@ -11,38 +11,46 @@ FLAWS = "blurry, distorted, low quality"
 
 
 class Prompts(NamedTuple):
-    """What is to be seen, and what is not."""
+    """What the picture should show (`prompt`), and what it should not show (`negative`)."""
 
     prompt: str
     negative: str
 
 
-def free_prompt(task: EditTask) -> str | None:
-    """What a person typed, unless it is the proposal's new word: of that, a whole prompt is made."""
+def custom_prompt(task: EditTask) -> str | None:
+    """Return the prompt that a person typed, or None.
+
+    If the person typed the proposal's new word alone, the result is None: `object_prompts` makes a full prompt of it.
+    """
     if task.prompt is None or " ".join(task.prompt.lower().split()) == task.proposal.new:
         return None
     return task.prompt
 
 
-def thing_prompts(proposal: Proposal, asked: str | None = None) -> Prompts:
-    """Prompts for a thing of another color or kind: the thing comes first, then the caption as context.
+def object_prompts(proposal: Proposal, custom: str | None = None) -> Prompts:
+    """Make the prompts for an object of another color or kind: first the object, then the caption as context.
 
     Args:
-        proposal: What the thing becomes.
-        asked: A person's own prompt, which is taken as it is.
+        proposal: What the object becomes.
+        custom: A person's own prompt. It is used unchanged.
     """
     negative = f"{proposal.old}, {FLAWS}"
-    if asked is not None:
-        return Prompts(asked, negative)
-    thing = proposal.new
+    if custom is not None:
+        return Prompts(custom, negative)
+    noun = proposal.new
     if proposal.concept == "color":
-        thing = f"{proposal.new} {proposal.garment or proposal.category}"
-    # Clothes are often plural ("blue jeans"), and none of their names needs an article to be understood.
-    article = "" if proposal.garment else f"{article_for(thing)} "
-    return Prompts(f"a photo of {article}{thing}. {proposal.new_caption}", negative)
+        noun = f"{proposal.new} {proposal.garment or proposal.category}"
+    # Names of clothes are often plural ("blue jeans") and clear without an article.
+    article = "" if proposal.garment else f"{article_for(noun)} "
+    return Prompts(f"a photo of {article}{noun}. {proposal.new_caption}", negative)
 
 
-def ground_prompts(proposal: Proposal, asked: str | None = None) -> Prompts:
-    """Prompts for what is behind a thing that got smaller; `asked` is a person's own, taken as it is."""
-    # The thing is named where it counts: a "without" in a prompt draws what it denies.
-    return Prompts(asked or "an empty scene, only the background", f"{proposal.category}, {FLAWS}")
+def background_prompts(proposal: Proposal, custom: str | None = None) -> Prompts:
+    """Make the prompts for the background that a smaller object uncovers.
+
+    Args:
+        proposal: The object that becomes smaller.
+        custom: A person's own prompt for the background. It is used unchanged.
+    """
+    # The object is named only in the negative prompt: models tend to paint what "without a bus" mentions.
+    return Prompts(custom or "an empty scene, only the background", f"{proposal.category}, {FLAWS}")

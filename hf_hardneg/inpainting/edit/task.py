@@ -1,4 +1,4 @@
-"""What an editor is: a callable from an `EditTask` to candidates, or to the reason why it made none."""
+"""The interface of an editor: it takes an `EditTask` and returns edits, or the reason why it made none."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,16 +9,16 @@ from ..propose.proposals import Proposal
 
 
 class EditTask(NamedTuple):
-    """What an editor gets.
+    """The input of an editor.
 
     Attributes:
-        photo: (H, W, 3) of 0 to 255, upright.
-        mask: (H, W) of bool, the thing that changes.
-        others: (H, W) of bool, the other annotated things; what carries things, such as a table, is not among them.
-        people: (H, W) of bool, the people among them.
-        proposal: What it becomes.
-        seed: Decides all that is random; follows from the run's seed, the photo's id, the thing's and the attempt.
-        prompt: What a person asks for instead of the proposal's new word; None where nobody did.
+        photo: (H, W, 3) uint8, RGB, upright.
+        mask: (H, W) bool, the object that changes.
+        others: (H, W) bool, the other annotated objects, without those that carry things, such as tables.
+        people: (H, W) bool, the people among `others`.
+        proposal: What the object becomes.
+        seed: Seeds everything random. It follows from the run's seed, the photo, the object and the attempt.
+        prompt: What a person typed in place of the proposal's new word. None if nobody did.
     """
 
     photo: np.ndarray
@@ -31,7 +31,13 @@ class EditTask(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """An edited photo, (H, W, 3) of 0 to 255, where it may differ, (H, W) of bool, and how it was made, for JSON."""
+    """One edited photo.
+
+    Attributes:
+        pixels: (H, W, 3) uint8, the edited photo.
+        changed: (H, W) bool, the pixels that may differ from the photo.
+        details: How the edit was made. It must be JSON, because the journal stores it.
+    """
 
     pixels: np.ndarray
     changed: np.ndarray
@@ -39,3 +45,4 @@ class Edit(NamedTuple):
 
 
 Editor = Callable[[EditTask], list[Edit] | str]
+"""Returns one or more edits of a task, or the reason why there is none."""

@@ -1,4 +1,4 @@
-"""COCO's polygons and run lengths as masks, the way the photo is turned. Pure."""
+"""Draw COCO's polygons and run lengths as masks, and rotate them as EXIF rotates the photo. Pure."""
 
 from typing import Any
 
@@ -23,7 +23,11 @@ _TURNS = {
 
 
 def _decode_string(text: str) -> list[int]:
-    """Run lengths of COCO's compressed form: base 32 in printable characters, each run minus that two before."""
+    """Decode the run lengths of COCO's compressed string.
+
+    The string holds numbers in base 32 as printable characters. From the fourth run on, each number is the difference
+    to the run two before. See `rleFrString` in https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c
+    """
     counts: list[int] = []
     value, shift = 0, 0
     for character in text:
@@ -50,21 +54,21 @@ def _draw_runs(runs: dict[str, Any], size: tuple[int, int]) -> np.ndarray | str:
     if sum(counts) != size[0] * size[1]:
         return BROKEN
     values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    return values.reshape(size[0], size[1]).T  # COCO counts down the columns
+    return values.reshape(size[0], size[1]).T  # COCO's runs go down the columns
 
 
 def draw_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray | str:
-    """Draw a COCO segmentation.
+    """Draw a COCO segmentation as a mask.
 
     Args:
-        segmentation: Polygons [[x0, y0, x1, y1, ...], ...] in pixels, or run lengths {"size": [H, W], "counts": ...}
-            (a list, or pycocotools' string).
-        size: (W, H) of the annotated photo.
+        segmentation: Polygons [[x0, y0, x1, y1, ...], ...] in pixels, or run lengths {"size": [H, W], "counts": ...}.
+            The counts are a list or the string of pycocotools.
+        size: (W, H) of the annotated photo, in pixels.
 
     Returns:
-        (H, W) of bool, or why there is no mask.
+        (H, W) bool, or the reason why there is no mask.
 
-    Examples:
+    Example:
         >>> draw_mask([[1, 1, 3, 1, 3, 3, 1, 3]], (4, 4)).sum()
         np.int64(9)
     """
@@ -86,16 +90,19 @@ def draw_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray | str:
 def turn_mask(
     mask: np.ndarray | str, annotated: tuple[int, int], upright: tuple[int, int], orientation: int
 ) -> np.ndarray | str:
-    """Bring a mask to the upright photo.
+    """Rotate or flip a mask so that it fits the upright photo.
 
-    Annotations are taken to be of the upright photo; where only the stored pixels have the annotated size, they were
-    made by a tool that ignores EXIF, and the mask is turned as the photo was.
+    An annotation of the upright photo's size needs no change. An annotation of the stored photo's size comes from a
+    tool that ignores EXIF, so the mask is turned as the photo was.
 
     Args:
-        mask: (H, W) of the annotated size, or a reason, which is passed on.
-        annotated: (W, H) that the annotation file says.
+        mask: (H, W) bool of the annotated size, or a reason, which is returned unchanged.
+        annotated: (W, H) in the annotation file.
         upright: (W, H) of the photo after turning.
-        orientation: EXIF orientation of the photo as stored, 1 to 8.
+        orientation: EXIF orientation of the stored photo, 1 to 8.
+
+    Returns:
+        (H, W) bool of the upright size, or the reason why there is no mask.
     """
     if isinstance(mask, str) or annotated == upright:
         return mask

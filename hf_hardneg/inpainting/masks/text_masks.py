@@ -1,4 +1,4 @@
-"""Masks from a noun alone: CLIPSeg, or Grounding DINO for the box and SAM for the mask in it, of transformers."""
+"""Find masks from a noun alone, by CLIPSeg or by Grounding DINO (the box) with SAM (the mask in it)."""
 
 from typing import Any
 
@@ -8,70 +8,105 @@ import torch.nn.functional as F
 
 from ...data.coco_photos import CocoPhoto, Instance
 from ..opencv import cv2
-from ..pretrained import CLIPSEG, GROUNDING_DINO, SAM, load_transformer, memory_told
-from ..propose.caption_grounding import clearly_largest
+from ..pretrained import explain_out_of_memory, load_transformer
+from ..propose.grounding import clearly_largest
 from ..propose.proposals import NO_CLEAR_INSTANCE
-from .outlines import dilate, outline_error
+from ..run_settings import CLIPSEG, GROUNDING_DINO, SAM
+from .regions import dilate_mask, outline_tolerance
 
 
 NOT_FOUND = "the mask model does not find the thing"
-CLIPSEG_THRESHOLD = 0.4  # ours, tried on no photo yet
-BOX_THRESHOLD = 0.35  # that of Grounding DINO's own demo
-SAME_BOX = 0.5  # overlap (intersection over union) from which on two boxes are of one thing
+CLIPSEG_THRESHOLD = 0.4  # our choice, not yet tested on photos
+BOX_THRESHOLD = 0.35  # from the demo of Grounding DINO
+SAME_BOX = 0.5  # intersection over union from which two boxes count as one object
 
 
 class ClipSegMasks:
-    """Draw a thing by CLIPSeg; a `DrawMask` for `build`.
+    """Find masks with CLIPSeg. Pass an instance to `build_pairs` as `draw`.
 
-    Its masks are coarse: the one clearly largest part counts, grown by as much as an outline drawn by hand misses.
+    CLIPSeg's masks are coarse. Only the clearly largest component is used, dilated by a few pixels.
 
     Args:
-        name_or_path: Hub id or folder.
-        threshold: The least probability, 0 to 1, of a pixel of the thing.
+        name_or_path: Hub id or folder of a CLIPSeg model.
+        threshold: Smallest probability of a pixel inside the mask, at least 0 and below 1.
 
     Raises:
-        ValueError: If it cannot be loaded or is another kind of model.
+        ValueError: If the model cannot be loaded or is of another kind.
+
+    Reference:
+        Lüddecke and Ecker 2022, https://huggingface.co/papers/2112.10003
+
+    Example:
+        >>> draw = ClipSegMasks(threshold=0.4)  # doctest: +SKIP
+        >>> draw.probabilities(pixels, "red bus").shape  # doctest: +SKIP
+        (480, 640)
     """
 
     def __init__(self, name_or_path: str = CLIPSEG, *, threshold: float = CLIPSEG_THRESHOLD) -> None:
         from transformers import CLIPSegForImageSegmentation
 
-        self.name_or_path, self.threshold = name_or_path, _share(threshold)
+        self.name_or_path, self.threshold = name_or_path, _check_threshold(threshold)
         self.model, self.processor = load_transformer(
             CLIPSegForImageSegmentation, name_or_path, ("clipseg",), "a CLIPSeg model", CLIPSEG
         )
 
     def __call__(self, photo: CocoPhoto, pixels: np.ndarray, orientation: int, instance: Instance) -> np.ndarray | str:
-        """The mask of what the instance's category names, (H, W) of bool for the upright `pixels`, or a reason."""
-        region = clearest_part(self.probabilities(pixels, instance.category) > self.threshold)
-        return region if isinstance(region, str) else dilate(region, outline_error(region))
+        """Return the mask of the instance's category.
+
+        Args:
+            photo: Not used.
+            pixels: (H, W, 3) uint8, RGB, upright.
+            orientation: Not used.
+            instance: Names the category.
+
+        Returns:
+            (H, W) bool, or the reason why there is none.
+        """
+        region = largest_region(self.probabilities(pixels, instance.category) > self.threshold)
+        return region if isinstance(region, str) else dilate_mask(region, outline_tolerance(region))
 
     @torch.inference_mode()
     def probabilities(self, pixels: np.ndarray, noun: str) -> np.ndarray:
-        """How likely each pixel of a photo, (H, W, 3), belongs to a `noun`: (H, W) of 0 to 1."""
+        """Return the probability that each pixel belongs to a noun.
+
+        Args:
+            pixels: (H, W, 3) uint8, RGB.
+            noun: What to look for.
+
+        Returns:
+            (H, W) float32, 0 to 1.
+        """
         inputs = self.processor(
             images=[pixels],
-            text=[f"a photo of a {noun}"],  # the wording of CLIP's own prompts
+            text=[f"a photo of a {noun}"],  # the prompt of the CLIP paper
             padding=True,
             truncation=True,
             return_tensors="pt",
         ).to(self.model.device)
-        with memory_told(self.name_or_path):
+        with explain_out_of_memory(self.name_or_path):
             logits = self.model(**inputs).logits
         logits = logits.reshape(1, 1, *logits.shape[-2:]).float()
         return F.interpolate(logits, pixels.shape[:2], mode="bilinear").sigmoid()[0, 0].cpu().numpy()
 
 
 class GroundedSamMasks:
-    """Draw a thing by Grounding DINO, which finds its box, and SAM, which draws it; a `DrawMask` for `build`.
+    """Find boxes with Grounding DINO and masks inside them with SAM. Pass an instance to `build_pairs` as `draw`.
 
     Args:
-        detector: Hub id or folder of Grounding DINO.
-        segmenter: Hub id or folder of SAM.
-        threshold: The least score, 0 to 1, of a box.
+        detector: Hub id or folder of a Grounding DINO model.
+        segmenter: Hub id or folder of a SAM model.
+        threshold: Smallest score of a box, at least 0 and below 1.
 
     Raises:
-        ValueError: If one cannot be loaded or is another kind of model.
+        ValueError: If a model cannot be loaded or is of another kind.
+
+    Reference:
+        Liu et al. 2023, https://huggingface.co/papers/2303.05499, and Kirillov et al. 2023,
+        https://huggingface.co/papers/2304.02643
+
+    Example:
+        >>> draw = GroundedSamMasks(threshold=0.35)  # doctest: +SKIP
+        >>> boxes, scores = draw.find_boxes(pixels, "bus")  # doctest: +SKIP
     """
 
     def __init__(
@@ -79,48 +114,74 @@ class GroundedSamMasks:
     ) -> None:
         from transformers import AutoModelForZeroShotObjectDetection, SamModel
 
-        self.names, self.threshold = (detector, segmenter), _share(threshold)
+        self.names, self.threshold = (detector, segmenter), _check_threshold(threshold)
         kinds = ("grounding-dino", "mm-grounding-dino")
         self.detector, self.detector_processor = load_transformer(
             AutoModelForZeroShotObjectDetection, detector, kinds, "a Grounding DINO model", GROUNDING_DINO
         )
         self.segmenter, self.segmenter_processor = load_transformer(SamModel, segmenter, ("sam",), "a SAM model", SAM)
-        self._seen: tuple[np.ndarray, Any] | None = None
+        self._embedded: tuple[np.ndarray, Any] | None = None
 
     def __call__(self, photo: CocoPhoto, pixels: np.ndarray, orientation: int, instance: Instance) -> np.ndarray | str:
-        """The mask of what the instance's category names, (H, W) of bool for the upright `pixels`, or a reason."""
+        """Return the mask of the instance's category.
+
+        Args:
+            photo: Not used.
+            pixels: (H, W, 3) uint8, RGB, upright.
+            orientation: Not used.
+            instance: Names the category.
+
+        Returns:
+            (H, W) bool, or the reason why there is none.
+        """
         box = pick_box(*self.find_boxes(pixels, instance.category))
         return box if isinstance(box, str) else self.draw(pixels, box)
 
     @torch.inference_mode()
     def find_boxes(self, pixels: np.ndarray, noun: str) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes (N, 4) of left, top, right, bottom in pixels, and their scores (N,), above the threshold."""
+        """Find the boxes of a noun that score above the threshold.
+
+        Args:
+            pixels: (H, W, 3) uint8, RGB.
+            noun: What to look for.
+
+        Returns:
+            Boxes (N, 4) as left, top, right, bottom in pixels, and their scores (N,), 0 to 1.
+        """
         process = self.detector_processor
-        # The detector was trained on nouns in lower case, each ended by a full stop.
+        # The detector was trained on lowercase nouns with a period after each.
         inputs = process(images=pixels, text=f"{noun.lower()}.", return_tensors="pt").to(self.detector.device)
-        with memory_told(self.names[0]):
+        with explain_out_of_memory(self.names[0]):
             outputs = self.detector(**inputs)
-        (found,) = process.post_process_grounded_object_detection(
+        (detections,) = process.post_process_grounded_object_detection(
             outputs, inputs["input_ids"], threshold=self.threshold, target_sizes=[pixels.shape[:2]]
         )
-        boxes = found["boxes"].cpu().numpy().reshape(-1, 4)
+        boxes = detections["boxes"].cpu().numpy().reshape(-1, 4)
         frame = np.array(pixels.shape[1::-1] * 2)
-        return boxes.clip(0, frame), found["scores"].cpu().numpy()
+        return boxes.clip(0, frame), detections["scores"].cpu().numpy()
 
     @torch.inference_mode()
     def draw(self, pixels: np.ndarray, box: np.ndarray) -> np.ndarray | str:
-        """SAM's mask of the thing in a box of `pick_box`, (H, W) of bool, or why there is none."""
+        """Return SAM's mask of the object in a box.
+
+        Args:
+            pixels: (H, W, 3) uint8, RGB.
+            box: (4,) of left, top, right, bottom in pixels.
+
+        Returns:
+            (H, W) bool, or the reason why there is none.
+        """
         process, device = self.segmenter_processor, self.segmenter.device
         inputs = process(pixels, input_boxes=[[box.tolist()]], return_tensors="pt")
-        with memory_told(self.names[1]):
-            # The photo takes nearly all of the time, and a builder hands the same array on for all its things.
-            if self._seen is None or self._seen[0] is not pixels:
-                seen = self.segmenter.get_image_embeddings(inputs["pixel_values"].to(device))
-                self._seen = (pixels, seen)
+        with explain_out_of_memory(self.names[1]):
+            # The image encoder takes nearly all of the time. The builder passes one array for all objects of a photo.
+            if self._embedded is None or self._embedded[0] is not pixels:
+                embeddings = self.segmenter.get_image_embeddings(inputs["pixel_values"].to(device))
+                self._embedded = (pixels, embeddings)
             outputs = self.segmenter(
-                image_embeddings=self._seen[1],
+                image_embeddings=self._embedded[1],
                 input_boxes=inputs["input_boxes"].float().to(device),
-                multimask_output=False,  # a box leaves nothing open
+                multimask_output=False,  # a box is not ambiguous
             )
         (masks,) = process.image_processor.post_process_masks(
             outputs.pred_masks.float().cpu(), inputs["original_sizes"], inputs["reshaped_input_sizes"]
@@ -129,23 +190,33 @@ class GroundedSamMasks:
         return mask if mask.any() else NOT_FOUND
 
 
-def clearest_part(region: np.ndarray) -> np.ndarray | str:
-    """The only connected part of (H, W) of bool or the clearly largest one, or why there is none."""
+def largest_region(region: np.ndarray) -> np.ndarray | str:
+    """Return the only connected component of a mask, or the clearly largest one.
+
+    Args:
+        region: (H, W) bool.
+
+    Returns:
+        (H, W) bool, or the reason why no component is clearly the largest.
+    """
     _, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
     if len(stats) < 2:
         return NOT_FOUND
-    place = clearly_largest(stats[1:, cv2.CC_STAT_AREA].tolist())
-    return NO_CLEAR_INSTANCE if place is None else labels == place + 1
+    largest = clearly_largest(stats[1:, cv2.CC_STAT_AREA].tolist())
+    return NO_CLEAR_INSTANCE if largest is None else labels == largest + 1
 
 
 def pick_box(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray | str:
-    """The box, (4,), of the only thing or the clearly largest one, or why there is none.
+    """Return the box of the only object, or of the clearly largest one.
 
     Args:
-        boxes: (N, 4) of left, top, right, bottom; several of one thing count once, by the best score.
+        boxes: (N, 4) of left, top, right, bottom in pixels. Of boxes that overlap, the best score is kept.
         scores: (N,).
 
-    Examples:
+    Returns:
+        (4,), or the reason why no box can be chosen.
+
+    Example:
         >>> pick_box(np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 23, 3]]), np.array([0.5, 0.6, 0.4]))
         array([ 0,  0, 10,  9])
     """
@@ -155,8 +226,8 @@ def pick_box(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray | str:
             kept.append(box)
     if not kept:
         return NOT_FOUND
-    place = clearly_largest([_area(box) for box in kept])
-    return NO_CLEAR_INSTANCE if place is None else kept[place]
+    largest = clearly_largest([_area(box) for box in kept])
+    return NO_CLEAR_INSTANCE if largest is None else kept[largest]
 
 
 def _area(box: np.ndarray) -> float:
@@ -168,7 +239,7 @@ def _overlap(one: np.ndarray, other: np.ndarray) -> float:
     return both / (_area(one) + _area(other) - both)
 
 
-def _share(threshold: float) -> float:
+def _check_threshold(threshold: float) -> float:
     if not 0 <= threshold < 1:
         raise ValueError(f"The mask threshold must be at least 0 and below 1, got {threshold}.")
     return threshold

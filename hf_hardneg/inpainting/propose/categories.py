@@ -1,12 +1,12 @@
-"""What captions call COCO's categories, which colors they come in, and which can stand in each other's place."""
+"""COCO's categories: their names in captions, their usual colors, and which can replace which."""
 
 from collections.abc import Mapping
 
 from ...lexicon.concepts import Lexicon
 
 
-# Names of the vocabulary that mean the category, beyond its own name and the vocabulary's synonyms of it.
-_CALLED = {
+# Further names of the vocabulary that mean a category, beside its own name and the vocabulary's synonyms of it.
+_FURTHER_NAMES = {
     "airplane": ("plane", "air plane", "jet", "jetliner", "airliner", "aircraft"),
     "bear": ("grizzly bear", "polar bear"),
     "bird": ("duck", "seagull", "goose", "pigeon", "swan", "owl", "parrot"),
@@ -37,9 +37,9 @@ _CALLED = {
     "wine glass": ("glass",),
 }
 
-# Where a category is met, and its longer side in meters: a cut-out fits where it could lie or stand and its true size
-# is near that of what was there. a: in the air, f: on a floor or the ground indoors or out, g: on open ground,
-# l: lying flat, t: standing, on a table or shelf.
+# Where objects of a category usually are, and their longer side in meters. A cutout can replace an object if both
+# have such a place in common and their true sizes are close.
+# a: in the air, f: on a floor or on the ground, g: on open ground, l: lying flat, t: standing on a table or shelf.
 PLACES: Mapping[str, tuple[str, float]] = {
     "airplane": ("ag", 30), "apple": ("t", 0.08), "backpack": ("f", 0.5), "banana": ("tl", 0.2), "bear": ("g", 1.8),
     "bench": ("fg", 1.6), "bicycle": ("fg", 1.7), "bird": ("agt", 0.3), "boat": ("g", 6), "book": ("tl", 0.25),
@@ -57,15 +57,15 @@ PLACES: Mapping[str, tuple[str, float]] = {
     "toilet": ("f", 0.7), "toothbrush": ("l", 0.18), "train": ("g", 25), "truck": ("g", 7), "tv": ("t", 0.7),
     "umbrella": ("a", 1.0), "vase": ("t", 0.3), "wine glass": ("t", 0.2), "zebra": ("g", 2.2),
 }  # fmt: skip
-# Where one of these is annotated, the photo was taken in a room.
+# If one of these is annotated, the photo was taken indoors.
 INDOORS = frozenset(("bed", "couch", "keyboard", "microwave", "mouse", "oven", "refrigerator", "sink", "toilet", "tv"))
-CARRIERS = frozenset(("dining table", "bed", "bench"))  # their masks lie under what stands on them
-# One mask of these is often a bunch or a row: "a carrot" would be ten.
+CARRIERS = frozenset(("dining table", "bed", "bench"))  # other objects stand on them, inside their masks
+# One mask of these often covers a bunch or a row, so "a carrot" could be ten.
 BUNCHES = frozenset(("banana", "book", "broccoli", "carrot"))
-# What is behind shows through them: they cannot be cut out.
+# The background shows through them, so they cannot be cut out.
 TRANSPARENT = frozenset(("wine glass",))
-SIZE_RATIO = 2.6  # how much larger or smaller than what it replaces a thing may truly be
-# Colors that things of a category come in; all others are painted things.
+SIZE_RATIO = 2.6  # largest ratio of the true sizes of two categories that can replace each other
+# The usual colors of a category. A category that is not listed can have any of `PAINTS`.
 _FUR = ("black", "white", "brown", "gray")
 COLORS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("cat", "dog"), (*_FUR, "orange")),
@@ -81,9 +81,16 @@ PAINTS = tuple(
 
 
 def names_of_categories(categories: set[str], lexicon: Lexicon) -> dict[str, str]:
-    """From each name of the vocabulary's objects to the category that it means, for those of `categories` it knows.
+    """Map names of the vocabulary's objects to the categories that they mean.
 
-    Examples:
+    Args:
+        categories: COCO's names. Those that the vocabulary does not know get no name.
+        lexicon: The vocabulary.
+
+    Returns:
+        Category by name.
+
+    Example:
         >>> from hf_hardneg.lexicon import load_lexicon
         >>> names_of_categories({"cup", "gizmo"}, load_lexicon())
         {'cup': 'cup', 'mug': 'cup'}
@@ -92,14 +99,24 @@ def names_of_categories(categories: set[str], lexicon: Lexicon) -> dict[str, str
     names: dict[str, str] = {}
     for category in sorted(categories):
         same = [group for group in lexicon.concepts["object"].synonyms if category in group]
-        for name in [category, *sorted(frozenset().union(*same)), *_CALLED.get(category, ())]:
+        for name in [category, *sorted(frozenset().union(*same)), *_FURTHER_NAMES.get(category, ())]:
             if name in known:
                 names.setdefault(name, category)
     return names
 
 
 def can_stand_for(old: str, new: str, is_indoors: bool) -> bool:
-    """Whether a thing of category `new` could be where one of `old` is: the same kind of place, a like true size."""
+    """Return whether an object of category `new` could be where one of `old` is.
+
+    Args:
+        old: COCO's name.
+        new: COCO's name.
+        is_indoors: Whether the photo was taken indoors. Then a place on open ground does not count.
+
+    Example:
+        >>> can_stand_for("cup", "vase", is_indoors=True), can_stand_for("cup", "bus", is_indoors=False)
+        (True, False)
+    """
     if old == new or old not in PLACES or new not in PLACES or new in BUNCHES | TRANSPARENT:
         return False
     (old_places, old_size), (new_places, new_size) = PLACES[old], PLACES[new]

@@ -1,4 +1,4 @@
-"""What can be changed in a photo so that one of its captions turns false in one word: annotations -> proposals."""
+"""Propose changes of a photo after which one of its captions is wrong in one word."""
 
 import random
 import re
@@ -11,8 +11,8 @@ from ...lexicon.index import LexiconIndex
 from ...lexicon.words import word_spans
 from ...negatives.edits import Replacement, replace_words
 from ...negatives.slots import Analysis, analyze, find_mentions
-from .caption_grounding import Thing, all_of_them, describe, modifiers_of, pick_instance
 from .categories import COLORS, INDOORS, PAINTS, can_stand_for, names_of_categories
+from .grounding import GroundedNoun, describe, ground_plural, modifiers_of, pick_instance
 
 
 NO_THING = "the caption names no annotated thing"
@@ -22,37 +22,37 @@ NO_CLEAR_INSTANCE = "several instances, none clearly the largest"
 PLURAL = "the caption names several"
 NO_CONCEPT = "the caption says neither color nor size, and the thing cannot be another here"
 
-WANTED = {"object": 8, "color": 14, "size": 3}  # accepted pairs of one thing, so that no photo fills the set
-GARMENTS = ("clothing", "legwear")  # kinds of the vocabulary; COCO has no masks of them, but of who wears them
+WANTED = {"object": 8, "color": 14, "size": 3}  # most pairs of one object, so that no photo dominates the set
+GARMENTS = ("clothing", "legwear")  # kinds of the vocabulary; COCO has masks only of the people who wear them
 DETERMINERS = frozenset("a an the this that his her its their one single and ,".split())
 
-# After a noun, these go on to describe it.
+# A word of these after a noun describes it further.
 DESCRIBES = frozenset("of with has that which having showing covered shaped filled topped '".split())
 SKIN_AND_HAIR = frozenset("black brown tan beige cream gold golden".split())
 
 
 class Proposal(NamedTuple):
-    """A thing to change, and the caption that then fits.
+    """A change of one object, and the caption that then fits.
 
     Attributes:
-        key: "IMAGE/INSTANCE/CONCEPT/NEW", unique; a garment stands behind the instance.
-        image_id: Of the photo.
-        instance_id: Of the thing that is masked.
-        caption_id: Of the caption.
+        key: "IMAGE/INSTANCE/CONCEPT/NEW", or "IMAGE/INSTANCE/GARMENT/CONCEPT/NEW" for a garment. It is unique.
+        image_id: COCO's id of the photo.
+        instance_id: COCO's id of the object, whose mask is edited.
+        caption_id: COCO's id of the caption.
         concept: "object", "color" or "size".
-        category: The thing's COCO category.
-        new_category: What it becomes; differs for objects only.
-        caption: As annotated.
-        new_caption: `caption` with the characters `start:end`, which read `old_text`, as `new_text`.
-        start: First changed character.
-        end: Behind the last changed character.
-        old: The vocabulary's name of the swapped word.
-        new: The vocabulary's name of what replaces it.
-        old_text: Includes an article that changed.
-        new_text: Includes an article that changed.
-        garment: The name of what the thing, a person, wears, if that is what changes.
-        is_part: Whether only the part that has the old color changes: "a blue and white train".
-        also: Further things that change with it: "two red cars".
+        category: COCO's category of the object.
+        new_category: Its category after the change. It differs only for the concept "object".
+        caption: The annotated caption.
+        new_caption: The caption with `new_text` in place of the characters `start:end`.
+        start: Index of the first changed character.
+        end: Index after the last changed character.
+        old: The old word, as the vocabulary has it.
+        new: The new word, as the vocabulary has it.
+        old_text: The replaced characters, with the article if it changes too.
+        new_text: The new characters, with the article if it changes too.
+        garment: The garment that changes, if the object is a person; else None.
+        is_part: Whether only the part with the old color changes, as in "a blue and white train".
+        also: Ids of further instances that change with it, as in "two red cars".
     """
 
     key: str
@@ -76,13 +76,16 @@ class Proposal(NamedTuple):
 
 
 def reword(proposal: Proposal, word: str, index: LexiconIndex, names: Mapping[str, str]) -> Proposal | str:
-    """The proposal with another new word, under the same key, or why that is none.
+    """Replace the new word of a proposal and keep its key.
 
     Args:
-        proposal: Whose old word is replaced.
-        word: A name or plural of the vocabulary, of the proposal's concept.
+        proposal: The proposal.
+        word: Another word of the proposal's concept.
         index: The vocabulary.
-        names: As `names_of_categories` gives them: what can become of a thing.
+        names: Category by name, of `names_of_categories`.
+
+    Returns:
+        The changed proposal, or the reason why the word cannot be used.
     """
     concept, wanted = proposal.concept, " ".join(word.lower().split())
     entries = {entry.name: entry for entry in index.lexicon.concepts[concept].entries}
@@ -110,24 +113,33 @@ def reword(proposal: Proposal, word: str, index: LexiconIndex, names: Mapping[st
 
 
 class ProposeSwaps:
-    """Find what can be changed in a photo: call it with a `CocoPhoto`.
+    """Propose changes of a photo: call it with a `CocoPhoto`.
 
-    The swapped word always belongs to the masked instance: a caption counts if it names the instance's category once
-    and in the singular, and the photo has one such instance or a clearly largest one; a plural means all of them, of
-    which only the color can change. A color or size is swapped only where the caption says it of that thing. A new
-    word that any caption of the photo mentions, or that is annotated in it, is never put in. What comes out, and its
-    order, depends on the seed and the photo alone.
+    - The changed word must belong to the masked instance. So the caption must name the category once, and the photo
+      must show one such instance, or one that is clearly the largest.
+    - A plural noun means all instances of the category. Only their color can change.
+    - A color or size word changes only if the caption says it of that object.
+    - A new word is never one that a caption of the photo mentions or that is annotated in the photo.
+
+    The proposals and their order depend only on the seed and the photo.
 
     Args:
         index: The vocabulary.
-        categories: Categories that the folder has; things become only these.
-        seed: Decides which words and captions are taken first.
+        categories: COCO categories of the folder. Objects are replaced only by these.
+        seed: Decides which words and captions come first.
+
+    Example:
+        >>> from hf_hardneg.lexicon.index import load_index
+        >>> propose = ProposeSwaps(load_index(), {"bus", "car"})
+        >>> proposals, skipped = propose(photo)  # doctest: +SKIP
+        >>> proposals[0].new_caption  # doctest: +SKIP
+        'A blue bus on the road.'
     """
 
     def __init__(self, index: LexiconIndex, categories: set[str], seed: int = 0) -> None:
         self.index, self.seed = index, seed
         self.names = names_of_categories(categories, index.lexicon)
-        self.called = {category: name for name, category in self.names.items() if name == category}
+        self._own_names = {category: name for name, category in self.names.items() if name == category}
         self._entries = {
             (concept, entry.name): entry
             for concept in ("object", "color", "size")
@@ -135,156 +147,163 @@ class ProposeSwaps:
         }
 
     def __call__(self, photo: CocoPhoto) -> tuple[list[Proposal], Counter[str]]:
-        """Proposals of a photo, those of one thing and concept together, and why captions and categories gave none."""
+        """Return the proposals of a photo, grouped by object and concept, and counts of skips by reason."""
         skipped: Counter[str] = Counter()
         unknown = {one.category for one in photo.instances} - set(self.names.values())
         skipped[UNKNOWN_CATEGORY] += len(unknown)
-        things: dict[tuple[int, str, str], list[Thing]] = defaultdict(list)
+        nouns: dict[tuple[int, str, str], list[GroundedNoun]] = defaultdict(list)
         analyses = analyze([text for _, text in photo.captions], self.index)
         for (caption_id, caption), analysis in zip(photo.captions, analyses, strict=True):
-            found, reason = self._things(photo, caption_id, caption, analysis)
-            concepts = [(thing, concept) for thing in found for concept in self._concepts(thing)]
-            for thing, concept in concepts:
-                garment = thing.noun.reading.entry.name if thing.is_garment else ""
-                things[thing.instance.id, concept, garment].append(thing)
-            if not concepts:
+            grounded, reason = self._ground_nouns(photo, caption_id, caption, analysis)
+            changes = [(noun, concept) for noun in grounded for concept in self._concepts(noun)]
+            for noun, concept in changes:
+                garment = noun.noun.reading.entry.name if noun.is_garment else ""
+                nouns[noun.instance.id, concept, garment].append(noun)
+            if not changes:
                 skipped[reason or NO_CONCEPT] += 1
         mentioned = {mention for _, text in photo.captions for mention in find_mentions(text, self.index)}
-        for one in photo.instances:
-            mentioned.update(find_mentions(one.category, self.index))
-        is_indoors = any(one.category in INDOORS for one in photo.instances)
+        for instance in photo.instances:
+            mentioned.update(find_mentions(instance.category, self.index))
+        is_indoors = any(instance.category in INDOORS for instance in photo.instances)
         proposals: list[Proposal] = []
-        for (_, concept, _), of_thing in sorted(things.items(), key=lambda item: item[0]):
-            proposals += self._swaps(photo.image_id, concept, of_thing, mentioned, is_indoors)
+        for (_, concept, _), of_instance in sorted(nouns.items(), key=lambda item: item[0]):
+            proposals += self._swaps(photo.image_id, concept, of_instance, mentioned, is_indoors)
         return proposals, +skipped
 
-    def _things(
+    def _ground_nouns(
         self, photo: CocoPhoto, caption_id: int, caption: str, analysis: Analysis
-    ) -> tuple[list[Thing], str | None]:
-        """The nouns of a caption that mean one instance; the last reason why one did not."""
+    ) -> tuple[list[GroundedNoun], str | None]:
+        """Return the nouns of a caption that mean an instance, or else the last reason why one did not."""
         named: dict[str, list[int]] = defaultdict(list)
-        for place, slot in enumerate(analysis.slots):
+        for index, slot in enumerate(analysis.slots):
             if slot.reading.entry.concept == "object" and slot.reading.entry.name in self.names:
-                named[self.names[slot.reading.entry.name]].append(place)
-        things: list[Thing] = []
+                named[self.names[slot.reading.entry.name]].append(index)
+        nouns: list[GroundedNoun] = []
         reason = NO_THING
-        for category, places in named.items():
-            instances = [one for one in photo.instances if one.category == category]
+        for category, indexes in named.items():
+            instances = [instance for instance in photo.instances if instance.category == category]
             if not instances:
                 continue
-            instance, noun = pick_instance(instances), analysis.slots[places[0]]
-            found = [
-                Thing(caption_id, caption, analysis.words, instances[0], noun, modifiers, is_part=is_part)
-                for modifiers, is_part in describe(analysis, places[0])
+            instance, slot = pick_instance(instances), analysis.slots[indexes[0]]
+            readings = [
+                GroundedNoun(caption_id, caption, analysis.words, instances[0], slot, modifiers, is_part=is_part)
+                for modifiers, is_part in describe(analysis, indexes[0])
             ]
-            if len(places) > 1:
+            if len(indexes) > 1:
                 reason = NAMED_TWICE
-            elif noun.reading.number:
+            elif slot.reading.number:
                 reason = PLURAL
-                things += all_of_them(found, instances)
+                nouns += ground_plural(readings, instances)
             elif instance is None:
                 reason = NO_CLEAR_INSTANCE
             else:
-                things += [thing._replace(instance=instance) for thing in found]
-        things += self._garments(photo, caption_id, caption, analysis)
-        return things, None if things else reason
+                nouns += [noun._replace(instance=instance) for noun in readings]
+        nouns += self._garments(photo, caption_id, caption, analysis)
+        return nouns, None if nouns else reason
 
-    def _garments(self, photo: CocoPhoto, caption_id: int, caption: str, analysis: Analysis) -> list[Thing]:
-        """Clothes with a color, each named once, that the only person, or the clearly largest, can wear."""
-        # Who is in a crowd is small: a caption of it would not speak of somebody's clothes.
+    def _garments(self, photo: CocoPhoto, caption_id: int, caption: str, analysis: Analysis) -> list[GroundedNoun]:
+        """Return the garments that the caption names once and that the only or clearly largest person can wear."""
+        # People in a crowd are small, so a caption that names clothes does not mean theirs.
         person = pick_instance(one for one in photo.instances if one.category == "person" and not one.is_crowd)
         if person is None:
             return []
-        nouns = [slot.reading.entry.name for slot in analysis.slots if slot.reading.entry.kind in GARMENTS]
-        found = []
-        for place, slot in enumerate(analysis.slots):
-            if slot.reading.entry.kind in GARMENTS and nouns.count(slot.reading.entry.name) == 1:
-                modifiers = modifiers_of(analysis.slots, place, analysis.words)
-                found.append(Thing(caption_id, caption, analysis.words, person, slot, modifiers, True))
-        return found
+        names = [slot.reading.entry.name for slot in analysis.slots if slot.reading.entry.kind in GARMENTS]
+        garments = []
+        for index, slot in enumerate(analysis.slots):
+            if slot.reading.entry.kind in GARMENTS and names.count(slot.reading.entry.name) == 1:
+                modifiers = modifiers_of(analysis.slots, index, analysis.words)
+                garments.append(GroundedNoun(caption_id, caption, analysis.words, person, slot, modifiers, True))
+        return garments
 
-    def _concepts(self, thing: Thing) -> list[str]:
-        concepts = [slot.reading.entry.concept for slot in thing.modifiers]
-        if thing.is_garment:
-            # Color is all that tells clothes from the person: it must not be one of skin or hair.
-            colors = [slot.reading.entry.name for slot in thing.modifiers if slot.reading.entry.concept == "color"]
+    def _concepts(self, noun: GroundedNoun) -> list[str]:
+        """Return the concepts that can change for a noun."""
+        concepts = [slot.reading.entry.concept for slot in noun.modifiers]
+        if noun.is_garment:
+            # Only the color separates clothes from the person, so it must not be a color of skin or hair.
+            colors = [slot.reading.entry.name for slot in noun.modifiers if slot.reading.entry.concept == "color"]
             return ["color"] if colors and not SKIN_AND_HAIR & set(colors) else []
-        if thing.is_part or thing.also or thing.noun.reading.number:
+        if noun.is_part or noun.also or noun.noun.reading.number:
             return concepts
-        if thing.instance.category == "person":
-            return []  # a "little girl" is young, and one person in another's place is nobody's concept
-        before = thing.words[thing.noun.start - 1] if thing.noun.start else ""
-        after = thing.words[thing.noun.end] if thing.noun.end < len(thing.words) else ""
-        # A described thing stays described: "a wooden chair" must not become "a wooden dog".
-        is_part = thing.words[max(0, thing.noun.start - 3) : thing.noun.start - 1] in (["part", "of"], ["top", "of"])
+        if noun.instance.category == "person":
+            return []  # "little girl" means her age, and there is no concept for another person
+        before = noun.words[noun.noun.start - 1] if noun.noun.start else ""
+        after = noun.words[noun.noun.end] if noun.noun.end < len(noun.words) else ""
+        # Other adjectives must fit the new noun, too: "a wooden chair" must not become "a wooden dog".
+        is_part = noun.words[max(0, noun.noun.start - 3) : noun.noun.start - 1] in (["part", "of"], ["top", "of"])
         if before in DETERMINERS and after not in DESCRIBES and not is_part:
             concepts.append("object")
         return concepts
 
-    def _targets(self, concept: str, thing: Thing, mentioned: set[int], is_indoors: bool) -> list[tuple[str, str]]:
-        """(name of the new word, new category) that are false of the photo as it is."""
-        category = thing.instance.category
+    def _targets(
+        self, concept: str, noun: GroundedNoun, mentioned: set[int], is_indoors: bool
+    ) -> list[tuple[str, str]]:
+        """Return (new word, new category) pairs that are wrong for the unedited photo."""
+        category = noun.instance.category
         if concept == "object":
-            here = [name for new, name in sorted(self.called.items()) if can_stand_for(category, new, is_indoors)]
-            pairs = [(name, self.names[name]) for name in here]
+            fitting = [
+                name for new, name in sorted(self._own_names.items()) if can_stand_for(category, new, is_indoors)
+            ]
+            pairs = [(name, self.names[name]) for name in fitting]
         else:
-            slot = next(slot for slot in thing.modifiers if slot.reading.entry.concept == concept)
+            slot = next(slot for slot in noun.modifiers if slot.reading.entry.concept == concept)
             entry = slot.reading.entry
             if concept == "size" and entry.kind != "extent":
                 return []
             allowed = COLORS.get(category, PAINTS) if concept == "color" else None
             opposed = [other.name for other in self.index.lexicon.opposed(entry)]
             pairs = [(name, category) for name in opposed if allowed is None or name in allowed]
-        fresh = []
+        unmentioned = []
         for name, new in pairs:
             implied = self.index.lexicon.implied(self._entries[concept, name])
             if concept == "size" or not any(self.index.mentions[concept, one] in mentioned for one in implied):
-                fresh.append((name, new))
-        return fresh
+                unmentioned.append((name, new))
+        return unmentioned
 
     def _swaps(
-        self, image_id: int, concept: str, things: list[Thing], mentioned: set[int], is_indoors: bool
+        self, image_id: int, concept: str, nouns: list[GroundedNoun], mentioned: set[int], is_indoors: bool
     ) -> list[Proposal]:
-        instance = things[0].instance
-        rng = random.Random(f"{self.seed}/{image_id}/{instance.id}/{concept}/{things[0].noun.reading.entry.name}")
-        targets: dict[tuple[str, str], list[Thing]] = defaultdict(list)
-        for thing in things:
-            for target in self._targets(concept, thing, mentioned, is_indoors):
-                targets[target].append(thing)
+        """Return the proposals for one object and concept, in random order."""
+        instance = nouns[0].instance
+        rng = random.Random(f"{self.seed}/{image_id}/{instance.id}/{concept}/{nouns[0].noun.reading.entry.name}")
+        targets: dict[tuple[str, str], list[GroundedNoun]] = defaultdict(list)
+        for noun in nouns:
+            for target in self._targets(concept, noun, mentioned, is_indoors):
+                targets[target].append(noun)
         order = sorted(targets)
         rng.shuffle(order)
         proposals = []
         for name, new_category in order:
-            thing = rng.choice(targets[name, new_category])
-            proposals.append(self._propose(image_id, concept, thing, name, new_category))
+            noun = rng.choice(targets[name, new_category])
+            proposals.append(self._propose(image_id, concept, noun, name, new_category))
         return proposals
 
-    def _propose(self, image_id: int, concept: str, thing: Thing, name: str, new_category: str) -> Proposal:
-        slot = thing.noun
+    def _propose(self, image_id: int, concept: str, noun: GroundedNoun, name: str, new_category: str) -> Proposal:
+        slot = noun.noun
         if concept != "object":
-            slot = next(slot for slot in thing.modifiers if slot.reading.entry.concept == concept)
+            slot = next(slot for slot in noun.modifiers if slot.reading.entry.concept == concept)
         entry = self._entries[concept, name]
-        spans = word_spans(thing.caption)
+        spans = word_spans(noun.caption)
         start, end = spans[slot.start][0], spans[slot.end - 1][1]
-        garment = thing.noun.reading.entry.name if thing.is_garment else None
-        change = replace_words(thing.caption, [Replacement(start, end, entry.forms[0] or entry.name)])
+        garment = noun.noun.reading.entry.name if noun.is_garment else None
+        change = replace_words(noun.caption, [Replacement(start, end, entry.forms[0] or entry.name)])
+        key = (image_id, noun.instance.id, *([garment] if garment else []), concept, name)
         return Proposal(
-            "/".join(map(str, (image_id, thing.instance.id, *([garment] if garment else []), concept, name))),
-            image_id,
-            thing.instance.id,
-            thing.caption_id,
-            concept,
-            thing.instance.category,
-            new_category,
-            thing.caption,
-            change.text,
-            change.start,
-            change.end,
-            slot.reading.entry.name,
-            name,
-            change.old,
-            change.new,
-            garment,
-            thing.is_part,
-            thing.also,
+            key="/".join(map(str, key)),
+            image_id=image_id,
+            instance_id=noun.instance.id,
+            caption_id=noun.caption_id,
+            concept=concept,
+            category=noun.instance.category,
+            new_category=new_category,
+            caption=noun.caption,
+            new_caption=change.text,
+            start=change.start,
+            end=change.end,
+            old=slot.reading.entry.name,
+            new=name,
+            old_text=change.old,
+            new_text=change.new,
+            garment=garment,
+            is_part=noun.is_part,
+            also=noun.also,
         )

@@ -1,4 +1,4 @@
-"""What is said of an exported set: counts from its journal, and the dataset card. Pure."""
+"""Summarize an exported set and build its dataset card. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,47 +9,53 @@ from typing import Any
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from ... import __version__
-from ...columns import size_category
-from ..journal_items import summarize
-from ..review.agreement import ACCEPT, Review, krippendorff_alpha, observed_agreement
-from .record import Pair, Record
+from ..journal_items import summarize_build
+from ..review.agreement import krippendorff_alpha, observed_agreement
+from ..review.review_records import ACCEPT, Review
+from .selected_pairs import JournalContents, SelectedPair
 
 
 TEMPLATE = Path(__file__).parent / "templates" / "inpaintcoco_card.md"
-CARD, RECORD, SHEET, DATA_FILE = "README.md", "export.json", "contact_sheet.png", "data/test-00000-of-00001.parquet"
+CARD, EXPORT_JSON, SHEET, DATA_FILE = (
+    "README.md",
+    "export.json",
+    "contact_sheet.png",
+    "data/test-00000-of-00001.parquet",
+)
 MADE_BY = "hf-hardneg inpaint export"
 NOT_STATED = "not recorded"
-NO_DERIVATIVES = ("noderiv", "by-nd", "nc-nd")  # in names and addresses of Creative Commons licenses
+NO_DERIVATIVES = ("noderiv", "by-nd", "nc-nd")  # parts of names and addresses of Creative Commons licenses
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))  # categories of the Hub
 
 HOW_EDITED = {
-    "classical": "The editor is *classical*: a color is changed inside the mask and keeps its shading; a thing is "
-    "scaled about the point on which it stands; another kind of thing is a cut-out from another photo of the same "
-    "folder, and what is uncovered is filled with patches of the surroundings. No generative model had a part in it.",
-    "diffusers": "The editor is an inpainting pipeline of *diffusers*: colors and kinds of things are painted from a "
-    "prompt; for another size the thing is scaled about the point on which it stands, and the pipeline paints what is "
-    "uncovered.",
+    "classical": "The *classical* editor made the edits. It recolors an object and keeps its shading. It scales an "
+    "object about the point on which it stands. It replaces an object by a cutout from another photo of the same "
+    "folder. It fills uncovered background with patches of the surroundings. No generative model was used.",
+    "diffusers": "An inpainting pipeline of *diffusers* made the edits. It paints colors and other objects from a "
+    "prompt. For another size, the object is scaled about the point on which it stands, and the pipeline paints the "
+    "uncovered background.",
 }
 
 
-def _licenses_of(record: Record, pair: Pair) -> tuple[str, str | None]:
-    """License of the pair's photo, and of the one that its cut-out is from, if there is one."""
-    details = pair.made.details
-    own = record.photos.get(pair.made.proposal.image_id, {}).get("source", {}).get("image_license")
-    lent = details.get("source", {}).get("image_license") or NOT_STATED if "source_image_id" in details else None
-    return own or NOT_STATED, lent
+def _licenses_of(contents: JournalContents, pair: SelectedPair) -> tuple[str, str | None]:
+    """Return the license of the pair's photo, and that of the cutout's photo, if there is a cutout."""
+    details = pair.candidate.details
+    of_photo = contents.photos.get(pair.candidate.proposal.image_id, {}).get("source", {}).get("image_license")
+    of_cutout = details.get("source", {}).get("image_license") or NOT_STATED if "source_image_id" in details else None
+    return of_photo or NOT_STATED, of_cutout
 
 
-def count_licenses(record: Record, pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
-    """By license: photos, pairs of these, and photos from which a cut-out is taken; a photo may be both."""
+def count_licenses(contents: JournalContents, pairs: Sequence[SelectedPair]) -> dict[str, dict[str, int]]:
+    """Count photos, pairs, and photos of cutouts by license. A photo can be both."""
     photos: dict[str, set[int]] = {}
     sources: dict[str, set[int]] = {}
     number: Counter[str] = Counter()
     for pair in pairs:
-        own, lent = _licenses_of(record, pair)
-        number[own] += 1
-        photos.setdefault(own, set()).add(pair.made.proposal.image_id)
-        if lent is not None:
-            sources.setdefault(lent, set()).add(pair.made.details["source_image_id"])
+        of_photo, of_cutout = _licenses_of(contents, pair)
+        number[of_photo] += 1
+        photos.setdefault(of_photo, set()).add(pair.candidate.proposal.image_id)
+        if of_cutout is not None:
+            sources.setdefault(of_cutout, set()).add(pair.candidate.details["source_image_id"])
     return {
         name: {
             "photos": len(photos.get(name, ())),
@@ -60,25 +66,25 @@ def count_licenses(record: Record, pairs: Sequence[Pair]) -> dict[str, dict[str,
     }
 
 
-def summarize_reviews(record: Record, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """How many reviews of how many people, their verdicts, agreement, qualities, and captions they rewrote."""
-    verdicts = [[review.verdict for review in reviews] for reviews in record.reviews.values()]
+def summarize_reviews(contents: JournalContents, pairs: Sequence[SelectedPair]) -> dict[str, Any]:
+    """Return counts of the reviews: reviewers, verdicts, agreement, qualities, minutes and rewritten captions."""
+    verdicts = [[review.verdict for review in reviews] for reviews in contents.reviews.values()]
     counts = Counter(chain.from_iterable(verdicts))
     agreement, alpha = observed_agreement(verdicts), krippendorff_alpha(verdicts)
-    taken = [(pair, pair.review) for pair in pairs if pair.review]
+    accepted = [(pair, pair.review) for pair in pairs if pair.review]
     return {
         "items": len(verdicts),
         "reviews": counts.total(),
-        "workers": len({review.worker for reviews in record.reviews.values() for review in reviews}),
+        "workers": len({review.worker for reviews in contents.reviews.values() for review in reviews}),
         "accepted": counts[ACCEPT],
         "rejected": counts.total() - counts[ACCEPT],
         "reviewed_twice": sum(len(unit) > 1 for unit in verdicts),
         "observed_agreement": None if agreement is None else round(agreement, 4),
         "krippendorff_alpha": None if alpha is None else round(alpha, 4),
-        "quality": _by_name(str(review.quality) for _, review in taken if review.quality is not None),
-        "minutes": _minutes(review for reviews in record.reviews.values() for review in reviews),
-        "captions_rewritten": sum(pair.caption != pair.made.proposal.new_caption for pair, _ in taken),
-        "against_gates": _by_name(pair.made.reason for pair, _ in taken if pair.made.reason),
+        "quality": _by_name(str(review.quality) for _, review in accepted if review.quality is not None),
+        "minutes": _minutes(review for reviews in contents.reviews.values() for review in reviews),
+        "captions_rewritten": sum(pair.caption != pair.candidate.proposal.new_caption for pair, _ in accepted),
+        "against_gates": _by_name(pair.candidate.reason for pair, _ in accepted if pair.candidate.reason),
     }
 
 
@@ -95,24 +101,24 @@ def _by_count(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def summarize_export(
-    record: Record, pairs: Sequence[Pair], left_out: Mapping[str, int], reviewed: bool
+    contents: JournalContents, pairs: Sequence[SelectedPair], left_out: Mapping[str, int], reviewed: bool
 ) -> dict[str, Any]:
-    """What export.json and the card say of a set, for JSON; nothing in it depends on time or place.
+    """Return the facts of a set for export.json and the card. They depend on neither time nor place.
 
     Args:
-        record: The journal.
+        contents: The journal.
         pairs: The set.
-        left_out: Why other pairs that passed the gates are not in it.
-        reviewed: Whether the set holds what people accepted, or all that passed the gates.
+        left_out: Counts of the other pairs that passed the gates, by reason.
+        reviewed: True if people accepted the pairs, false if the set has all that passed the gates.
     """
-    built = summarize(record.lines)
-    run = record.run
+    built = summarize_build(contents.lines)
+    run = contents.run
     return {
         "version": __version__,
         "reviewed": reviewed,
         "pairs": len(pairs),
-        "photos": len({pair.made.proposal.image_id for pair in pairs}),
-        "by_concept": _by_name(pair.made.proposal.concept for pair in pairs),
+        "photos": len({pair.candidate.proposal.image_id for pair in pairs}),
+        "by_concept": _by_name(pair.candidate.proposal.concept for pair in pairs),
         "left_out": _by_count(left_out),
         "built": {
             "accepted": _by_name(built.accepted.elements()),
@@ -125,13 +131,13 @@ def summarize_export(
             "seed": run.get("seed"),
             "made_with": run.get("made_with", {}),
         },
-        "reviews": summarize_reviews(record, pairs),
-        "licenses": count_licenses(record, pairs),
-        "no_derivatives": sum(any(map(_forbids_edits, filter(None, _licenses_of(record, pair)))) for pair in pairs),
+        "reviews": summarize_reviews(contents, pairs),
+        "licenses": count_licenses(contents, pairs),
+        "no_derivatives": sum(any(map(_forbids_edits, filter(None, _licenses_of(contents, pair)))) for pair in pairs),
     }
 
 
-def _rows(counts: Mapping[str, int]) -> str:
+def _table_rows(counts: Mapping[str, int]) -> str:
     return "\n".join(f"| {name} | {count:,} |" for name, count in counts.items()) or "| none | 0 |"
 
 
@@ -139,14 +145,18 @@ def _forbids_edits(license_name: str) -> bool:
     return any(part in license_name.lower().replace(" ", "").replace("licenses/", "") for part in NO_DERIVATIVES)
 
 
-def build_card(summary: Mapping[str, Any]) -> str:
-    """The dataset card, Markdown with a YAML header.
+def _size_category(number: int) -> str:
+    return next((name for limit, name in SIZES if number < limit), "n>100K")
 
-    The header does not say which files are data: `datasets` (5.2) then keeps what it once loaded from a folder by the
-    folder's name alone, and shows the old rows of one that was exported anew. It finds data/test-* by itself.
+
+def build_export_card(summary: Mapping[str, Any]) -> str:
+    """Return the dataset card: Markdown with a YAML header.
+
+    The header does not list the data files, because `datasets` finds data/test-* by itself. With such a list,
+    `datasets` 5.2 would cache a folder by its name alone and show old rows after a new export.
 
     Args:
-        summary: Of `summarize_export`, with "location" (what to load) and "outside_difference" (largest, 0 to 255).
+        summary: Of `summarize_export`, with "location" (the name to load) and "outside_difference" (0 to 255).
     """
     data = DatasetCardData(
         pretty_name=Path(summary["location"]).name,
@@ -154,16 +164,16 @@ def build_card(summary: Mapping[str, Any]) -> str:
         license="other",
         task_categories=["zero-shot-image-classification", "image-to-text"],
         annotations_creators=["expert-generated"] if summary["reviewed"] else ["machine-generated"],
-        size_categories=[size_category(summary["pairs"])],
+        size_categories=[_size_category(summary["pairs"])],
         tags=["coco", "image-captioning", "inpainting", "hard-negatives", "challenge-set", "hf_hardneg"],
     )
     made_with = summary["run"]["made_with"]
     facts = {
         **summary,
         "title": Path(summary["location"]).name,
-        "concepts": _rows(summary["by_concept"]),
-        "rejected": _rows(summary["built"]["rejected"]),
-        "left_out": _rows(summary["left_out"]),
+        "concepts": _table_rows(summary["by_concept"]),
+        "rejected": _table_rows(summary["built"]["rejected"]),
+        "left_out": _table_rows(summary["left_out"]),
         "passed": sum(summary["built"]["accepted"].values()),
         "tried": sum(summary["built"]["accepted"].values()) + sum(summary["built"]["rejected"].values()),
         "how_edited": HOW_EDITED.get(

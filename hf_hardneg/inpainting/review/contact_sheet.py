@@ -1,4 +1,4 @@
-"""A sheet of pairs for the eye: photo and edit side by side, the changed words marked."""
+"""Draw a contact sheet of pairs: photo and edit side by side, with the changed words in brackets."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -32,38 +32,48 @@ def _wrap(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
     return lines
 
 
-def mark(caption: str, start: int, end: int) -> str:
-    """The caption with its changed words in brackets.
+def bracket(caption: str, start: int, end: int) -> str:
+    """Return the caption with the characters `start:end` in brackets.
 
-    Examples:
-        >>> mark("A red car", 2, 5)
+    Example:
+        >>> bracket("A red car", 2, 5)
         'A [red] car'
     """
     return f"{caption[:start]}[{caption[start:end]}]{caption[end:]}"
 
 
 def mark_change(old: str, new: str) -> tuple[str, str]:
-    """Both captions with the words in brackets that stand between what they have in common at both ends.
+    """Return both captions with the words in brackets in which they differ.
 
-    Examples:
+    The words between the common start and the common end count as different.
+
+    Example:
         >>> mark_change("A red car.", "An old car.")
         ('[A red] car.', '[An old] car.')
     """
     spans, words = (word_spans(old), word_spans(new)), (split_words(old), split_words(new))
     first = next((i for i, pair in enumerate(zip(*words, strict=False)) if pair[0] != pair[1]), min(map(len, words)))
-    most = min(map(len, words)) - first
+    max_common = min(map(len, words)) - first
     tails = enumerate(zip(reversed(words[0]), reversed(words[1]), strict=False))
-    last = min(most, next((i for i, pair in tails if pair[0] != pair[1]), most))
+    last = min(max_common, next((i for i, pair in tails if pair[0] != pair[1]), max_common))
     marked = []
-    for text, places in zip((old, new), spans, strict=True):
-        changed = places[first : len(places) - last]
-        start = changed[0][0] if changed else places[first - 1][1] if first else 0
-        marked.append(mark(text, start, changed[-1][1] if changed else start))
+    for text, text_spans in zip((old, new), spans, strict=True):
+        changed = text_spans[first : len(text_spans) - last]
+        start = changed[0][0] if changed else text_spans[first - 1][1] if first else 0
+        marked.append(bracket(text, start, changed[-1][1] if changed else start))
     return marked[0], marked[1]
 
 
 class Cell(NamedTuple):
-    """One pair on a sheet: its key, the digests of photo and edit, and both captions with the change marked."""
+    """One pair on a sheet.
+
+    Attributes:
+        key: The item's key.
+        photo: SHA-256 digest of the photo.
+        image: SHA-256 digest of the edited photo.
+        caption: With the old words in brackets.
+        new_caption: With the new words in brackets.
+    """
 
     key: str
     photo: str
@@ -73,7 +83,13 @@ class Cell(NamedTuple):
 
 
 def draw_cell(cell: Cell, folder: str | Path, number: int) -> Image.Image:
-    """Number and key, photo and edit side by side, and their captions."""
+    """Draw one cell: number and key, photo and edit side by side, and their captions.
+
+    Args:
+        cell: The pair.
+        folder: The journal's folder, which holds the images.
+        number: Shown before the key.
+    """
     font = _font(12)
     drawn = Image.new("RGB", (2 * WIDTH + MARGIN, HEIGHT + 16 * TEXT_LINES + 20), "white")
     draw = ImageDraw.Draw(drawn)
@@ -88,7 +104,13 @@ def draw_cell(cell: Cell, folder: str | Path, number: int) -> Image.Image:
 
 
 def save_sheet(cells: Sequence[Cell], folder: str | Path, file: str | Path) -> None:
-    """Draw cells, one or more, whose images are in the journal's `folder`, as one PNG."""
+    """Draw cells and save them as one PNG.
+
+    Args:
+        cells: At least one.
+        folder: The journal's folder, which holds the images.
+        file: The .png to write.
+    """
     pictures = [draw_cell(cell, folder, i) for i, cell in enumerate(cells, 1)]
     width, height = pictures[0].size
     rows = -(-len(pictures) // COLUMNS)
@@ -98,25 +120,29 @@ def save_sheet(cells: Sequence[Cell], folder: str | Path, file: str | Path) -> N
     sheet.save(file)
 
 
-def draw_items(seed: int, number: int, items: Iterable[Item]) -> list[Item]:
-    """Up to `number` of the items that passed the gates, at random; the seed decides which."""
+def sample_items(seed: int, number: int, items: Iterable[Item]) -> list[Item]:
+    """Draw up to `number` items at random from those that passed the gates. The seed decides which."""
     accepted = [item for item in items if item.is_accepted]
     return random.Random(seed).sample(accepted, min(number, len(accepted)))
 
 
 def write_contact_sheet(folder: str | Path, file: str | Path, *, number: int = 40, seed: int = 0) -> int:
-    """Draw pairs at random from a set and write them as one PNG.
+    """Draw pairs at random from a build and write them as one PNG.
 
     Args:
         folder: The journal's folder.
         file: The .png to write.
-        number: How many pairs, at most.
-        seed: Decides which.
+        number: The largest number of pairs.
+        seed: Decides which pairs are drawn.
 
     Returns:
-        How many there are on it; with none, no file is written.
+        The number of pairs on the sheet. If it is 0, no file is written.
+
+    Example:
+        >>> write_contact_sheet("pairs", "sheet.png", number=12)  # doctest: +SKIP
+        12
     """
-    drawn = draw_items(seed, number, read_items(read_journal(folder)).values())
+    drawn = sample_items(seed, number, read_items(read_journal(folder)).values())
     if not drawn:
         return 0
     save_sheet([_as_cell(item) for item in drawn], folder, file)
@@ -124,6 +150,6 @@ def write_contact_sheet(folder: str | Path, file: str | Path, *, number: int = 4
 
 
 def _as_cell(item: Item) -> Cell:
-    made = next(one for one in item.made if one.reason is None)
-    pair = made.proposal
-    return Cell(pair.key, item.photo, made.image, *mark_change(pair.caption, pair.new_caption))
+    candidate = next(one for one in item.candidates if one.reason is None)
+    proposal = candidate.proposal
+    return Cell(proposal.key, item.photo, candidate.image, *mark_change(proposal.caption, proposal.new_caption))

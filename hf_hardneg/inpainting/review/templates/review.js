@@ -1,9 +1,10 @@
-// The review's page. gr.HTML runs this once: `element` holds review.html, `server` has the methods of review_app.Desk,
-// and `props.value` names the set. Everything from captions and prompts enters the page as text, never as HTML.
+// The script of the review page. gr.HTML runs review_keys.js and this file once. `element` holds review.html, `server`
+// has the methods of desk.Desk, and `props.value` names the set. Captions and prompts enter the page as text, never as
+// HTML.
 const $ = (id) => element.querySelector("#" + id);
 const root = $("review"), panes = $("r-panes"), text = $("r-text"), prompt = $("r-prompt");
 const FLICKER_MS = 450;
-// A new photo takes keys only when it was seen for so long: the second press of a double press must not decide on it.
+// Keys do nothing for this long after a new photo appears: a double press must not decide on it.
 const GUARD_MS = 150;
 const CHOICES = { color: "another color", object: "another thing", size: "another size" };
 
@@ -11,7 +12,7 @@ let worker = localStorage.getItem("hf-hardneg/worker") || "";
 let item = null, draft = null, last = null, since = null, flicker = null, poll = null, box = [0, 0, 1, 1], aspect = 4 / 3;
 const prefs = { masked: true, zoomed: false };
 
-// ---- What survives a reload: the draft of an item, and a decision that the server has not confirmed.
+// ---- State that survives a reload: the drafts of items, and a decision that the server has not confirmed.
 const name = (what) => `hf-hardneg/${props.value}/${worker}/${what}`;
 const save = (what, value) => localStorage.setItem(name(what), JSON.stringify(value));
 const load = (what) => JSON.parse(localStorage.getItem(name(what)) || "null");
@@ -19,10 +20,10 @@ const load = (what) => JSON.parse(localStorage.getItem(name(what)) || "null");
 function saveDraft() {
   tick();
   const drafts = (load("drafts") || []).filter((one) => one.key !== draft.key).slice(-20);
-  save("drafts", [...drafts, draft]); // some more than one, so that an undo brings back what was typed
+  save("drafts", [...drafts, draft]); // keeps earlier drafts, so that an undo restores what was typed
 }
 
-function tick() { // time counts while the tab is to be seen
+function tick() { // counts the time while the tab is visible
   const now = performance.now();
   if (since !== null && draft) draft.seconds += (now - since) / 1000;
   since = document.hidden || state() === "name" || state() === "end" ? null : now;
@@ -32,20 +33,20 @@ function tick() { // time counts while the tab is to be seen
 const state = (value) => (value ? (root.dataset.state = value) : root.dataset.state);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-function say(words, isBad = false) {
+function showMessage(words, isBad = false) {
   $("r-message").textContent = words || "";
   $("r-message").classList.toggle("bad", isBad);
 }
 
-async function call(method, data) { // until the server has answered, however long it is away
+async function call(method, data) { // retries until the server answers
   for (let wait = 400; ; wait = Math.min(wait * 1.5, 2000)) {
-    let failure = "The server does not answer. What you did is kept here and sent as soon as it answers.";
+    let failure = "The server does not answer. Your last action is kept here and sent as soon as it answers.";
     const answer = (await server[method]({ ...data, worker }).catch(() => null)) || {};
     if (answer.progress) return answer;
     const login = answer.failure ? null : await fetch("gradio_api/login_check").catch(() => null);
-    if (login?.status === 401) location.reload(); // to the login page; then it goes on
+    if (login?.status === 401) location.reload(); // shows the login page, after which the review continues
     failure = answer.failure || failure;
-    say(failure, true);
+    showMessage(failure, true);
     await sleep(wait);
   }
 }
@@ -62,7 +63,7 @@ async function act(method, data, done) {
 async function begin() {
   $("r-worker").textContent = worker;
   const pending = load("pending");
-  if (pending) return act(pending.method, pending.data, "What you had decided was sent.");
+  if (pending) return act(pending.method, pending.data, "Your earlier decision was sent.");
   return show(await call("begin", {}));
 }
 
@@ -76,7 +77,7 @@ async function show(answer, done) {
   $("r-bar").value = progress.done;
   $("r-progress").textContent = `${progress.done} of ${progress.total} done, ${progress.yours} by you`;
   document.title = `${progress.done}/${progress.total} reviewed`;
-  say(answer.message || done, Boolean(answer.message));
+  showMessage(answer.message || done, Boolean(answer.message));
   if (!answer.item) return end(progress);
   const before = item && item.key === answer.item.key ? item.candidates.length : 0;
   const images = await loadAll(answer.item);
@@ -88,7 +89,7 @@ async function show(answer, done) {
     since = null;
   }
   const fresh = item.candidates.length > before && before;
-  if (fresh || !item.candidates.some((one) => one.place === draft.place)) draft.place = item.candidates.at(fresh ? -1 : 0).place;
+  if (fresh || !item.candidates.some((one) => one.index === draft.index)) draft.index = item.candidates.at(fresh ? -1 : 0).place;
   draw(images);
   for (const url of answer.preload) new Image().src = url;
   root.dataset.key = item.key;
@@ -100,7 +101,7 @@ async function show(answer, done) {
 async function loadAll(one) {
   const urls = [one.photo, ...one.candidates.flatMap((candidate) => [candidate.image, candidate.mask])];
   const images = new Map(urls.map((url) => [url, Object.assign(new Image(), { src: url })]));
-  await Promise.all([...images.values()].map((image) => image.decode().catch(() => say("A photo cannot be loaded.", true))));
+  await Promise.all([...images.values()].map((image) => image.decode().catch(() => showMessage("A photo cannot be loaded.", true))));
   return images;
 }
 
@@ -113,8 +114,8 @@ function draw(images) {
     edit.className = "edit";
     const label = one.prompt && one.prompt !== one.word ? `${one.word}: ${one.prompt}` : one.word;
     const figure = pane(item.candidates.length > 1 ? `${i + 1}: ${label}` : label, photo.cloneNode(), edit);
-    figure.dataset.place = one.place;
-    figure.onclick = () => choose(one.place);
+    figure.dataset.candidate = one.index;
+    figure.onclick = () => choose(one.index);
     figure.mask = images.get(one.mask);
     return figure;
   });
@@ -124,7 +125,7 @@ function draw(images) {
   $("r-concept").textContent = item.concept;
   prompt.placeholder = CHOICES[item.concept] || "something else";
   layout();
-  choose(draft.place);
+  choose(draft.index);
   rate(draft.quality);
 }
 
@@ -140,7 +141,7 @@ function pane(label, ...layers) {
   return figure;
 }
 
-function layout() { // as many columns as make the photos largest
+function layout() { // chooses the number of columns that makes the photos largest
   const count = panes.children.length, gap = 8;
   let best = { width: 0 };
   for (let columns = 1; columns <= count; columns++) {
@@ -153,16 +154,16 @@ function layout() { // as many columns as make the photos largest
   panes.style.setProperty("--h", `${Math.floor(best.width / aspect)}px`);
 }
 
-function choose(place) {
-  draft.place = place;
-  for (const figure of panes.children) figure.classList.toggle("chosen", figure.dataset.place === String(place));
+function choose(index) {
+  draft.index = index;
+  for (const figure of panes.children) figure.classList.toggle("chosen", figure.dataset.candidate === String(index));
   outline(panes.querySelector(".chosen").mask);
   zoom();
   leave();
   drawCaptions();
 }
 
-function outline(mask) { // of what changed, on the original; and its box, for the zoom
+function outline(mask) { // draws the outline of the change on the original, and sets its bounding box for the zoom
   const canvas = panes.querySelector("canvas"), width = mask.naturalWidth, height = mask.naturalHeight;
   box = [0, 0, 1, 1];
   if (!width) return;
@@ -181,8 +182,8 @@ function outline(mask) { // of what changed, on the original; and its box, for t
   for (let i = 0; i < inside.length; i++) {
     const steps = [reach, -reach, reach * width, -reach * width];
     const isEdge = !inside[i] && steps.some((step) => inside[i + step]);
-    const isRim = inside[i] && steps.some((step) => inside[i + step] === 0); // dark beside bright: seen on any photo
-    data.set(isEdge ? [255, 0, 200, 255] : isRim ? [0, 0, 0, 110] : [0, 0, 0, 0], 4 * i);
+    const isInnerEdge = inside[i] && steps.some((step) => inside[i + step] === 0); // dark beside bright, so that it is visible on any photo
+    data.set(isEdge ? [255, 0, 200, 255] : isInnerEdge ? [0, 0, 0, 110] : [0, 0, 0, 0], 4 * i);
   }
   context.putImageData(pixels, 0, 0);
   if (right > left) box = [left / width, top / height, right / width, bottom / height];
@@ -192,19 +193,19 @@ function zoom() {
   const [left, top, right, bottom] = prefs.zoomed ? box : [0, 0, 1, 1];
   const scale = prefs.zoomed ? Math.max(1, Math.min(5, 0.75 / Math.max(right - left, bottom - top))) : 1;
   const shift = (middle) => 100 * Math.min(0, Math.max(1 - scale, 0.5 - scale * middle));
-  const move = `translate(${shift((left + right) / 2)}%, ${shift((top + bottom) / 2)}%) scale(${scale})`;
-  for (const stage of panes.querySelectorAll(".stage")) stage.style.transform = move;
+  const transform = `translate(${shift((left + right) / 2)}%, ${shift((top + bottom) / 2)}%) scale(${scale})`;
+  for (const stage of panes.querySelectorAll(".stage")) stage.style.transform = transform;
   for (const [id, on] of [["r-mask", prefs.masked], ["r-zoom", prefs.zoomed], ["r-flicker", flicker !== null]])
     $(id).setAttribute("aria-pressed", on);
   root.classList.toggle("masked", prefs.masked);
 }
 
 // ---- Captions
-const chosen = () => item.candidates.find((one) => one.place === draft.place);
-const caption = () => draft.captions[draft.place] ?? chosen().caption;
+const chosen = () => item.candidates.find((one) => one.index === draft.index);
+const caption = () => draft.captions[draft.index] ?? chosen().caption;
 const split = (words) => words.split(/\s+/).filter(Boolean);
 
-function changed(ours, theirs) { // for each of our words, whether it is in no longest common subsequence
+function changed(ours, theirs) { // for each of our words: true if it is not in the longest common subsequence
   const table = Array.from({ length: ours.length + 1 }, () => new Array(theirs.length + 1).fill(0));
   for (let i = ours.length - 1; i >= 0; i--)
     for (let j = theirs.length - 1; j >= 0; j--)
@@ -251,7 +252,7 @@ function leave() {
   if (element.contains(document.activeElement)) document.activeElement.blur();
 }
 
-// ---- What the reviewer does
+// ---- Actions of the reviewer
 function rate(quality) {
   draft.quality = quality;
   for (const button of $("r-quality").querySelectorAll("button"))
@@ -261,17 +262,17 @@ function rate(quality) {
 function decide(verdict) {
   if (state() !== "ready") return;
   saveDraft();
-  const candidate = verdict === "accept" ? draft.place : null, seconds = Math.round(10 * draft.seconds) / 10;
+  const candidate = verdict === "accept" ? draft.index : null, seconds = Math.round(10 * draft.seconds) / 10;
   act("decide", { key: item.key, verdict, candidate, caption: caption(), quality: draft.quality, seconds },
     verdict === "accept" ? "Accepted. U takes it back." : "Rejected. U takes it back.");
 }
 
-const undo = () => last && /ready|end/.test(state()) && act("take_back", { key: last }, "Taken back: decide anew.");
+const undo = () => last && /ready|end/.test(state()) && act("take_back", { key: last }, "Taken back: decide again.");
 
 async function tryAgain() {
   if (!/shown|ready/.test(state())) return;
   const count = item.candidates.length, key = item.key;
-  say(`Making another one: ${prompt.value} …`);
+  showMessage(`Making another one: ${prompt.value} …`);
   await act("try_again", { key, prompt: prompt.value }, "Here is another candidate.");
   if (item.key !== key || item.candidates.length > count) prompt.value = "";
   else prompt.focus();
@@ -286,8 +287,8 @@ function toggleFlicker() {
 }
 
 function step(by) {
-  const places = item.candidates.map((one) => one.place);
-  choose(places.at((places.indexOf(draft.place) + by) % places.length));
+  const indexes = item.candidates.map((one) => one.index);
+  choose(indexes.at((indexes.indexOf(draft.index) + by) % indexes.length));
   saveDraft();
 }
 
@@ -310,8 +311,8 @@ function end(progress) {
   const [title, words] = $("r-end").querySelectorAll("h1, p");
   title.textContent = left ? "Nothing left for you" : "All reviewed";
   words.textContent =
-    (left ? `${left === 1 ? "1 item is" : left + " items are"} still with others; should one come free, it appears here. ` : "") +
-    `You reviewed ${progress.yours} and accepted ${progress.accepted}; everything is saved.`;
+    (left ? `${left === 1 ? "1 item is" : left + " items are"} with other reviewers now. If one becomes free, it appears here. ` : "") +
+    `You reviewed ${progress.yours} and accepted ${progress.accepted}. Everything is saved.`;
   if (left) poll = setTimeout(() => state() === "end" && begin(), 5000);
 }
 
@@ -327,14 +328,14 @@ function askName() {
 }
 
 // ---- Keys and buttons
-const KEYS = {
-  a: () => decide("accept"), r: () => decide("reject"), u: undo, e: edit, t: () => prompt.focus(),
-  f: toggleFlicker, m: () => toggle("masked"), z: () => toggle("zoomed"), " ": () => peek(true),
-  arrowright: () => step(1), arrowleft: () => step(-1),
+const ACTIONS = { // by their names in review_keys.js
+  accept: () => decide("accept"), reject: () => decide("reject"), undo, editCaption: edit, tryAgain: () => prompt.focus(),
+  flicker: toggleFlicker, mask: () => toggle("masked"), zoom: () => toggle("zoomed"), showOriginal: () => peek(true),
+  nextCandidate: () => step(1), previousCandidate: () => step(-1), clearQuality: () => quality(0),
 };
-for (let value = 0; value <= 5; value++) KEYS[value] = () => quality(value);
+for (let value = 1; value <= 5; value++) ACTIONS[`quality${value}`] = () => quality(value);
 
-function keyOf(event) { // by place on the keyboard where the letters are not Latin ones
+function keyOf(event) { // on keyboards without Latin letters, the position of the key counts
   const key = event.key.toLowerCase();
   return key in KEYS || !event.code.startsWith("Key") ? key : event.key.charCodeAt(0) > 127 ? event.code.slice(3).toLowerCase() : key;
 }
@@ -347,10 +348,10 @@ document.addEventListener("keydown", (event) => {
     else if (event.key === "Enter" && typing === prompt) tryAgain();
     return;
   }
-  const run = KEYS[keyOf(event)];
+  const run = ACTIONS[KEYS[keyOf(event)]];
   if (!run || event.ctrlKey || event.metaKey || event.altKey) return;
   if (state() === "end" ? run !== undo : !/shown|ready/.test(state())) return;
-  if (event.key === " " && event.target.closest?.("button")) return; // there, it presses the button
+  if (event.key === " " && event.target.closest?.("button")) return; // here it presses the button
   event.preventDefault();
   if (!event.repeat) run();
 });
@@ -358,17 +359,17 @@ document.addEventListener("keyup", (event) => event.key === " " && flicker === n
 window.addEventListener("blur", () => flicker === null && peek(false));
 
 const press = (id, run) => $(id).addEventListener("click", () => (item || run === undo) && run());
-press("r-accept", KEYS.a); press("r-reject", KEYS.r); press("r-undo", undo); press("r-back", undo); press("r-edit", edit);
-press("r-flicker", toggleFlicker); press("r-mask", KEYS.m); press("r-zoom", KEYS.z); press("r-next", KEYS.arrowright);
+press("r-accept", ACTIONS.accept); press("r-reject", ACTIONS.reject); press("r-undo", undo); press("r-back", undo); press("r-edit", edit);
+press("r-flicker", toggleFlicker); press("r-mask", ACTIONS.mask); press("r-zoom", ACTIONS.zoom); press("r-next", ACTIONS.nextCandidate);
 press("r-again", () => (prompt.value.trim() ? tryAgain() : prompt.focus()));
 press("r-caption", edit);
 for (const button of $("r-quality").querySelectorAll("button"))
   button.addEventListener("click", () => item && quality(Number(button.dataset.quality)));
 $("r-peek").addEventListener("pointerdown", () => peek(true));
 for (const kind of ["pointerup", "pointerleave"]) $("r-peek").addEventListener(kind, () => flicker === null && peek(false));
-// A mouse click must not leave the focus on a button, where Space would press it again.
+// A mouse click must not focus a button, because Space would then press it again.
 root.addEventListener("mousedown", (event) => event.target.closest("button") && event.preventDefault());
-text.addEventListener("input", () => { draft.captions[draft.place] = text.value; saveDraft(); });
+text.addEventListener("input", () => { draft.captions[draft.index] = text.value; saveDraft(); });
 text.addEventListener("blur", () => { root.classList.remove("editing"); if (item) drawCaptions(); });
 $("r-worker").addEventListener("click", () => /shown|ready|end/.test(state()) && askName());
 $("r-name").addEventListener("submit", (event) => {

@@ -4,10 +4,16 @@ from operator import or_
 import pytest
 
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.negatives.filters import IN_CAPTION, IN_CATEGORIES, IN_OTHER_CAPTION, REASONS, unpack_risks
-from hf_hardneg.negatives.sampling import find_verdicts
 from hf_hardneg.negatives.slot_model import tabulate_slots
 from hf_hardneg.negatives.slots import analyze, find_mentions
+from hf_hardneg.negatives.truth_filter import (
+    IN_CAPTION,
+    IN_CATEGORIES,
+    IN_OTHER_CAPTION,
+    REASONS,
+    filter_slots,
+    unpack_risks,
+)
 
 
 def find_risks(*texts):
@@ -18,19 +24,19 @@ def find_risks(*texts):
 
 
 def judge(new, caption, others="", categories=""):
-    """Why `new` cannot be put into the first slot of its class; `struck` has to name all reasons and no other."""
+    """Why `new` cannot be put into the first slot of its class; `rejected` has to name all reasons and no other."""
     index = load_index()
     risks = find_risks(caption, others, categories)
     slots = tabulate_slots(analyze([caption], index))
-    for c, verdicts in find_verdicts(slots, risks, index).items():
+    for c, result in filter_slots(slots, risks, index).items():
         forms = index.classes[c].forms
         if new in forms:
-            assert verdicts.struck[0, 0] == verdicts.open[0].any()
-            if verdicts.open[0, forms.index(new)]:
+            assert result.has_allowed[0] == result.allowed[0].any()
+            if result.allowed[0, forms.index(new)]:
                 return None
             bit = 1 << (8 * index.byte_spans[c].start + forms.index(new))
             spoken = [r for r, row in enumerate(risks) if int.from_bytes(row[0].tobytes(), "little") & bit]
-            assert verdicts.struck[0, 1 + spoken[0]]
+            assert result.rejected[0, spoken[0]]
             return REASONS[spoken[0]]
     raise AssertionError(f"{new} is in no class of {caption}")
 
@@ -58,5 +64,6 @@ def test_a_form_counts_for_its_first_reason_only():
     index = load_index()
     text = "a dog and a cat"
     rows = find_risks(text, "a cat", "cat")
-    [verdicts] = find_verdicts(tabulate_slots(analyze([text], index)), rows, index).values()
-    assert verdicts.struck.tolist() == [[True, False, True, False, False]] * 2
+    [result] = filter_slots(tabulate_slots(analyze([text], index)), rows, index).values()
+    assert result.has_allowed.tolist() == [True] * 2
+    assert result.rejected.tolist() == [[False, True, False, False]] * 2

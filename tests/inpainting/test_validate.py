@@ -12,8 +12,8 @@ from PIL import Image, ImageFilter
 from hf_hardneg.cli import main
 from hf_hardneg.columns import PAIR_FEATURES
 from hf_hardneg.data.skip_reasons import MISSING, UNREADABLE
-from hf_hardneg.inpainting.check import pair_checks as v
-from hf_hardneg.inpainting.check.validation_report import format_report, validate_set
+from hf_hardneg.inpainting.check import pair_faults as v
+from hf_hardneg.inpainting.check.validation_report import format_validation, validate_set
 
 
 FEATURES = Features({**PAIR_FEATURES, "coco_details": {"id": Value("int64")}, "worker": Value("string")})
@@ -100,7 +100,7 @@ def test_a_planted_defect_gives_exactly_its_reason(name, tmp_path):
     assert [entry["reasons"] for entry in report["details"]] == [[], [reason], []]
     assert report["reasons"] == {reason: 1} and report["rows"] == 3
     assert report["clean"] == 2 + (reason in v.TOLERATED)
-    assert f"      1  {reason}" in format_report(report)
+    assert f"      1  {reason}" in format_validation(report)
 
 
 def test_doubles_are_found_by_photo_and_captions_and_by_the_edited_file(tmp_path):
@@ -189,11 +189,11 @@ def test_what_an_autoencoder_does_is_no_change_and_a_second_edit_is_one():
     soft = np.array(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(1.0)), dtype=float)
     noisy = (soft + np.random.default_rng(0).normal(0, 6, soft.shape)).clip(0, 255).astype(np.uint8)
     edit = recolored(noisy)
-    found = v.measure(pixels, edit, MASK.astype(np.uint8) * 255)
+    found = v.measure_difference(pixels, edit, MASK.astype(np.uint8) * 255)
     assert found.outside > 4 and found.outside_max > 50 and found.outside_share > 0.9 and found.shift < v.MAX_SHIFT
-    assert v.difference_reasons(found) == [v.ALTERED_OUTSIDE]
+    assert v.difference_faults(found) == [v.ALTERED_OUTSIDE]
     edit[0:40, 280:320] = (200, 40, 40)
-    assert v.difference_reasons(v.measure(pixels, edit, MASK.astype(np.uint8) * 255)) == [v.CHANGED_OUTSIDE]
+    assert v.difference_faults(v.measure_difference(pixels, edit, MASK.astype(np.uint8) * 255)) == [v.CHANGED_OUTSIDE]
 
 
 def test_masks_of_three_channels_and_gray_edges_follow_the_originals_rule():
@@ -203,10 +203,10 @@ def test_masks_of_three_channels_and_gray_edges_follow_the_originals_rule():
     mask[MASK] = (0, 200, 0)  # the largest channel counts
     mask[:2] = 100  # neither inside nor outside
     edit[:2] = 255
-    found = v.measure(pixels, edit, mask)
+    found = v.measure_difference(pixels, edit, mask)
     assert found.area == pytest.approx(MASK.mean()) and found.outside_max == 0 and found.inside == pytest.approx(60)
-    whole = v.measure(pixels, edit, np.full((240, 320), 255, np.uint8))
-    assert (whole.outside, whole.outside_share, whole.shift) == (0, 0, 0) and v.difference_reasons(whole) == [
+    whole = v.measure_difference(pixels, edit, np.full((240, 320), 255, np.uint8))
+    assert (whole.outside, whole.outside_share, whole.shift) == (0, 0, 0) and v.difference_faults(whole) == [
         v.LARGE_MASK
     ]
 

@@ -1,4 +1,4 @@
-"""What is wrong with a pair of anybody's set: pure checks, each with its reason."""
+"""Find faults in a pair of any set with InpaintCOCO's columns. Each fault has a reason. Pure."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -25,31 +25,34 @@ CHANGED_OUTSIDE = "something is visibly different outside the mask"
 SAME_PAIR = "the same photo with the same captions came before"
 SAME_EDIT = "the same edited image came before"
 
-# Not held against a pair: every pair of the original has it, as its photos went through an autoencoder.
+# This fault alone does not make a pair bad. Every pair of InpaintCOCO has it, because its photos went through an
+# autoencoder.
 TOLERATED = frozenset({ALTERED_OUTSIDE})
 
-WHITE = 127  # above it a pixel of the mask is inside, in any channel: the rule of the original's readers
-MAX_AREA = 0.3  # of the photo: what is larger is no one thing; so have 530 masks of the original
-MIN_AREA = 0.001  # of the photo: 7 x 7 pixels of the 224 x 224 that CLIP sees, half a patch
-MIN_INSIDE = 2.0  # mean absolute difference: what saving a photo as JPEG once more leaves
-MAX_OUTSIDE = 25.0  # mean absolute difference: an autoencoder leaves 4 to 21 in the original; more is another photo
-# A block whose mean color moved so far shows something else. What an autoencoder or JPEG does to edges and texture is
-# as strong in single pixels but cancels out over a block: on 30 COCO photos, JPEG of quality 10 and a quarter of the
-# resolution (mean differences of 5 to 18, as in the original) move no block by more than 14.
+WHITE = 127  # a pixel is inside the mask if any channel is above it, as InpaintCOCO's readers have it
+MAX_AREA = 0.3  # share of the photo; a larger mask covers more than one object (530 masks of InpaintCOCO do)
+MIN_AREA = 0.001  # share of the photo: 7 x 7 of the 224 x 224 pixels that CLIP sees, half a patch
+MIN_INSIDE = 2.0  # mean absolute difference, 0 to 255; saving a photo as JPEG again gives as much
+MAX_OUTSIDE = (
+    25.0  # mean absolute difference, 0 to 255; InpaintCOCO's autoencoder gives 4 to 21, more is another photo
+)
+# A block whose mean color moves by more than MAX_SHIFT shows something else. An autoencoder or JPEG changes single
+# pixels as much, but the changes cancel out over a block: on 30 COCO photos, JPEG of quality 10 and a quarter of the
+# resolution (mean differences of 5 to 18, as in InpaintCOCO) move no block by more than 14.
 BLOCK, MAX_SHIFT = 16, 24.0
 IMAGES = ("coco_image", "inpaint_image", "mask")
 
 
 class Difference(NamedTuple):
-    """How far photo and edit lie apart, of 0 to 255.
+    """The difference between a photo and its edit, in gray levels of 0 to 255.
 
     Attributes:
-        area: Share of the photo inside the mask.
+        area: Share of the photo inside the mask, 0 to 1.
         inside: Mean absolute difference inside the mask.
         outside: Mean absolute difference outside, where the mask is black.
-        outside_max: Largest absolute difference there.
-        outside_share: Share of the pixels there that differ at all.
-        shift: Largest shift of a block's mean color there; blocks of `BLOCK` x `BLOCK` pixels without mask.
+        outside_max: Largest absolute difference outside.
+        outside_share: Share of the pixels outside that differ at all, 0 to 1.
+        shift: Largest change of the mean color of a block of `BLOCK` x `BLOCK` pixels outside.
     """
 
     area: float
@@ -60,13 +63,20 @@ class Difference(NamedTuple):
     shift: float
 
 
-def measure(photo: np.ndarray, edit: np.ndarray, mask: np.ndarray) -> Difference:
-    """Compare a photo with its edit.
+def measure_difference(photo: np.ndarray, edit: np.ndarray, mask: np.ndarray) -> Difference:
+    """Measure the difference between a photo and its edit.
 
     Args:
-        photo: (H, W, 3) of 0 to 255.
-        edit: (H, W, 3) of 0 to 255.
-        mask: (H, W), or (H, W, C) of which the largest channel counts.
+        photo: (H, W, 3) uint8.
+        edit: (H, W, 3) uint8.
+        mask: (H, W) uint8, or (H, W, C) uint8, of which the largest channel counts.
+
+    Example:
+        >>> photo, mask = np.zeros((32, 32, 3), np.uint8), np.zeros((32, 32), np.uint8)
+        >>> edit = photo.copy()
+        >>> mask[:16, :16], edit[:16, :16] = 255, 60
+        >>> measure_difference(photo, edit, mask)[:4]
+        (0.25, 60.0, 0.0, 0)
     """
     mask = mask.max(axis=2) if mask.ndim == 3 else mask
     signed = edit.astype(np.int16) - photo
@@ -87,9 +97,9 @@ def measure(photo: np.ndarray, edit: np.ndarray, mask: np.ndarray) -> Difference
 
 
 def count_spans(one: str, other: str) -> int:
-    """In how many places two captions differ, word by word.
+    """Count the places in which two captions differ, word by word.
 
-    Examples:
+    Example:
         >>> count_spans("A red bus on a road", "An orange bus on a road"), count_spans("A red bus", "One red car")
         (1, 2)
     """
@@ -97,8 +107,8 @@ def count_spans(one: str, other: str) -> int:
     return sum(kind != "equal" for kind, *_ in words.get_opcodes())
 
 
-def caption_reasons(concept: str | None, coco_caption: str | None, inpaint_caption: str | None) -> list[str]:
-    """What is wrong with a pair's words."""
+def caption_faults(concept: str | None, coco_caption: str | None, inpaint_caption: str | None) -> list[str]:
+    """Return the faults of a pair's concept and captions."""
     old, new = (" ".join((text or "").lower().split()) for text in (coco_caption, inpaint_caption))
     reasons = [reason for text, reason in ((old, EMPTY_COCO), (new, EMPTY_INPAINT)) if not text]
     if old and new and old == new:
@@ -108,25 +118,25 @@ def caption_reasons(concept: str | None, coco_caption: str | None, inpaint_capti
     return reasons if concept in CONCEPTS else [*reasons, UNKNOWN_CONCEPT]
 
 
-def difference_reasons(found: Difference) -> list[str]:
-    """What is wrong with a mask and with the pixels inside and outside it."""
-    if found.area < MIN_AREA:
-        return [EMPTY_MASK]  # all of the edit then lies outside, which says nothing more
-    reasons = [LARGE_MASK] if found.area > MAX_AREA else []
-    if found.outside > MAX_OUTSIDE or found.shift > MAX_SHIFT:
+def difference_faults(difference: Difference) -> list[str]:
+    """Return the faults of a mask and of the pixels inside and outside it."""
+    if difference.area < MIN_AREA:
+        return [EMPTY_MASK]  # the whole edit is outside an empty mask, so the other faults would follow from this one
+    reasons = [LARGE_MASK] if difference.area > MAX_AREA else []
+    if difference.outside > MAX_OUTSIDE or difference.shift > MAX_SHIFT:
         reasons.append(CHANGED_OUTSIDE)
-    elif found.inside <= found.outside:
-        return [*reasons, UNCHANGED]  # no more than everywhere else
-    elif found.outside_max:
+    elif difference.inside <= difference.outside:
+        return [*reasons, UNCHANGED]  # the inside changed no more than the rest
+    elif difference.outside_max:
         reasons.append(ALTERED_OUTSIDE)
-    return [*reasons, UNCHANGED] if found.inside < MIN_INSIDE else reasons
+    return [*reasons, UNCHANGED] if difference.inside < MIN_INSIDE else reasons
 
 
-def image_reasons(images: Mapping[str, Mapping[str, Any] | None]) -> tuple[list[str], Difference | None]:
-    """What is wrong with a pair's images, and their difference where the three can be compared.
+def image_faults(images: Mapping[str, Mapping[str, Any] | None]) -> tuple[list[str], Difference | None]:
+    """Return the faults of a pair's images, and their difference if they can be compared.
 
     Args:
-        images: `IMAGES` as `datasets.Image(decode=False)` gives them: {"bytes": ..., "path": ...}.
+        images: The three `IMAGES` as `datasets.Image(decode=False)` gives them: {"bytes": ..., "path": ...}.
     """
     problems = {name: image_problem(images.get(name)) for name in IMAGES}
     reasons = [f"{name}: {problem}" for name, problem in problems.items() if problem]
@@ -136,33 +146,33 @@ def image_reasons(images: Mapping[str, Mapping[str, Any] | None]) -> tuple[list[
     mask = _decode(images["mask"], None)
     if not photo.shape == edit.shape == (*mask.shape[:2], 3):
         return [OTHER_SIZE], None
-    found = measure(photo, edit, mask)
-    return difference_reasons(found), found
+    difference = measure_difference(photo, edit, mask)
+    return difference_faults(difference), difference
 
 
 def _decode(image: Mapping[str, Any] | None, mode: str | None) -> np.ndarray:
-    """Upright pixels; a mask (mode None) keeps its channels, but for an alpha channel and a palette."""
+    """Return upright pixels. A mask (mode None) keeps its color channels."""
     if image is None:
-        raise ValueError("Look at image_problem first: there is no image.")
+        raise ValueError("There is no image to decode; check it with image_problem first.")
     with Image.open(io.BytesIO(image["bytes"]) if image["bytes"] else image["path"]) as opened:
         upright = ImageOps.exif_transpose(opened)
-        # convert() turns the values 0 and 1 of a one-bit mask into 0 and 255.
+        # For a one-bit mask, convert() also scales the values 0 and 1 to 0 and 255.
         return np.array(upright.convert(mode or ("RGB" if upright.mode in ("RGB", "RGBA", "P") else "L")))
 
 
-class Doubles:
-    """Which pairs came before: call it row by row. Keeps digests, no images."""
+class DuplicateFinder:
+    """Find pairs that came before: call it once for each row. It stores digests and no images."""
 
     def __init__(self) -> None:
         self._pairs: set[tuple[Any, ...]] = set()
         self._edits: set[bytes] = set()
 
     def __call__(self, photo: int | bytes, captions: Sequence[str | None], edit: bytes) -> list[str]:
-        """The reason against a pair that came before, if it did.
+        """Return the fault of a pair that came before, or an empty list.
 
         Args:
             photo: The photo's id, or the digest of its file.
-            captions: Both.
+            captions: The old and the new caption.
             edit: Digest of the edited image's file.
         """
         pair = (photo, *(" ".join((text or "").lower().split()) for text in captions))
