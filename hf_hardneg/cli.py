@@ -40,7 +40,8 @@ def _list_commands(groups: Mapping[str, Mapping[str, ModuleType]]) -> str:
 def _add_command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: ModuleType
 ) -> None:
-    parser = commands.add_parser(name, description=command.DESCRIPTION)
+    """Add the parser of a command; `name` is its full name, such as "inpaint build"."""
+    parser = commands.add_parser(name.split()[-1], prog=f"hf-hardneg {name}", description=command.DESCRIPTION)
     command.add_arguments(parser)
     parser.set_defaults(run=command.run)
 
@@ -66,8 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     ).add_subparsers(required=True, metavar="ACTION", help=argparse.SUPPRESS)
     for group in GROUPS.values():
         for name, command in group.items():
-            first, _, action = name.partition(" ")
-            _add_command(actions if action else commands, action or first, command)
+            _add_command(actions if name.startswith("inpaint ") else commands, name, command)
     return parser
 
 
