@@ -11,8 +11,8 @@ from hf_hardneg.evaluation.choice_scores import choice_outcomes
 
 _DESCRIPTION = (
     "Does a model choose the texts and images that belong together? This computes Winoground's text, image and group "
-    "score, the accuracy in each direction, and for two true texts of one image the original accuracy and brittleness. "
-    "A tie is wrong."
+    "score, the accuracy in each direction, and for two true texts of one image the original accuracy and "
+    "brittleness. A tie is wrong."
 )
 _CITATION = """\
 @inproceedings{thrush2022winoground,
