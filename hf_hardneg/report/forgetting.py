@@ -30,7 +30,7 @@ def plot_forgetting(metrics: Mapping[str, Any], curve: Mapping[str, Any] | None)
         if missing:
             tasks_missing = ", ".join(missing)
             about_curve = (
-                f"The interpolation's curve is left out: it measured {tasks_missing}, but this evaluation did not."
+                f"The interpolation's curve is left out: it measured {tasks_missing}; this evaluation did not."
             )
             curve = None
         else:
