@@ -140,6 +140,19 @@ def test_only_items_with_a_passing_candidate_are_reviewed():
         book.decide("a", ANN)
 
 
+def test_an_undo_is_one_line_so_that_a_crash_cannot_part_it_from_the_item_given_again():
+    book = Book(make_items(4))
+    for _ in range(3):
+        key = book.open(ANN)
+        book.decide(key, ANN)
+    shown_next = book.open(ANN)
+    [undo] = book.reviews.undo(key, ANN, 1.0)
+    book.write([undo])
+    book.restart()
+    assert book.reviews.undo(key, ANN, 2.0) == []  # the page sends it again after the crash
+    assert book.open(ANN, 2.0) == key != shown_next
+
+
 def test_undo_gives_the_last_item_back_one_after_the_other():
     book = Book(make_items(3))
     keys = []
@@ -221,7 +234,7 @@ def test_no_interleaving_doubles_or_loses_a_decision(actions, needed):
                 del answered[last, worker]
                 sent.pop(worker, None)
             elif action == "die" and (last := book.reviews.last(worker)):
-                book.write(book.reviews.undo(last, worker, now)[:1])  # killed between the two lines
+                book.write(book.reviews.undo(last, worker, now)[:1])  # killed after the first line
                 del answered[last, worker]
                 sent.pop(worker, None)
                 book.restart()

@@ -100,6 +100,9 @@ class ReviewQueue:
         if line["kind"] == "review":
             self.standing[key][worker] = dict(line)
             self._decided[worker].append(key)
+        elif "time" in line:
+            # One line takes the review back and gives the item again: a crash cannot come between the two.
+            self._given[worker][key] = line["time"]
 
     def next_item(self, worker: str, now: float) -> tuple[str | None, list[Line]]:
         """Return the key of the worker's next item, or None, and the lines to add.
@@ -157,7 +160,7 @@ class ReviewQueue:
         """
         if key != self.last(worker):
             return []
-        return [{"kind": "undo", "key": key, "worker": worker}, _given_line(key, worker, now)]
+        return [{"kind": "undo", "key": key, "worker": worker, "time": now}]
 
     def last(self, worker: str) -> str | None:
         """Return the key of the worker's last review, which can be taken back, or None."""
