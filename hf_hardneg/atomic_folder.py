@@ -61,12 +61,20 @@ def _check_replaceable(out: Path, marker: str, entries: set[str]) -> None:
         )
 
 
-def check_writable(folder: str | Path) -> None:
-    """Raise a ValueError that says what to do unless files can be made in `folder`, which is made if need be."""
+def check_writable(folder: str | Path, option: str = "--output_dir") -> None:
+    """Check that files can be written to a folder, which is created if needed.
+
+    Args:
+        folder: The folder.
+        option: The option that names the folder, for the error.
+
+    Raises:
+        ValueError: If no file can be written to it.
+    """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         probe = Path(folder) / ".writable"
         probe.touch()
         probe.unlink(missing_ok=True)  # another process may have been here
     except OSError as error:
-        raise ValueError(f"Cannot write to {folder} ({error.strerror}); choose another --output_dir.") from error
+        raise ValueError(f"Cannot write to {folder} ({error.strerror}); choose another {option}.") from error

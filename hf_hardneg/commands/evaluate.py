@@ -53,7 +53,7 @@ def evaluate_to_folder(specs: Sequence[str], benchmarks: Sequence[str], control:
     from ..evaluation.result_files import write_evaluation
     from ..report.html_report import write_html_report
 
-    check_writable(out)
+    check_writable(out, "--out")
     evaluation = evaluate_models(specs, benchmarks, control)
     table = write_evaluation(evaluation, Path(out))
     write_html_report(Path(out), tasks=evaluation.tasks)

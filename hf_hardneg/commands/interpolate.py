@@ -6,7 +6,7 @@ import sys
 from .evaluate import add_benchmarks
 
 
-HELP = "average a fine-tuned model with its start model, so that it forgets less"
+HELP = "average a model with its start model, so that it forgets less"
 DESCRIPTION = (
     "Measure gain and retention at eleven alphas. On one half of the photos, choose the alpha with the greatest gain "
     "that keeps retention; report the other half. Save the model, curve.json and curve.png."

@@ -201,7 +201,7 @@ def interpolate(start: str, tuned: str, out: str | Path, benchmarks: Sequence[st
         >>> interpolate("outputs/start", "outputs/demo", "outputs/mixed", ["scenes"])  # doctest: +SKIP
     """
     folder = Path(out)
-    check_writable(folder)
+    check_writable(folder, "--out")
     tasks = list(load_tasks(benchmarks)[0].values())
     device = pick_device()
     start_model, (tuned_model, processor) = load_model(start)[0].to(device), load_model(tuned)

@@ -105,8 +105,10 @@ def detect_type(folder: Path) -> str:
         "model", "dataset" or "space".
 
     Raises:
-        ValueError: If the folder fits none of them, or both a model and a dataset.
+        ValueError: If there is no such folder, or it fits none of them, or both a model and a dataset.
     """
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {folder}.")
     if "sdk" in _card_metadata(folder) or (folder / "app.py").is_file():
         return "space"
     is_model = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))

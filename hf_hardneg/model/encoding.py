@@ -182,6 +182,25 @@ class Encoder:
         known.update(zip(keys, embeddings, strict=True))
 
 
+def load_encoder(name_or_path: str) -> Encoder:
+    """Load a model and its processor to score tasks, on the device that Accelerate chooses.
+
+    Args:
+        name_or_path: Hub id or folder of a dual encoder, such as CLIP or SigLIP.
+
+    Raises:
+        OSError: If there is no such model.
+        ValueError: If it is no dual encoder, or has no processor with a tokenizer and an image processor.
+
+    Examples:
+        >>> from hf_hardneg.model import START_MODEL
+        >>> load_encoder(str(START_MODEL)).texts(["a red ball", "a blue ball"]).shape
+        (2, 128)
+    """
+    model, processor = load_model(name_or_path)
+    return Encoder(model.to(pick_device()), processor, layout="auto")
+
+
 @torch.inference_mode()
 def _embed_inputs(model: Any, inputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
     """Embed N preprocessed images: (N, D) in float32 on the CPU."""
@@ -193,17 +212,3 @@ def _embed_inputs(model: Any, inputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
         joined = {name: torch.cat([one[name] for one in batch]).to(model.device) for name in batch[0]}
         parts.append(embed_images(model, joined).float().cpu())
     return torch.cat(parts)
-
-
-def load_encoder(name_or_path: str) -> Encoder:
-    """Load a model and its processor to score tasks, on the device that Accelerate chooses.
-
-    Args:
-        name_or_path: Hub id or folder of a dual encoder, such as CLIP or SigLIP.
-
-    Raises:
-        OSError: If there is no such model.
-        ValueError: If it is no dual encoder, or has no processor with a tokenizer and an image processor.
-    """
-    model, processor = load_model(name_or_path)
-    return Encoder(model.to(pick_device()), processor, layout="auto")

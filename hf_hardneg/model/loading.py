@@ -31,7 +31,11 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
     """
     from transformers import AutoModel, AutoProcessor
 
-    model = AutoModel.from_pretrained(name_or_path)
+    try:
+        model = AutoModel.from_pretrained(name_or_path)
+    except OSError as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise OSError(f"{name_or_path} cannot be loaded from a folder or from the Hub ({reason})") from error
     if not hasattr(model, "get_text_features") or not hasattr(model, "logit_scale"):
         raise ValueError(
             f"{name_or_path} is a {type(model).__name__}, not a dual encoder of images and texts such as "

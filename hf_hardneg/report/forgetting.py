@@ -29,7 +29,9 @@ def plot_forgetting(metrics: Mapping[str, Any], curve: Mapping[str, Any] | None)
         missing = [task for task in [*curve["gain_tasks"], *curve["retention_tasks"]] if task not in tasks]
         if missing:
             tasks_missing = ", ".join(missing)
-            about_curve = f"The interpolation's curve is left out: it measured {tasks_missing}, which is not here."
+            about_curve = (
+                f"The interpolation's curve is left out: it measured {tasks_missing}; this evaluation did not."
+            )
             curve = None
         else:
             gain, retention = curve["gain_tasks"], curve["retention_tasks"]

@@ -205,7 +205,7 @@ def test_what_is_left_out_is_counted_by_reason(specs):
     assert skipped["inpaintcoco, the original", "inpaintcoco"] == {"the caption is empty": 1}
     assert skipped["aro", "aro_attribution"] == {"fewer than 25 items have these attributes": 4}
     assert skipped["svo_probes", "svo_probes"] == {"not exactly one of subject, verb and object differs": 1}
-    assert skipped["vl_checklist", "vl_checklist_relation"] == {"the photos of this source are not there": 1}
+    assert skipped["vl_checklist", "vl_checklist_relation"] == {"the photos of this source are missing": 1}
     assert skipped["vl_checklist", "vl_checklist_object"] == {"the authors' file is empty": 1}
     assert sum(map(len, skipped.values())) == 5
 

@@ -435,8 +435,8 @@ def test_results_can_be_written_as_json():
 
 def test_chunks_hold_no_more_scores_than_asked(monkeypatch):
     blocks = []
-    above = retrieval._above
-    monkeypatch.setattr(retrieval, "_above", lambda *args: blocks.append(args[0].size) or above(*args))
+    above = retrieval._count_above
+    monkeypatch.setattr(retrieval, "_count_above", lambda *args: blocks.append(args[0].size) or above(*args))
     vectors = np.eye(30, dtype=np.float32)
     retrieval_ranks(vectors, np.repeat(vectors, 5, axis=0), np.repeat(np.arange(30), 5), chunk=1000)
     assert len(blocks) > 4 and max(blocks) <= 1000 and sum(blocks) == 30 * 150

@@ -1,4 +1,4 @@
-"""How often an image's caption scores above its own hard negatives, by concept."""
+"""How often a caption scores above its own hard negatives for its image, by concept."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from hf_hardneg.evaluation.negatives_accuracy import negatives_accuracy
 
 
 _DESCRIPTION = (
-    "Share of hard-negative captions that score below the true caption of their image, over all of them and by the "
-    "concept that was changed. A tie is wrong; captions may have different numbers of negatives."
+    "The share of hard-negative captions that score below the true caption of their image, over all negatives and for "
+    "each changed concept. A tie is wrong. Captions may have different numbers of negatives."
 )
 _CITATION = """\
 @inproceedings{rosch2024enhancing,
@@ -23,14 +23,14 @@ _CITATION = """\
 """
 _KWARGS_DESCRIPTION = """
 Args:
-    predictions: For each image the score of its caption, then those of its negatives.
+    predictions: For each image the score of its caption, followed by the scores of its negatives.
     references: For each image the concepts of its negatives, in the same order.
 
 Returns:
     Percentages: "accuracy", and "accuracy_<concept>" for each concept that occurs; empty without negatives.
 
 Raises:
-    ValueError: If an image has not one score more than concepts.
+    ValueError: If an image does not have exactly one score more than concepts.
 
 Examples:
     >>> import evaluate
@@ -42,7 +42,7 @@ Examples:
 
 
 class NegativesAccuracy(evaluate.Metric):
-    """Accuracy of a caption against its own negatives."""
+    """The accuracy of captions against their own negatives."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(

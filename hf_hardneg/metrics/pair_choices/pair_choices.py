@@ -1,4 +1,4 @@
-"""Which images and texts belong together: text, image and group score, by concept."""
+"""Text, image and group score of choices between images and texts, by concept."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from hf_hardneg.evaluation.choice_scores import choice_outcomes
 
 
 _DESCRIPTION = (
-    "Right and wrong choices of a model between texts and between images that belong together or not, from its "
-    "scores: Winoground's text, image and group score, the accuracy in each direction, and for two true texts of one "
-    "image the original accuracy and brittleness. A tie is wrong."
+    "Does a model choose the texts and images that belong together? This computes Winoground's text, image and group "
+    "score, the accuracy in each direction, and for two true texts of one image the original accuracy and "
+    "brittleness. A tie is wrong."
 )
 _CITATION = """\
 @inproceedings{thrush2022winoground,
@@ -25,15 +25,15 @@ _CITATION = """\
 """
 _KWARGS_DESCRIPTION = """
 Args:
-    predictions: A matrix of n x m scores for each item, how well image i fits text j.
+    predictions: For each item a matrix of n x m scores: how well image i fits text j.
     references: The concept or subset of each item.
-    belongs: n x m booleans, which texts are true of which images; the same for all items. Default: the identity, two
-        images and two texts in the same order.
+    belongs: n x m booleans, which texts are true of which images, the same for all items. By default two images and
+        two texts in the same order.
 
 Returns:
-    Percentages, means over all items ("group") and over those of each concept ("group_color"): image_to_text and
-    text_to_image (share of right choices in each direction), text, image and group (1 where all choices of that kind
-    are right), original and brittleness (several true texts of one image).
+    Percentages, over all items ("group") and over the items of each concept ("group_color"). image_to_text and
+    text_to_image are the shares of right choices in each direction. text, image and group count the items whose
+    choices are all right. original and brittleness are for several true texts of one image.
 
 Examples:
     >>> import evaluate
@@ -52,7 +52,7 @@ Examples:
 
 
 class PairChoices(evaluate.Metric):
-    """Text, image and group score of items of any form."""
+    """Text, image and group score of items with any number of images and texts."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(

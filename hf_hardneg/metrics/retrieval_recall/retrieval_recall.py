@@ -1,4 +1,4 @@
-"""Recall of image-text retrieval, both ways, several captions an image."""
+"""Recall of image-text retrieval in both directions, with several captions of an image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +11,8 @@ from hf_hardneg.evaluation.retrieval import KS, retrieval_outcomes
 
 
 _DESCRIPTION = (
-    "R@k of image-text retrieval from the scores of all images and texts, several texts an image: whether a query "
-    "finds a match among its k best. A tie counts against the match."
+    "R@k of image-text retrieval: how often a query has a match among its k best results. Computed from the scores of "
+    "all images and texts. An image may have several texts. A tie counts against the match."
 )
 _CITATION = """\
 @inproceedings{karpathy2015deep,
@@ -25,7 +25,7 @@ _CITATION = """\
 _KWARGS_DESCRIPTION = """
 Args:
     predictions: For each image its scores with all T texts.
-    references: For each image the places of its own texts, from 0 to T - 1; every text belongs to one image.
+    references: For each image the numbers of its own texts, from 0 to T - 1. Every text belongs to one image.
     ks: Cut-offs, by default 1, 5 and 10.
 
 Returns:
@@ -62,12 +62,12 @@ class RetrievalRecall(evaluate.Metric):
 
     def _compute(self, predictions: Any, references: Any, ks: Sequence[int] = KS) -> dict[str, float]:
         scores = np.array(predictions, dtype=np.float64)
-        places = [int(place) for own in references for place in own]
-        if sorted(places) != list(range(scores.shape[1])):
+        text_numbers = [int(number) for numbers in references for number in numbers]
+        if sorted(text_numbers) != list(range(scores.shape[1])):
             raise ValueError(
-                f"References name the texts {sorted(places)[:10]}...; each of 0 to {scores.shape[1] - 1} must belong "
-                "to exactly one image."
+                f"References name the texts {sorted(text_numbers)[:10]}...; each of 0 to {scores.shape[1] - 1} must "
+                "belong to exactly one image."
             )
-        owner = np.empty(len(places), dtype=np.int64)
-        owner[places] = np.repeat(np.arange(len(references)), [len(own) for own in references])
+        owner = np.empty(len(text_numbers), dtype=np.int64)
+        owner[text_numbers] = np.repeat(np.arange(len(references)), [len(numbers) for numbers in references])
         return {name: 100 * float(values.mean()) for name, values in retrieval_outcomes(scores, owner, ks).items()}
