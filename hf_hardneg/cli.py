@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
@@ -10,18 +11,16 @@ from .commands import audit, config, evaluate, interpolate, negatives, push, rep
 from .commands.inpaint import build, export, review, validate
 
 
+INPAINT: dict[str, ModuleType] = {"build": build, "review": review, "export": export, "validate": validate}
+INPAINT_TITLE = "Build pairs of photos that differ in one object (InpaintCOCO)"
 # Commands in groups by purpose, as `--help` lists them.
 GROUPS: dict[str, dict[str, ModuleType]] = {
     "Make hard negatives and check them": {"negatives": negatives, "audit": audit, "vocabulary": vocabulary},
     "Evaluate models": {"evaluate": evaluate, "report": report, "interpolate": interpolate},
-    "Build pairs of photos that differ in one object (InpaintCOCO)": {
-        "inpaint build": build,
-        "inpaint review": review,
-        "inpaint export": export,
-        "inpaint validate": validate,
-    },
+    INPAINT_TITLE: {f"inpaint {name}": command for name, command in INPAINT.items()},
     "Publish, and prepare training": {"push": push, "scenes": scenes, "config": config},
 }
+WIDTH = 80  # columns of the help
 INTRODUCTION = (
     "Tools for hard-negative captions and inpainted pairs.\n\n"
     "Train a model:\n  accelerate launch -m hf_hardneg.train RECIPE"
@@ -31,10 +30,14 @@ INTRODUCTION = (
 def _list_commands(groups: Mapping[str, Mapping[str, ModuleType]]) -> str:
     """Return the groups as text, with one line for each command."""
     blocks = [
-        "\n".join([f"{title}:", *(f"  {name:<17} {command.HELP}" for name, command in commands.items())])
+        "\n".join([f"{title}:", *(_describe(name, command.HELP) for name, command in commands.items())])
         for title, commands in groups.items()
     ]
     return "\n\n".join(blocks)
+
+
+def _describe(name: str, text: str) -> str:
+    return textwrap.fill(f"  {name:<17} {text}", width=WIDTH, subsequent_indent=" " * 20)
 
 
 def _add_command(
@@ -55,19 +58,22 @@ def build_parser() -> argparse.ArgumentParser:
         epilog="hf-hardneg COMMAND --help explains a command.",
         formatter_class=raw,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", help=argparse.SUPPRESS)
-    inpaint = {
-        title: {name: command for name, command in group.items() if name.startswith("inpaint ")}
-        for title, group in GROUPS.items()
-    }
-    inpaint = {title: group for title, group in inpaint.items() if group}
-    actions = commands.add_parser(
-        "inpaint", usage="hf-hardneg inpaint ACTION ...", description=_list_commands(inpaint), formatter_class=raw
-    ).add_subparsers(required=True, metavar="ACTION", help=argparse.SUPPRESS)
-    for group in GROUPS.values():
-        for name, command in group.items():
-            first, _, action = name.partition(" ")
-            _add_command(actions if action else commands, action or first, command)
+    commands = parser.add_subparsers(required=True, prog="hf-hardneg", metavar="COMMAND", help=argparse.SUPPRESS)
+    inpaint = commands.add_parser(
+        "inpaint",
+        usage="%(prog)s ACTION ...",
+        description=_list_commands({INPAINT_TITLE: INPAINT}),
+        epilog="hf-hardneg inpaint ACTION --help explains an action.",
+        formatter_class=raw,
+    )
+    actions = inpaint.add_subparsers(
+        required=True, prog="hf-hardneg inpaint", metavar="ACTION", help=argparse.SUPPRESS
+    )
+    for name, command in INPAINT.items():
+        _add_command(actions, name, command)
+    for title, group in GROUPS.items():
+        for name, command in group.items() if title != INPAINT_TITLE else ():
+            _add_command(commands, name, command)
     return parser
 
 

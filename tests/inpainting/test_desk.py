@@ -5,6 +5,7 @@ import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 
 import pytest
 from helpers.review_folder import Server, candidates_of, make_review_folder, read_reviews
@@ -104,7 +105,7 @@ def test_killed_at_random_moments_no_decision_is_lost_or_doubled(tmp_path):
         while True:
             try:
                 return server.call(method, **data)
-            except OSError:
+            except (OSError, HTTPException):  # also an answer that the kill cut off
                 server.kill()
                 server.start()
 

@@ -360,7 +360,7 @@ def test_bad_input_ends_with_one_sentence(folder, tmp_path, built):
         (folder / "images" / f"{digest}.png").write_bytes((built / "images" / f"{digest}.png").read_bytes())
     fails(f"{item.candidates[0].image}.png, an image of {key}, is missing; bring it back")
     (folder / "images" / f"{item.candidates[0].image}.png").write_bytes(b"something else")
-    fails("is damaged: its content is not the one that its name says")
+    fails("is damaged: its content does not match its name")
 
 
 # --- the script ---

@@ -43,15 +43,6 @@ def pair_row(pair: SelectedPair, contents: JournalContents, images: Mapping[str,
         images: PNG bytes of the photo, the edit and the mask, by digest.
     """
     candidate, proposal, review = pair.candidate, pair.candidate.proposal, pair.review
-    photo = contents.photos.get(proposal.image_id, {})
-    source = photo.get("source", {})
-    made_with = contents.run.get("made_with", {})
-    is_from_coco = COCO_SITE in source.get("coco_url", "")
-    mask = np.array(Image.open(io.BytesIO(images[candidate.mask])).convert("L")) > 127
-    prompts = [*(one.details.get("prompt") for one in pair.item.candidates), *contents.prompts.get(proposal.key, ())]
-    seed = candidate.details.get("seed", contents.run.get("seed"))
-    # A mask model was asked for the name of the category; an annotated mask has no prompt.
-    mask_prompt = proposal.category if "masks" in made_with else None
 
     def image(digest: str) -> dict[str, Any]:
         return {"bytes": images[digest], "path": f"{digest}.png"}
@@ -64,43 +55,64 @@ def pair_row(pair: SelectedPair, contents: JournalContents, images: Mapping[str,
         "inpaint_image": image(candidate.image),
         "mask": image(candidate.mask),
         "worker": review.worker if review else "",
-        "coco_details": {
-            "captions": list(photo.get("captions", [])),
-            **{name: source.get(name) for name in ("coco_url", "date_captured", "flickr_url", "image_license")},
-            "height": photo.get("height"),
-            "id": proposal.image_id,
-            "text_license": TEXT_LICENSE if is_from_coco else None,
-            "width": photo.get("width"),
-        },
-        "inpaint_details": {
-            "duration": None if review is None or review.seconds is None else round(review.seconds),
-            "guidance_scale": candidate.details.get("guidance_scale"),
-            "num_inference_steps": candidate.details.get("num_inference_steps"),
-            "prompt": candidate.details.get("prompt", candidate.prompt),
-            "prompts_used": list(dict.fromkeys(prompt for prompt in prompts if prompt)),
-            "quality": review.quality if review else None,
-            "editor": made_with.get("editor"),
-            "model": candidate.details.get("model"),
-            # The candidate's own seed, or that of the run if the editor has none.
-            "seed": seed if isinstance(seed, int) and 0 <= seed < 2**64 else None,
-            "key": proposal.key,
-            "old": proposal.old,
-            "new": proposal.new,
-            "source_image_id": candidate.details.get("source_image_id"),
-            "details": json.dumps(candidate.details, sort_keys=True),
-        },
-        "mask_details": {
-            **dict.fromkeys(
-                ("height_factor", "width_factor")
-            ),  # columns of InpaintCOCO, whose masks could be enlarged
-            "prompt": mask_prompt,
-            "prompts_used": [mask_prompt] if mask_prompt else [],
-            "threshold": made_with.get("mask_threshold"),
-            "source": made_with.get("masks", "instances"),
-            "area": float(mask.mean()),
-            "category": proposal.category,
-            "instance_id": proposal.instance_id,
-        },
+        "coco_details": _coco_details(pair, contents),
+        "inpaint_details": _inpaint_details(pair, contents),
+        "mask_details": _mask_details(pair, contents, images[candidate.mask]),
+    }
+
+
+def _coco_details(pair: SelectedPair, contents: JournalContents) -> dict[str, Any]:
+    image_id = pair.candidate.proposal.image_id
+    photo = contents.photos.get(image_id, {})
+    source = photo.get("source", {})
+    is_from_coco = COCO_SITE in source.get("coco_url", "")
+    return {
+        "captions": list(photo.get("captions", [])),
+        **{name: source.get(name) for name in ("coco_url", "date_captured", "flickr_url", "image_license")},
+        "height": photo.get("height"),
+        "id": image_id,
+        "text_license": TEXT_LICENSE if is_from_coco else None,
+        "width": photo.get("width"),
+    }
+
+
+def _inpaint_details(pair: SelectedPair, contents: JournalContents) -> dict[str, Any]:
+    candidate, proposal, review = pair.candidate, pair.candidate.proposal, pair.review
+    details = candidate.details
+    prompts = [*(one.details.get("prompt") for one in pair.item.candidates), *contents.prompts.get(proposal.key, ())]
+    # The candidate's own seed, or that of the run if the editor has none.
+    seed = details.get("seed", contents.run.get("seed"))
+    return {
+        "duration": None if review is None or review.seconds is None else round(review.seconds),
+        "guidance_scale": details.get("guidance_scale"),
+        "num_inference_steps": details.get("num_inference_steps"),
+        "prompt": details.get("prompt", candidate.prompt),
+        "prompts_used": list(dict.fromkeys(prompt for prompt in prompts if prompt)),
+        "quality": review.quality if review else None,
+        "editor": contents.run.get("made_with", {}).get("editor"),
+        "model": details.get("model"),
+        "seed": seed if isinstance(seed, int) and 0 <= seed < 2**64 else None,
+        "key": proposal.key,
+        "old": proposal.old,
+        "new": proposal.new,
+        "source_image_id": details.get("source_image_id"),
+        "details": json.dumps(details, sort_keys=True),
+    }
+
+
+def _mask_details(pair: SelectedPair, contents: JournalContents, png: bytes) -> dict[str, Any]:
+    proposal, made_with = pair.candidate.proposal, contents.run.get("made_with", {})
+    # A mask model was asked for the name of the category. An annotated mask has no prompt.
+    prompt = proposal.category if "masks" in made_with else None
+    return {
+        **dict.fromkeys(("height_factor", "width_factor")),  # columns of InpaintCOCO, whose masks could be enlarged
+        "prompt": prompt,
+        "prompts_used": [prompt] if prompt else [],
+        "threshold": made_with.get("mask_threshold"),
+        "source": made_with.get("masks", "instances"),
+        "area": float((np.array(Image.open(io.BytesIO(png)).convert("L")) > 127).mean()),
+        "category": proposal.category,
+        "instance_id": proposal.instance_id,
     }
 
 
