@@ -281,9 +281,9 @@ def test_long_sentences_are_found():
 
 
 def long_sentences(text):
-    """Sentences of more than `MAX_WORDS` words; a paragraph, a list item and an argument each begin a new one."""
-    text = re.sub(r"^ *(>>>|\.\.\.) .*$", "", text, flags=re.MULTILINE)
-    parts = re.split(r"\n\s*\n|\n\s*(?:[-*|]|\d+\.)\s|\n\s*(?=\w+: )|(?<=[.!?])\s+(?=[A-Z`\"'(])", text)
+    """Sentences of more than `MAX_WORDS` words; a paragraph, list item, argument and table row begin a new one."""
+    text = re.sub(r"^ *(>>>|\.\.\.) .*$|^ *\S.*\S {3,}\S.*$", "\n", text, flags=re.MULTILINE)
+    parts = re.split(r"\n\s*\n|\n\s*(?:[-*|]|\d+\.)\s|\n\s*(?=\w[\w, `]*: )|(?<=[.!?:])\s+(?=[A-Z`\"'(])", text)
     sentences = [" ".join(part.split()) for part in parts]
     return [sentence for sentence in sentences if len(sentence.split()) > MAX_WORDS]
 
