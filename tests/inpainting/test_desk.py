@@ -105,7 +105,7 @@ def test_killed_at_random_moments_no_decision_is_lost_or_doubled(tmp_path):
         while True:
             try:
                 return server.call(method, **data)
-            except (OSError, HTTPException):  # no answer, or half of one
+            except (OSError, HTTPException):  # also an answer that the kill cut off
                 server.kill()
                 server.start()
 

@@ -118,7 +118,7 @@ def test_a_person_asks_again_in_free_words(coco, built, made_with, tmp_path):
         before = len(item.candidates)
         assert builder.retry(photos[1], item.proposal, "a bus made of glass", "ann") is None
         assert builder.retry(photos[1], item.proposal, item.proposal.new, "ann") is None
-    made = read_items(read_journal(tmp_path))[key].made[before:]
+    made = read_items(read_journal(tmp_path))[key].candidates[before:]
     assert [one.details["prompt"] for one in made[:2]] == ["a bus made of glass"] * 2
     assert made[2].details["prompt"].startswith(f"a photo of a{'n' * (item.proposal.new[0] in 'aeiou')} ")
     assert len({one.details["seed"] for one in made}) == 4
@@ -312,6 +312,7 @@ def test_without_diffusers_the_install_command_is_said(coco, tmp_path, monkeypat
     monkeypatch.setitem(sys.modules, "diffusers", None)
     monkeypatch.delitem(sys.modules, diffusers_editor.__name__)
     monkeypatch.delattr("hf_hardneg.inpainting.edit.diffusers_editor")
+    monkeypatch.delattr("hf_hardneg.inpainting.edit.DiffusersEditor", raising=False)  # lazy_loader keeps it
     with pytest.raises(SystemExit, match=r"error: .*pip install 'hf-hardneg\[diffusers\]'"):
         main(["inpaint", "build", "--coco", str(coco), "--out", str(tmp_path / "out"), "--editor", "diffusers"])
 

@@ -157,7 +157,7 @@ def test_only_what_everybody_accepts_goes_out_with_the_latest_word(folder):
 def test_a_retried_candidate_is_exported_with_its_own_words_and_prompts(folder, tmp_path):
     key, item = next((k, i) for k, i in accepted_items(folder).items() if i.proposal.concept == "color")
     made = next(one for one in item.candidates if one.reason is None)
-    again = {**made.proposal._asdict(), "new": "pink", "new_caption": "A pink thing."}
+    again = {**made.proposal._asdict(), "new": "pink", "new_caption": "A  pink thing."}  # as COCO writes, at times
     edit = {"image": made.image, "mask": made.mask, "details": {"prompt": "pink, shiny", "seed": 2**64 - 1}}
     retry = {"kind": "retry", "key": key, "worker": "ann", "prompt": "pink", "proposal": again}
     say(
@@ -360,7 +360,7 @@ def test_bad_input_ends_with_one_sentence(folder, tmp_path, built):
         (folder / "images" / f"{digest}.png").write_bytes((built / "images" / f"{digest}.png").read_bytes())
     fails(f"{item.candidates[0].image}.png, an image of {key}, is missing; bring it back")
     (folder / "images" / f"{item.candidates[0].image}.png").write_bytes(b"something else")
-    fails("is damaged: its content is not the one that its name says")
+    fails("is damaged: its content does not match its name")
 
 
 # --- the script ---

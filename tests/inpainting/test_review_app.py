@@ -1,3 +1,4 @@
+import re
 import shutil
 import urllib.error
 import urllib.request
@@ -278,3 +279,16 @@ def test_only_this_machine_is_listened_to(guarded, tmp_path):
     with pytest.raises(SystemExit, match=r"error: .*nowhere has no journal.jsonl; give the --out of"):
         main(["inpaint", "review", str(tmp_path / "nowhere")])
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_every_key_has_an_action_and_every_button_names_a_key():
+    """The table of keys in review_keys.js, the actions in review.js and the buttons in review.html agree."""
+    from hf_hardneg.inpainting.review.app import TEMPLATES
+
+    keys, script, html = ((TEMPLATES / name).read_text() for name in ("review_keys.js", "review.js", "review.html"))
+    table = {key.strip('"'): action for key, action in re.findall(r'^  ("."|\w+): "(\w+)",', keys, re.MULTILINE)}
+    actions = script[script.index("const ACTIONS") : script.index("function keyOf")]
+    assert {"a", "r", "u", "e", "t", "f", "m", "z", " ", "arrowleft", "arrowright", *"012345"} == set(table)
+    assert all(re.search(rf"\b{re.sub('[1-5]$', '', action)}\b", actions) for action in table.values())
+    shown = set(re.findall(r"<kbd>(\w+)</kbd>", html)) - {"Esc", "Space"}
+    assert {key.lower() for key in shown} <= set(table) and len(shown) > 10

@@ -1,1 +1,1 @@
-"""`hf-hardneg inpaint ACTION`: make pairs of photos that differ in one thing."""
+"""`hf-hardneg inpaint ACTION`: build pairs of photos that differ in one object."""

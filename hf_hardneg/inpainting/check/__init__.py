@@ -1,4 +1,4 @@
-"""Decide which edits are kept, and validate finished sets."""
+"""Check edits by gates while a set is built, and validate finished sets."""
 
 import lazy_loader
 

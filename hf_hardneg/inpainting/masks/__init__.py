@@ -1,4 +1,4 @@
-"""Find the pixels of a thing."""
+"""Find, draw and measure the masks of objects."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Propose which word of a caption to change."""
+"""Propose which word of a caption to change, and into what."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Export reviewed pairs as a dataset."""
+"""Publish the accepted pairs as a dataset with its card."""
 
 import lazy_loader
 

@@ -83,9 +83,14 @@ def summarize_reviews(contents: JournalContents, pairs: Sequence[SelectedPair]) 
         "krippendorff_alpha": None if alpha is None else round(alpha, 4),
         "quality": _by_name(str(review.quality) for _, review in accepted if review.quality is not None),
         "minutes": _minutes(review for reviews in contents.reviews.values() for review in reviews),
-        "captions_rewritten": sum(pair.caption != pair.candidate.proposal.new_caption for pair, _ in accepted),
+        "captions_rewritten": sum(map(_is_rewritten, (pair for pair, _ in accepted))),
         "against_gates": _by_name(pair.candidate.reason for pair, _ in accepted if pair.candidate.reason),
     }
+
+
+def _is_rewritten(pair: SelectedPair) -> bool:
+    # Reviewed captions have no double or trailing spaces, which COCO's captions often have.
+    return pair.caption.split() != pair.candidate.proposal.new_caption.split()
 
 
 def _minutes(reviews: Iterable[Review]) -> float:

@@ -1,4 +1,4 @@
-"""Show candidates to people and record their verdicts."""
+"""Let people review pairs: the page, its queue, and what the reviewers decided."""
 
 import lazy_loader
 

@@ -89,7 +89,7 @@ async function show(answer, done) {
     since = null;
   }
   const fresh = item.candidates.length > before && before;
-  if (fresh || !item.candidates.some((one) => one.index === draft.index)) draft.index = item.candidates.at(fresh ? -1 : 0).place;
+  if (fresh || !item.candidates.some((one) => one.index === draft.index)) draft.index = item.candidates.at(fresh ? -1 : 0).index;
   draw(images);
   for (const url of answer.preload) new Image().src = url;
   root.dataset.key = item.key;
