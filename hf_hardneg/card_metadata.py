@@ -1,4 +1,4 @@
-"""Metadata that the cards of this package's datasets share, in the spelling of the Hugging Face Hub."""
+"""Metadata that the cards of this package share, in the spelling of the Hugging Face Hub."""
 
 import re
 

@@ -29,6 +29,22 @@ def read_json(file: Path) -> Any:
         raise ValueError(f"{file} is not valid JSON ({error}); fetch it again.") from error
 
 
+def as_objects(data: Any, file: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON file: of a list, or of an object from id to object as SugarCrepe publishes it.
+
+    Raises:
+        ValueError: If it is neither.
+
+    Examples:
+        >>> as_objects({"0": {"caption": "A red car."}}, Path("swap_att.json"))
+        [{'caption': 'A red car.'}]
+    """
+    objects = list(data.values()) if isinstance(data, dict) else data
+    if not isinstance(objects, list) or not all(isinstance(one, dict) for one in objects):
+        raise ValueError(f"{file} must hold a list of objects, or an object of objects as SugarCrepe's files do.")
+    return objects
+
+
 def require_columns(columns: Sequence[str], names: Sequence[str], source: str | Path) -> None:
     """Raise a ValueError that names the nearest column and the ones there are, unless `columns` has all of `names`."""
     for name in names:

@@ -6,17 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
+from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, as_objects, find_column, open_dataset
 from .skip_reasons import EMPTY
-
-
-def _read_json(file: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON list, or of a dictionary from id to row as SugarCrepe publishes it."""
-    data = json.loads(file.read_text(encoding="utf-8"))
-    rows = list(data.values()) if isinstance(data, dict) else data
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{file} must hold a list of objects, or an object of objects as SugarCrepe's files do.")
-    return rows
 
 
 def _read_rows(file: Path) -> dict[str, list[Any]]:
@@ -30,7 +21,7 @@ def _read_rows(file: Path) -> dict[str, list[Any]]:
     if ending in (".tsv", ".csv"):
         table = pd.read_csv(file, sep="\t" if ending == ".tsv" else ",", keep_default_na=False)
     elif ending == ".json":
-        table = pd.DataFrame(_read_json(file))
+        table = pd.DataFrame(as_objects(json.loads(file.read_text(encoding="utf-8")), file))
     elif ending in (".jsonl", ".ndjson"):
         table = pd.DataFrame([json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line])
     elif ending == ".parquet":

@@ -6,13 +6,12 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from ..card_metadata import DOCUMENTATION_URL, PROJECT_URL
 from ..evaluation.results import Results
 from .table import format_table
 
 
 TEMPLATE = Path(__file__).parent / "templates" / "model_card.md"
-PROJECT_URL = "https://github.com/org/hf-hardneg"
-DOCUMENTATION_URL = "https://org.github.io/hf-hardneg/"
 
 
 def build_model_card(results: Mapping[str, Results], model_name: str, dataset: str, facts: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from ...data.files import open_dataset, read_json, require_columns
+from ...data.files import as_objects, open_dataset, read_json, require_columns
 from ...data.lazy_images import ImageFile
 
 
@@ -39,12 +39,7 @@ def read_rows(file: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     """
     if not file.is_file():
         raise FileNotFoundError(f"There is no {file}.")
-    data = read_json(file)
-    rows = list(data.values()) if isinstance(data, dict) else data
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(
-            f"{file} must hold a list of objects or an object of objects; download the authors' file again."
-        )
+    rows = as_objects(read_json(file), file)
     for i, row in enumerate(rows):
         missing = [name for name in columns if name not in row]
         if missing:
