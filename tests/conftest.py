@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -31,6 +32,19 @@ def own_cache(tmp_path_factory):
     patch.setenv("HF_DATASETS_CACHE", str(cache))
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real Chromium; without one, the test is skipped."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no chromium on PATH: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

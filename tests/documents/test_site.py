@@ -4,7 +4,6 @@ import argparse
 import ast
 import os
 import re
-import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -97,18 +96,6 @@ def test_messages_in_the_troubleshooting_are_those_of_the_package():
     # A name that the user gave stands at the beginning of one message.
     wanted = [re.sub(r"\d+", "0", words).replace("val0 of data/coco is", "0 of 0 is") for words in quoted]
     assert len(wanted) > 15 and [words for words in wanted if words not in known] == []
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium on PATH: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)], ids=["desktop", "phone"])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from datasets import Dataset
 from helpers.models import gray, processor_for, small_metaclip, small_siglip, small_siglip2
+from helpers.slow_choices import slow_choice
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -44,29 +45,6 @@ FORMS = [
 ]
 
 
-def slow_item(scores, belongs):
-    """The choices of one item in loops."""
-    n, m = len(scores), len(scores[0])
-
-    def wins(pairs_of_true, pairs_of_false):
-        return all(scores[i][j] > scores[k][q] for i, j in pairs_of_true for k, q in pairs_of_false)
-
-    rows = [[[(i, j) for j in range(m) if belongs[i][j] == true] for true in (1, 0)] for i in range(n)]
-    columns = [[[(i, j) for i in range(n) if belongs[i][j] == true] for true in (1, 0)] for j in range(m)]
-    by_image, by_text = ([wins(t, f) for t, f in lines if t and f] for lines in (rows, columns))
-    found = {}
-    if by_image:
-        found["image_to_text"] = sum(by_image) / len(by_image)
-    if by_text:
-        found["text_to_image"] = sum(by_text) / len(by_text)
-    if by_image and by_text:
-        found |= {"text": all(by_image), "image": all(by_text), "group": all(by_image + by_text)}
-    if n == 1 and 1 < len(rows[0][0]) < m:
-        above = [wins([true], rows[0][1]) for true in rows[0][0]]
-        found |= {"original": above[0], "brittleness": any(above) and not all(above)}
-    return found
-
-
 @pytest.mark.parametrize("form", FORMS)
 @given(data=st.data())
 @settings(max_examples=40)
@@ -76,7 +54,7 @@ def test_choices_of_every_form_equal_the_obvious_reference_ties_included(form, d
     scores = np.array(rows, dtype=float).reshape(-1, len(form), len(form[0]))
     outcomes = choice_outcomes(scores, np.array(form, dtype=bool))
     for i, item in enumerate(scores.tolist()):
-        expected = {name: float(value) for name, value in slow_item(item, form).items()}
+        expected = {name: float(value) for name, value in slow_choice(item, form).items()}
         assert {name: values[i] for name, values in outcomes.items()} == pytest.approx(expected)
 
 
@@ -121,7 +99,7 @@ def test_pairs_are_scored_by_concept_as_one_by_one(model, processor):
     for i, row in enumerate(rows):
         images = [encode_images(model, processor, [row[name]]) for name in ("coco_image", "inpaint_image")]
         texts = [encode_texts(model, processor, [row[name]]) for name in ("coco_caption", "inpaint_caption")]
-        expected = slow_item([[float(image[0] @ text[0]) for text in texts] for image in images], [[1, 0], [0, 1]])
+        expected = slow_choice([[float(image[0] @ text[0]) for text in texts] for image in images], [[1, 0], [0, 1]])
         assert {name: outcomes[name].values[i] for name in CHANCE} == expected
 
 
@@ -429,8 +407,9 @@ def test_models_can_be_named_and_have_seeds():
     assert parse_models(["a", "b=c", "d=e,f"]) == {"a": ["a"], "b": ["c"], "d": ["e", "f"]}
 
 
-def test_results_can_be_written_as_json():
-    json.dumps(summarize_outcomes({"group": outcome([1, 0, 1], ["a", "a", "b"])}))
+def test_results_can_be_written_as_json_and_read_again():
+    results = summarize_outcomes({"group": outcome([1, 0, 1], ["a", "a", "b"])})
+    assert json.loads(json.dumps(results)) == results and results["a"]["group"]["value"] == 50
 
 
 def test_chunks_hold_no_more_scores_than_asked(monkeypatch):

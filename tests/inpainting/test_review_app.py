@@ -1,5 +1,4 @@
 import re
-import shutil
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
@@ -14,18 +13,7 @@ from hf_hardneg.inpainting.journal import read_journal
 
 
 pytest.importorskip("gradio", reason="the review page needs gradio: pip install 'hf-hardneg[review]'")
-sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-CHROMIUM = shutil.which("chromium")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH: apt-get install chromium")
 READY, SHOWS_NEXT = '#review[data-state="ready"]', '#review[data-state="ready"]:not([data-key="{}"])'
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -103,7 +91,6 @@ class Person:
         return key
 
 
-@needs_browser
 def test_a_session_by_keyboard(browser, serve):
     out, server = serve(6)
     ann = Person(browser, server.url, "Ann")
@@ -185,7 +172,6 @@ def test_a_session_by_keyboard(browser, serve):
     ann.context.close()
 
 
-@needs_browser
 def test_reload_and_kill_in_mid_item_lose_nothing(browser, serve):
     out, server = serve(4)
     ann = Person(browser, server.url, "Ann")
@@ -222,7 +208,6 @@ def test_reload_and_kill_in_mid_item_lose_nothing(browser, serve):
     ann.context.close()
 
 
-@needs_browser
 def test_two_sessions_review_forty_items_together(browser, serve):
     out, server = serve(40)
     ann, bea = Person(browser, server.url, "Ann"), Person(browser, server.url, "Bea")
@@ -246,7 +231,6 @@ def test_two_sessions_review_forty_items_together(browser, serve):
     bea.context.close()
 
 
-@needs_browser
 def test_a_password_guards_page_photos_and_calls(browser, guarded):
     out, server = guarded
     (made,) = next(iter(candidates_of(out).values()))

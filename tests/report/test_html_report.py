@@ -39,7 +39,6 @@ from hf_hardneg.report.thumbnails import MAX_BYTES, make_thumbnail, make_thumbna
 from hf_hardneg.training.make_start_model import build_model
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = (
     """</script><script>window.hacked = 1</script><img src="http://evil.example/x" onerror="a()"> {{ 7 * 7 }} ' "&"""
 )
@@ -438,17 +437,6 @@ def test_the_main_score_is_that_of_interpolation(models, tmp_path):
 
 
 # In a browser.
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("no chromium on PATH: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
