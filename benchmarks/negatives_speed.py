@@ -23,7 +23,7 @@ import spacy
 from tqdm.auto import tqdm
 
 from hf_hardneg.data.captions import read_captions
-from hf_hardneg.lexicon import tagging as usage
+from hf_hardneg.lexicon import tagging
 from hf_hardneg.negatives.add_negatives import AddHardNegatives, fit_slot_model
 
 
@@ -84,7 +84,7 @@ def main() -> None:
     dataset, _ = read_captions(args.captions)
     rows = {name: dataset[name][:] for name in dataset.column_names}
     captions = rows["caption"]
-    nlp = spacy.load(usage.load_tagger().meta["lang"] + "_" + usage.load_tagger().meta["name"])
+    nlp = spacy.load(tagging.load_tagger().meta["lang"] + "_" + tagging.load_tagger().meta["name"])
     rng = random.Random(0)
     models = []
     cold = per_second(lambda: models.append(fit_slot_model(batches(rows))), len(captions))
