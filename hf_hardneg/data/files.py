@@ -8,6 +8,7 @@ from typing import Any
 from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 
 from ..columns import CAPTION, NEGATIVES
+from ..revisions import split_revision
 from ..suggestions import did_you_mean
 
 
@@ -78,7 +79,7 @@ def open_dataset(source: str, split: str, **settings: Any) -> Dataset:
     """One split of a Hub id, a `save_to_disk` folder, or a local folder of Parquet, JSON or images.
 
     Args:
-        source: Id or folder.
+        source: Id, ID@REVISION, or folder.
         split: Its name.
         settings: Of `load_dataset`; nothing to a `save_to_disk` folder.
 
@@ -88,7 +89,8 @@ def open_dataset(source: str, split: str, **settings: Any) -> Dataset:
     if (Path(source) / "dataset_info.json").is_file() or (Path(source) / "dataset_dict.json").is_file():
         dataset = load_from_disk(source)
     else:
-        dataset = load_dataset(source, **settings)
+        name, revision = split_revision(source)
+        dataset = load_dataset(name, revision=revision, **settings)
     if isinstance(dataset, DatasetDict):
         if split not in dataset:
             raise ValueError(f"{source} has the splits {sorted(dataset)}, not {split!r}.")

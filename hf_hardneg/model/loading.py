@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..revisions import split_revision
+
 
 if TYPE_CHECKING:
     import torch
@@ -14,7 +16,7 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
     """Load a dual encoder and its processor, on the CPU and in eval mode.
 
     Args:
-        name_or_path: Hub id or folder of a CLIP, MetaCLIP 2 or SigLIP model, or another of transformers that has
+        name_or_path: Hub id, ID@REVISION or folder of a CLIP, MetaCLIP 2 or SigLIP model, or another of transformers that has
             `get_text_features` and a temperature.
 
     Returns:
@@ -31,8 +33,9 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
     """
     from transformers import AutoModel, AutoProcessor
 
+    name, revision = split_revision(name_or_path)
     try:
-        model = AutoModel.from_pretrained(name_or_path)
+        model = AutoModel.from_pretrained(name, revision=revision)
     except OSError as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise OSError(f"{name_or_path} cannot be loaded from a folder or from the Hub ({reason})") from error
@@ -42,7 +45,7 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
             "openai/clip-vit-base-patch32 or google/siglip-base-patch16-224."
         )
     try:
-        return model, AutoProcessor.from_pretrained(name_or_path)
+        return model, AutoProcessor.from_pretrained(name, revision=revision)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{name_or_path} has no processor that can be loaded ({error}); save the processor of the model that it "
