@@ -1,6 +1,5 @@
 """Open what a user names: a file, a saved dataset, a folder of Parquet or images, a Hub id."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from glob import escape
@@ -22,6 +21,7 @@ from datasets.packaged_modules.parquet.parquet import Parquet
 from pyarrow import ArrowException
 from pyarrow.dataset import ParquetFragmentScanOptions
 
+from .. import json_files
 from ..columns import CAPTION, NEGATIVES
 from ..revisions import split_revision
 from ..suggestions import did_you_mean
@@ -43,10 +43,7 @@ def read_json(file: Path) -> Any:
     Raises:
         ValueError: If it is not valid JSON.
     """
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is not valid JSON ({error}); fetch it again.") from error
+    return json_files.read_json(file, object)
 
 
 def as_objects(data: Any, file: Path) -> list[dict[str, Any]]:
@@ -136,12 +133,10 @@ def _open_file(file: Path) -> Dataset:
     if not file.stat().st_size:
         raise ValueError(f"{file} is empty; check how it was written.")
     kind = BUILDERS[ending]
-    if ending == ".json" and not _holds_lines(file):
-        data = read_json(file)
-        if isinstance(data, dict):
-            objects = as_objects(data, file)
-            names = dict.fromkeys(name for one in objects for name in one)
-            return Dataset.from_dict({name: [one.get(name) for one in objects] for name in names})
+    if ending == ".json" and not _holds_rows(file):
+        objects = as_objects(read_json(file), file)
+        names = dict.fromkeys(name for one in objects for name in one)
+        return Dataset.from_dict({name: [one.get(name) for one in objects] for name in names})
     settings, number = csv_settings(file) if kind == "csv" else ({}, None)
     rows = _load(load_dataset_builder(kind, data_files=escape(str(file.absolute())), **settings), file)["train"]
     if number is not None and len(rows) != number:
@@ -149,11 +144,11 @@ def _open_file(file: Path) -> Dataset:
     return rows
 
 
-def _holds_lines(file: Path) -> bool:
-    """Whether a .json file holds an object in each line, as a .jsonl file does."""
+def _holds_rows(file: Path) -> bool:
+    """Whether a .json file holds a list, or an object in each of several lines as a .jsonl file does."""
     with file.open(encoding="utf-8-sig", errors="replace") as lines:
         first, second = (next((line.strip() for line in lines if line.strip()), "") for _ in range(2))
-    return first.startswith("{") and first.endswith("}") and second.startswith("{")
+    return first.startswith("[") or (first.endswith("}") and second.startswith("{"))
 
 
 def _open_folder(folder: Path, config: str | None) -> DatasetDict | Dataset:
@@ -195,23 +190,11 @@ def _load(builder: Any, source: str | Path) -> DatasetDict:
     if isinstance(builder, Json):
         files = [Path(file) for files in (builder.config.data_files or {}).values() for file in files]
         for file in filter(Path.is_file, files):
-            _check_json(file)
+            json_files.require_json_rows(file)
     builder.download_and_prepare()
     if not any(split.num_examples for split in builder.info.splits.values()):
         raise ValueError(f"{source} holds no row.")
     return builder.as_dataset()
-
-
-def _check_json(file: Path) -> None:
-    """Refuse a JSON file of other things than objects or strings: at a null, Arrow's reader ends the interpreter."""
-    with file.open("rb") as content:
-        start = content.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith(b"["):
-        data = read_json(file)
-        if not all(isinstance(one, str) for one in data):
-            as_objects(data, file)
-    elif not start.startswith(b"{"):
-        raise ValueError(f"{file} starts with {start[:20]!r}; a JSON file of rows starts with {{ or [.")
 
 
 def _select_split(found: Dataset | Mapping[str, Dataset], split: str, source: str) -> Dataset:

@@ -76,7 +76,7 @@ def test_the_annotated_categories_beside_coco_captions_are_used(tmp_path):
         ("a.txt", "a cat", {}, "known are"),
         ("a.csv", "", {}, "is empty"),
         ("a.jsonl", "", {}, "is empty"),
-        ("a.jsonl", '{"caption": "a cat"}\n[[', {}, "a.jsonl cannot be read"),
+        ("a.jsonl", '{"caption": "a cat"}\n[[', {}, "a.jsonl, line 2, is not valid JSON"),
         ("a.csv", "\n", {}, "holds no row"),
         ("a.parquet", "PARQ", {}, "a.parquet cannot be read"),
     ],
