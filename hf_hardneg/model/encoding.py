@@ -205,7 +205,7 @@ def _digest(inputs: Mapping[str, Tensor]) -> bytes:
     digest = hashlib.sha256()
     for name, part in sorted(inputs.items()):
         digest.update(f"{name} {tuple(part.shape)}".encode())
-        digest.update(part.contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(part.contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.digest()
 
 

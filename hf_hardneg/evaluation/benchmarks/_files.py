@@ -61,6 +61,13 @@ def read_rows(file: Path, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
     return rows
 
 
+def is_dataset_folder(folder: Path) -> bool:
+    """Whether a folder holds a dataset: Parquet, tar shards, images with metadata, or what `save_to_disk` writes."""
+    names = ("dataset_info.json", "dataset_dict.json")
+    patterns = ("**/*.parquet", "**/*.tar", "**/metadata.csv", "**/metadata.jsonl")
+    return any((folder / name).is_file() for name in names) or any(any(folder.glob(one)) for one in patterns)
+
+
 def open_table(source: str, split: str, columns: Sequence[str] = ()) -> Dataset:
     """Open a split of a dataset on the Hub or in a local folder.
 

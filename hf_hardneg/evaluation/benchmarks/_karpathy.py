@@ -13,7 +13,7 @@ from ...data.files import CAPTION_COLUMNS, read_json
 from ...data.lazy_images import find_image
 from ...data.skip_reasons import MISSING, NO_IMAGE
 from ..retrieval import RetrievalTask
-from ._files import find_image_column, open_table, table_images
+from ._files import find_image_column, is_dataset_folder, open_table, table_images
 
 
 # Of an image. A few have six or seven, but the usual 25,000 captions of COCO are the first five.
@@ -66,7 +66,7 @@ def _read(name: str, source: str, split: str | None, image_column: str | None) -
         return _from_karpathy(name, file, split or "test")
     if has_official:
         return _from_official(name, source, split)
-    if Path(source).is_dir() and not any(Path(source).glob("**/*.parquet")):
+    if Path(source).is_dir() and not is_dataset_folder(Path(source)):
         raise FileNotFoundError(f"{source} has no {file.name}.")
     return _from_table(name, source, split or "test", image_column)
 

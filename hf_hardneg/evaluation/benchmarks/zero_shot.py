@@ -9,7 +9,7 @@ from ...data.files import read_json, require_columns
 from ...data.lazy_images import ImageFile
 from ..classification import PROMPTS, UNLABELED, ClassificationTask
 from ..tasks import Task
-from ._files import find_image_column, open_table, table_images
+from ._files import find_image_column, is_dataset_folder, open_table, table_images
 
 
 DOWNLOAD = (
@@ -35,8 +35,7 @@ def load(
         label_column: Of a dataset: its labels with their names (ClassLabel); by default it is found.
     """
     folder = Path(source)
-    is_dataset = any((folder / name).is_file() for name in ("dataset_info.json", "dataset_dict.json"))
-    if folder.is_dir() and not any(folder.glob("**/*.parquet")) and not is_dataset:
+    if folder.is_dir() and not is_dataset_folder(folder):
         return [_from_folder(folder, split)]
     return [_from_table(source, split or "test", image_column, label_column)]
 
