@@ -7,16 +7,26 @@ from pathlib import Path
 
 
 def add_benchmarks(parser: argparse.ArgumentParser) -> None:
-    """Add `--benchmarks`, which several commands take."""
+    """Add `--benchmarks` and the columns of their data, which several commands take."""
     parser.add_argument(
         "--benchmarks",
         nargs="+",
         default=["scenes"],
-        metavar="NAME[=SOURCE]",
+        metavar="NAME[=SOURCE[:SPLIT]]",
         help="scenes (default, nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
         "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground or zero_shot. SOURCE is a folder "
-        "with the authors' files (default data/NAME) or a Hub id. If files are missing, the error says what to "
-        "download.",
+        "with the authors' files (default data/NAME), a Hub id or ID@REVISION. If files are missing, the error says "
+        "what to download. SPLIT is for sets that have several.",
+    )
+    parser.add_argument(
+        "--image_column",
+        metavar="NAME",
+        help="The column of the images, in coco, flickr30k or zero_shot from a dataset (default: it is found).",
+    )
+    parser.add_argument(
+        "--label_column",
+        metavar="NAME",
+        help="The column of the labels, in zero_shot from a dataset (default: it is found).",
     )
 
 
@@ -33,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="A folder or Hub id; NAME=PATH to name it; NAME=PATH,PATH,... for training seeds of one model.",
+        help="A folder, Hub id or ID@REVISION; NAME=PATH to name it; NAME=PATH,PATH,... for training seeds of one "
+        "model.",
     )
     add_benchmarks(parser)
     parser.add_argument("--control", metavar="MODEL", help="A further model, which the others are compared with.")
@@ -42,11 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    table = evaluate_to_folder(args.models, args.benchmarks, args.control, args.out)
+    columns = {"image_column": args.image_column, "label_column": args.label_column}
+    table = evaluate_to_folder(args.models, args.benchmarks, args.control, args.out, **columns)
     sys.stdout.write(f"{table}\n\nSaved in {args.out}. Open {args.out}/report.html in a browser.\n")
 
 
-def evaluate_to_folder(specs: Sequence[str], benchmarks: Sequence[str], control: str | None, out: str | Path) -> str:
+def evaluate_to_folder(
+    specs: Sequence[str], benchmarks: Sequence[str], control: str | None, out: str | Path, **columns: str | None
+) -> str:
     """Evaluate models as `evaluate_models` does, write all files to `out`, and return the table."""
     from ..atomic_folder import check_writable
     from ..evaluation.evaluate import evaluate_models
@@ -54,7 +68,7 @@ def evaluate_to_folder(specs: Sequence[str], benchmarks: Sequence[str], control:
     from ..report.html_report import write_html_report
 
     check_writable(out, "--out")
-    evaluation = evaluate_models(specs, benchmarks, control)
+    evaluation = evaluate_models(specs, benchmarks, control, **columns)
     table = write_evaluation(evaluation, Path(out))
     write_html_report(Path(out), tasks=evaluation.tasks)
     return table

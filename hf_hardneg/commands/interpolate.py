@@ -15,8 +15,8 @@ DESCRIPTION = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("start", help="The model before the training: a folder or Hub id.")
-    parser.add_argument("tuned", help="The model after the training: a folder or Hub id.")
+    parser.add_argument("start", help="The model before the training: a folder, Hub id or ID@REVISION.")
+    parser.add_argument("tuned", help="The model after the training: a folder, Hub id or ID@REVISION.")
     add_benchmarks(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="The folder to write.")
     parser.add_argument(
@@ -28,4 +28,6 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from ..evaluation.weight_interpolation import interpolate
 
-    sys.stdout.write(interpolate(args.start, args.tuned, args.out, args.benchmarks, args.max_loss) + "\n")
+    columns = {"image_column": args.image_column, "label_column": args.label_column}
+    said = interpolate(args.start, args.tuned, args.out, args.benchmarks, args.max_loss, **columns)
+    sys.stdout.write(said + "\n")

@@ -8,6 +8,8 @@ Bootstrap, 1993, chapter 13).
 
 import numpy as np
 
+from ..finite import require_finite
+
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -33,7 +35,7 @@ def resampled_means(
         The means, (RESAMPLES, G); nan where a sample has no item of a group.
 
     Raises:
-        ValueError: If there are no values or the shapes disagree.
+        ValueError: If there are no values, the shapes disagree, or a value is not finite.
 
     Examples:
         >>> values, group, clusters = np.array([[0.0, 1.0, 1.0, 1.0]]), np.zeros(4, dtype=int), np.arange(4)
@@ -46,6 +48,7 @@ def resampled_means(
             f"Values have shape {values.shape}, groups {groups.shape} and clusters {clusters.shape}; expected (S, N), "
             "(N,) and (N,), not empty."
         )
+    require_finite(values, "values")
     _, cluster = np.unique(clusters, return_inverse=True)
     n_clusters, n_groups, n_seeds = int(cluster.max()) + 1, int(groups.max()) + 1, len(values)
     cell, size = cluster * n_groups + groups, n_clusters * n_groups

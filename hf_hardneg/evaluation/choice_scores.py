@@ -13,16 +13,30 @@ from math import comb
 
 import numpy as np
 
+from ..finite import require_finite
+
 
 LOWER_IS_BETTER = frozenset({"brittleness"})
 """The scores that are low for a good model."""
 
 
-def _check_shapes(scores: np.ndarray, belongs: np.ndarray) -> None:
-    if scores.ndim != 3 or belongs.ndim != 2 or scores.shape[1:] != belongs.shape:
+def _check_shapes(scores: np.ndarray, belongs: np.ndarray, text_scores: np.ndarray | None) -> None:
+    if scores.ndim != 3 or belongs.ndim != 2 or scores.shape[1:] != belongs.shape or not len(scores):
         raise ValueError(
-            f"Scores have shape {scores.shape} and belongs {belongs.shape}; expected (N, n, m) and (n, m): N items of "
-            "n images and m texts."
+            f"Scores have shape {scores.shape} and belongs {belongs.shape}; expected (N, n, m) and (n, m): one or "
+            "more items of n images and m texts."
+        )
+    expected = (len(scores), belongs.shape[1], belongs.shape[1])
+    if text_scores is not None and text_scores.shape != expected:
+        raise ValueError(f"Text scores have shape {text_scores.shape}; expected (N, m, m) = {expected}.")
+
+
+def _check_present(present: np.ndarray, scores: np.ndarray, belongs: np.ndarray) -> None:
+    expected = (len(scores), belongs.shape[1])
+    if present.shape != expected or not present[:, belongs.any(axis=0)].all():
+        raise ValueError(
+            f"present has shape {present.shape}; expected (N, m) = {expected}, False only for texts that are true "
+            "of no image."
         )
 
 
@@ -30,28 +44,29 @@ def _right_choices(scores: np.ndarray, belongs: np.ndarray) -> np.ndarray | None
     """Whether all true columns of a row score above all false ones, (N, rows), for rows that have both; None without.
 
     Args:
-        scores: (N, n, m); nan for a missing text.
+        scores: (N, n, m); -inf for an absent false text.
         belongs: (n, m).
     """
     rows = [i for i, row in enumerate(belongs) if row.any() and not row.all()]
     if not rows:
         return None
-    columns = []
-    for i in rows:
-        false = scores[:, i, ~belongs[i]]
-        columns.append(scores[:, i, belongs[i]].min(axis=1) > np.where(np.isnan(false), -np.inf, false).max(axis=1))
+    columns = [scores[:, i, belongs[i]].min(axis=1) > scores[:, i, ~belongs[i]].max(axis=1) for i in rows]
     return np.stack(columns, axis=1)
 
 
 def choice_outcomes(
-    scores: np.ndarray, belongs: np.ndarray, text_scores: np.ndarray | None = None
+    scores: np.ndarray,
+    belongs: np.ndarray,
+    text_scores: np.ndarray | None = None,
+    present: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Turn the scores of each item into right and wrong choices. A tie is wrong.
 
     Args:
-        scores: How well each of n images fits each of m texts, (N, n, m); nan for a false text that an item lacks.
+        scores: How well each of n images fits each of m texts, (N, n, m).
         belongs: Which texts are true of which images, (n, m) bool, the same for all items.
         text_scores: How similar the texts are to each other, (N, m, m), for the score "text_to_text".
+        present: Which texts each item has, (N, m) bool; scores of an absent text are not looked at. All by default.
 
     Returns:
         Those of the following scores that fit `belongs`, each (N,) in [0, 1]:
@@ -67,14 +82,21 @@ def choice_outcomes(
             SugarCrepe++, Dumpala et al. 2024, https://arxiv.org/abs/2406.11171).
 
     Raises:
-        ValueError: If the shapes disagree.
+        ValueError: If the shapes disagree, there is no item, a true text is absent, or a score is not finite.
 
     Examples:
         >>> scores = np.array([[[2.0, 1.0], [0.0, 1.0]]])  # text 1 fits both images equally well
         >>> {name: float(values[0]) for name, values in choice_outcomes(scores, np.eye(2, dtype=bool)).items()}
         {'image_to_text': 1.0, 'text_to_image': 0.5, 'text': 1.0, 'image': 0.0, 'group': 0.0}
     """
-    _check_shapes(scores, belongs)
+    _check_shapes(scores, belongs, text_scores)
+    if present is None:
+        present = np.ones((len(scores), belongs.shape[1]), dtype=bool)
+    _check_present(present, scores, belongs)
+    require_finite(scores[np.broadcast_to(present[:, None], scores.shape)], "scores")
+    if text_scores is not None:
+        require_finite(text_scores[present[:, :, None] & present[:, None]], "text scores")
+    scores = np.where(present[:, None], scores, -np.inf)
     by_image, by_text = _right_choices(scores, belongs), _right_choices(scores.transpose(0, 2, 1), belongs.T)
     outcomes = {}
     if by_image is not None:
@@ -87,20 +109,20 @@ def choice_outcomes(
         outcomes["group"] = outcomes["text"] * outcomes["image"]
     if len(belongs) == 1 and belongs.sum() > 1 and not belongs.all():
         true, false = scores[:, 0, belongs[0]], scores[:, 0, ~belongs[0]]
-        above = true > np.where(np.isnan(false), -np.inf, false).max(axis=1, keepdims=True)  # (N, true texts)
+        above = true > false.max(axis=1, keepdims=True)  # (N, true texts)
         outcomes["original"] = above[:, 0].astype(float)
         outcomes["brittleness"] = (above.any(axis=1) & ~above.all(axis=1)).astype(float)
         if text_scores is not None:
-            outcomes["text_to_text"] = _true_texts_closest(text_scores, belongs[0])
+            outcomes["text_to_text"] = _true_texts_closest(text_scores, belongs[0], present)
     return outcomes
 
 
-def _true_texts_closest(text_scores: np.ndarray, true: np.ndarray) -> np.ndarray:
+def _true_texts_closest(text_scores: np.ndarray, true: np.ndarray, present: np.ndarray) -> np.ndarray:
     """1.0 for each item (N,) whose true texts are all more similar to each other than to any false text."""
     pairs = np.triu(np.ones((true.sum(), true.sum()), dtype=bool), 1)
     among = text_scores[:, true][:, :, true][:, pairs].min(axis=1)
-    across = text_scores[:, true][:, :, ~true].reshape(len(text_scores), -1)
-    return (among > np.where(np.isnan(across), -np.inf, across).max(axis=1)).astype(float)
+    across = np.where(present[:, None, ~true], text_scores[:, true][:, :, ~true], -np.inf)
+    return (among > across.max(axis=(1, 2))).astype(float)
 
 
 def _chance_of_rows(belongs: np.ndarray) -> list[float]:

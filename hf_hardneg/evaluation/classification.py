@@ -9,8 +9,9 @@ import numpy as np
 
 from ..data.lazy_images import LazyImage
 from ..data.skip_reasons import MISSING
+from ..finite import require_finite
 from ..model.encoding import Encoder
-from .tasks import Outcome, Skipped, TaskOutcomes, json_digest, number_keys
+from .tasks import Outcome, Skipped, TaskOutcomes, json_digest, number_keys, number_rows
 
 
 PROMPTS = (
@@ -24,6 +25,7 @@ PROMPTS = (
 )
 TOP_KS = (1, 5)
 BLOCK = 4096  # how many images are scored at a time
+UNLABELED = "the image has no label"
 
 
 @dataclass
@@ -38,6 +40,7 @@ class ClassificationTask:
         images: The images, each with the number of its class.
         templates: Prompts with {} for the class name.
         skipped: How many images were left out, by group and reason.
+        about: What was read, where it was chosen among several, such as "split test, label column fine_label".
     """
 
     name: str
@@ -45,10 +48,26 @@ class ClassificationTask:
     images: list[tuple[LazyImage, int]] = field(default_factory=list)
     templates: Sequence[str] = PROMPTS
     skipped: Skipped = field(default_factory=lambda: defaultdict(Counter))
+    about: str = ""
 
-    def add(self, image: LazyImage | None, label: int) -> None:
-        """Add an image of class number `label`; None counts as a missing image."""
-        if image is None:
+    def add(self, image: LazyImage | None, label: int | None) -> None:
+        """Add an image of class number `label`, or count it as skipped.
+
+        Args:
+            image: None for a missing image.
+            label: From 0 to C - 1. None or -1 stand for no label, as in test splits whose labels are kept secret.
+
+        Raises:
+            ValueError: If there is no such class.
+        """
+        if label is not None and not -1 <= label < len(self.classes):
+            raise ValueError(
+                f"{self.name}: an image has the label {label}; the {len(self.classes)} classes are 0 to "
+                f"{len(self.classes) - 1}, and -1 is no label."
+            )
+        if label is None or label < 0:
+            self.skipped["all"][UNLABELED] += 1
+        elif image is None:
             self.skipped["all"][MISSING] += 1
         else:
             self.images.append((image, label))
@@ -85,37 +104,30 @@ class ClassificationTask:
                 "one image or more."
             )
         embeddings = encoder.images([image for image, _ in self.images])
-        readable = ~np.isnan(embeddings[:, 0])
+        readable = np.array([image.key not in encoder.problems for image, _ in self.images])
         skipped = {group: Counter(counts) for group, counts in self.skipped.items()}
         for image, _ in self.images:
             if image.key in encoder.problems:
                 skipped.setdefault("all", Counter())[encoder.problems[image.key]] += 1
         kept = [pair for pair, is_readable in zip(self.images, readable, strict=True) if is_readable]
         labels = np.array([label for _, label in kept])
-        ranks, best = self._ranks(embeddings[readable], labels, self._class_embeddings(encoder))
+        classes, numbers = self._class_embeddings(encoder)
+        ranks, best = _rank_classes(embeddings[readable], labels, classes, numbers)
         clusters = number_keys(image.photo for image, _ in kept)
         group = np.full(len(kept), "all")
         ks = [k for k in TOP_KS if k < len(self.classes)]
         scores = {f"top{k}": Outcome((ranks < k).astype(float), group, clusters, k / len(self.classes)) for k in ks}
-        return TaskOutcomes(scores, skipped, self._item_rows(kept, ranks, best))
+        identical = int((np.bincount(numbers)[numbers[labels]] > 1).sum())
+        return TaskOutcomes(scores, skipped, self._item_rows(kept, ranks, best), identical)
 
-    def _class_embeddings(self, encoder: Encoder) -> np.ndarray:
-        """The unit-norm embedding of each class, (C, D)."""
+    def _class_embeddings(self, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
+        """Unit-norm embeddings of the U classes whose prompts differ, (U, D), and the row of each class, (C,)."""
         prompts = [template.format(name) for name in self.classes for template in self.templates]
-        means = encoder.texts(prompts).reshape(len(self.classes), len(self.templates), -1).mean(axis=1)
-        return means / np.linalg.norm(means, axis=1, keepdims=True)
-
-    @staticmethod
-    def _ranks(images: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How many wrong classes score at least as high as the right one, (N,), and the best class, (N,)."""
-        ranks, best = [], []
-        for start in range(0, len(images), BLOCK):
-            part = slice(start, start + BLOCK)
-            scores = (images[part].astype(np.float64) @ classes.T.astype(np.float64)).astype(np.float32)
-            label_scores = scores[np.arange(len(scores)), labels[part]]
-            ranks.append((scores >= label_scores[:, None]).sum(axis=1) - 1)
-            best.append(scores.argmax(axis=1))
-        return np.concatenate(ranks), np.concatenate(best)
+        embedded = encoder.texts(prompts).reshape(len(self.classes), len(self.templates), -1)
+        numbers = number_rows(embedded.reshape(len(self.classes), -1))
+        _, first = np.unique(numbers, return_index=True)
+        means = embedded[first].mean(axis=1)
+        return means / np.linalg.norm(means, axis=1, keepdims=True), numbers
 
     def _item_rows(
         self, kept: Sequence[tuple[LazyImage, int]], ranks: np.ndarray, best: np.ndarray
@@ -130,3 +142,25 @@ class ClassificationTask:
             }
             for (image, label), rank, guess in zip(kept, ranks.tolist(), best.tolist(), strict=True)
         ]
+
+
+def _rank_classes(
+    images: np.ndarray, labels: np.ndarray, classes: np.ndarray, numbers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many wrong classes score at least as high as the right one, (N,), and the best class, (N,).
+
+    Args:
+        images: Unit-norm embeddings, (N, D).
+        labels: The class of each image, (N,).
+        classes: Unit-norm embeddings of the classes whose prompts differ, (U, D).
+        numbers: The row of `classes` for each class, (C,).
+    """
+    ranks, best = [], []
+    for start in range(0, len(images), BLOCK):
+        part = slice(start, start + BLOCK)
+        scores = (images[part].astype(np.float64) @ classes.T.astype(np.float64)).astype(np.float32)[:, numbers]
+        require_finite(scores, "scores")
+        label_scores = scores[np.arange(len(scores)), labels[part]]
+        ranks.append((scores >= label_scores[:, None]).sum(axis=1) - 1)
+        best.append(scores.argmax(axis=1))
+    return np.concatenate(ranks), np.concatenate(best)

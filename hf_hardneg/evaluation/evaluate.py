@@ -1,6 +1,6 @@
 """Run models on benchmarks, beside a control. `hf-hardneg evaluate` calls `evaluate_models`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from ..model.encoding import load_encoder
-from .benchmarks import load_benchmark
+from .benchmarks import benchmark_options, load_benchmark, parse_benchmark
 from .results import ALL, MACRO, Outcomes, Results, compare_to_control, join_seeds, summarize_outcomes
 from .tasks import Skipped, Task
 
@@ -26,6 +26,7 @@ class Evaluation:
         skipped: For each task, the items that were left out.
         items: One row for each model, seed, task and item.
         cut: For each model, how many texts were longer than its position table and were cut there.
+        identical: By model and task, how many items have a wrong answer that the model cannot tell from a right one.
     """
 
     tasks: dict[str, Task]
@@ -36,6 +37,7 @@ class Evaluation:
     skipped: dict[str, Skipped] = field(default_factory=dict)
     items: list[dict[str, Any]] = field(default_factory=list)
     cut: dict[str, int] = field(default_factory=dict)
+    identical: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def results(self) -> dict[str, dict[str, Results]]:
         """Values with intervals, by model and task. Each score has "skipped": the skipped items of its group."""
@@ -44,8 +46,9 @@ class Evaluation:
             results[model] = {task: summarize_outcomes(outcomes) for task, outcomes in outcomes_by_task.items()}
             for task, groups in results[model].items():
                 for group, scores in groups.items():
-                    is_whole_task = len(groups) == 1 or group in (MACRO, ALL)
-                    for score in scores.values():
+                    is_part = len(groups) > 1 and group not in (MACRO, ALL)
+                    for name, score in scores.items():
+                        is_whole_task = not (is_part and outcomes_by_task[task][name].is_partition)
                         score["skipped"] = self._count_skipped(task, None if is_whole_task else group)
         return results
 
@@ -89,37 +92,59 @@ def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
     return models
 
 
-def load_tasks(specs: Sequence[str]) -> tuple[dict[str, Task], dict[str, str]]:
+def load_tasks(
+    specs: Sequence[str], columns: Mapping[str, str | None] | None = None
+) -> tuple[dict[str, Task], dict[str, str]]:
     """Load benchmarks.
 
     Args:
         specs: Benchmarks as `load_benchmark` takes them.
+        columns: The wished image_column and label_column, for those benchmarks that have such an option; None for the
+            usual ones.
 
     Returns:
         The tasks by name, and for each of them the benchmark that it belongs to.
 
     Raises:
-        ValueError: If two tasks have the same name, or the data cannot be used.
+        ValueError: If two tasks have the same name, the data cannot be used, or no benchmark has such a column.
         FileNotFoundError: If files of a benchmark are missing.
     """
+    wishes = {option: column for option, column in (columns or {}).items() if column is not None}
+    options = {spec: benchmark_options(parse_benchmark(spec)[0]) for spec in specs}
+    for option, column in wishes.items():
+        if not any(option in known for known in options.values()):
+            raise ValueError(
+                f"--{option} {column} fits none of the benchmarks {', '.join(specs)}: they read the files as their "
+                "authors publish them."
+            )
     tasks: dict[str, Task] = {}
     sources: dict[str, str] = {}
-    for spec in specs:
-        for task in load_benchmark(spec):
+    for spec, known in options.items():
+        for task in load_benchmark(spec, **{option: wishes[option] for option in wishes if option in known}):
             if task.name in tasks:
                 raise ValueError(f"The benchmark {task.name} is named twice: {sources[task.name]} and {spec}.")
             tasks[task.name], sources[task.name] = task, spec
     return tasks, sources
 
 
-def evaluate_models(specs: Sequence[str], benchmarks: Sequence[str], control: str | None = None) -> Evaluation:
+def evaluate_models(
+    specs: Sequence[str],
+    benchmarks: Sequence[str],
+    control: str | None = None,
+    *,
+    image_column: str | None = None,
+    label_column: str | None = None,
+) -> Evaluation:
     """Run every model on every benchmark.
 
     Args:
-        specs: Models: "PATH", "NAME=PATH", or "NAME=PATH,PATH,..." for training seeds of one model. A path is a folder
-            or a Hub id.
-        benchmarks: "NAME" or "NAME=SOURCE", such as "scenes" or "sugarcrepe=data/sugar-crepe".
+        specs: Models: "PATH", "NAME=PATH", or "NAME=PATH,PATH,..." for training seeds of one model. A path is a
+            folder, a Hub id, or ID@REVISION.
+        benchmarks: "NAME", "NAME=SOURCE" or "NAME=SOURCE:SPLIT", such as "scenes", "sugarcrepe=data/sugar-crepe" or
+            "zero_shot=org/birds:validation".
         control: A further model, written like the others. The others are compared with it.
+        image_column: The column of the images, in benchmarks that are datasets of one's own; by default it is found.
+        label_column: The column of the labels, in zero_shot; by default it is found.
 
     Returns:
         The outcomes; `results()` has percentages with intervals and `differences()` compares with the control.
@@ -137,7 +162,7 @@ def evaluate_models(specs: Sequence[str], benchmarks: Sequence[str], control: st
     """
     control_name = next(iter(parse_models([control])), None) if control else None
     models = parse_models([*([control] if control else []), *(spec for spec in specs if spec != control)])
-    tasks, sources = load_tasks(benchmarks)
+    tasks, sources = load_tasks(benchmarks, {"image_column": image_column, "label_column": label_column})
     evaluation = Evaluation(tasks, sources, models, control_name)
     progress = tqdm(total=len(tasks) * sum(map(len, models.values())), desc="Evaluating", disable=None)
     for name, paths in models.items():
@@ -145,9 +170,11 @@ def evaluate_models(specs: Sequence[str], benchmarks: Sequence[str], control: st
         for seed, path in enumerate(paths):
             encoder = load_encoder(path)
             run: Outcomes = {}
-            for task in tasks.values():
+            # Sorted, because what shares a batch decides the last digits: the order of the benchmarks must not matter.
+            for task in sorted(tasks.values(), key=lambda task: task.name):
                 outcomes = task.run(encoder)
                 run[task.name], evaluation.skipped[task.name] = outcomes.scores, outcomes.skipped
+                evaluation.identical.setdefault(name, {})[task.name] = outcomes.identical
                 row = {"model": name, "seed": seed, "task": task.name}
                 evaluation.items += [row | item for item in outcomes.items]
                 progress.update()

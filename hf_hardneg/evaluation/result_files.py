@@ -3,11 +3,14 @@
 metrics.json has the schema "hf_hardneg.evaluation/1"; a change that breaks readers raises the number:
 
     schema       that name
-    models       name -> {paths, texts_cut}. Several paths are training seeds of one model. texts_cut is the number of
-                 texts that were longer than the position table.
+    models       name -> {paths, texts_cut, identical}. Several paths are training seeds of one model. texts_cut is the
+                 number of texts that were longer than the position table. identical: task -> number of items that
+                 have a wrong answer which the model cannot tell from a right one (a text of equal token ids, or an
+                 image of equal pixels); they count as wrong.
     control      the name of the model that the others are compared with, or null
     date         the end of the run, ISO 8601 in UTC
-    benchmarks   task -> {source, fingerprint, items, belongs, skipped}. source: the benchmark as the user named it.
+    benchmarks   task -> {source, about, fingerprint, items, belongs, skipped}. source: the benchmark as the user named
+                 it. about: the split and the columns that were read, where there were several to choose from.
                  fingerprint: digits that change with the texts, the items and the names of the images (an
                  embedded image is named by its content, a file by its folder and name). items: the number of
                  items, or of images in retrieval and classification. belongs: for each image of an item, which of
@@ -16,7 +19,8 @@ metrics.json has the schema "hf_hardneg.evaluation/1"; a change that breaks read
     results      model -> task -> group -> score -> {value, low, high, n, chance, skipped}. value: percent. low, high:
                  its 95 % bootstrap interval by photo (and by seed). n: scored items. chance: the percentage that
                  random scores get, or null. skipped: skipped items. Group "macro" is the mean of the groups; group
-                 "all" counts each item once.
+                 "all" counts each item once. Retrieval has "all" (or how many images were scored, if they are not all
+                 images of the benchmark) and COCO's folds, and no "macro".
     differences  model -> task -> group -> score -> {value, low, high, n, p, mark}. value: points above the control.
                  low, high: its paired bootstrap interval on the same items. p: the two-sided p-value of no
                  difference. mark: "better" or "worse", or "" if the interval holds 0.
@@ -65,13 +69,15 @@ def collect_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "schema": EVALUATION_SCHEMA,
         "models": {
-            name: {"paths": paths, "texts_cut": evaluation.cut[name]} for name, paths in evaluation.models.items()
+            name: {"paths": paths, "texts_cut": evaluation.cut[name], "identical": evaluation.identical[name]}
+            for name, paths in evaluation.models.items()
         },
         "control": evaluation.control,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "benchmarks": {
             name: {
                 "source": evaluation.sources[name],
+                "about": task.about,
                 "fingerprint": task.fingerprint(),
                 "items": len(task),
                 "belongs": task.belongs.tolist() if isinstance(task, ChoiceTask) else None,
@@ -98,7 +104,8 @@ def format_evaluation(metrics: Mapping[str, Any]) -> str:
         metrics: From `collect_evaluation`.
 
     Returns:
-        A line for each task, group and score, and a column for each model, the control first. A note follows.
+        A line for each task, group and score, and a column for each model, the control first. A group of which no item
+        could be scored has a line, too. Notes follow.
     """
     models, results = list(metrics["results"]), metrics["results"]
     headers = [f"{name} (control)" if name == metrics["control"] else name for name in models]
@@ -116,9 +123,32 @@ def format_evaluation(metrics: Mapping[str, Any]) -> str:
                     difference = metrics["differences"].get(model, {}).get(task, {}).get(group, {}).get(name)
                     cells.append(_format_cell(results[model][task][group][name], difference))
                 lines.append("| " + " | ".join(cells) + " |")
+        if is_short:
+            unscored = _unscored_groups(metrics["benchmarks"][task]["skipped"], groups)
+            lines += [f"| {task} | {group} | | 0 | {n:,} | |" + " |" * len(models) for group, n in unscored.items()]
     seeds = " and training seed" if any(len(model["paths"]) > 1 for model in metrics["models"].values()) else ""
     control = CONTROL_NOTE.format(name=metrics["control"]) if metrics["differences"] else ""
-    return "\n".join([*lines, "", NOTE.format(seeds=seeds, control=control)])
+    return "\n\n".join(["\n".join(lines), NOTE.format(seeds=seeds, control=control), *_notes(metrics)])
+
+
+def _unscored_groups(skipped: Mapping[str, Mapping[str, int]], groups: Mapping[str, Any]) -> dict[str, int]:
+    """The groups without a scored item, and how many items of them were skipped."""
+    if not groups.keys() & {MACRO, ALL}:
+        return {}
+    return {group: sum(counts.values()) for group, counts in skipped.items() if group not in groups}
+
+
+def _notes(metrics: Mapping[str, Any]) -> list[str]:
+    """A sentence for each task whose split or columns were chosen, or which has answers that look the same."""
+    notes = [f"{task}: {facts['about']}." for task, facts in metrics["benchmarks"].items() if facts["about"]]
+    for model, facts in metrics["models"].items():
+        for task, count in facts["identical"].items():
+            if count:
+                notes.append(
+                    f"{task}: to {model}, a wrong answer to {count:,} items is the same as a right one (equal token "
+                    "ids or pixels). Such ties count as wrong. Tools that break ties by order count some as right."
+                )
+    return notes
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> str:

@@ -26,6 +26,7 @@ def _tables(outcome: Outcome, stream: int = 0) -> tuple[list[str], np.ndarray, n
     """Labels, point values, bootstrap means (R, labels) and counts of each group, and of all groups together.
 
     "macro" is the unweighted mean of the groups. "all" counts each item once; it is left out where it equals "macro".
+    Groups that share items have neither.
     """
     names = list(dict.fromkeys(outcome.groups.tolist()))
     numbers = {name: i for i, name in enumerate(names)}
@@ -34,7 +35,7 @@ def _tables(outcome: Outcome, stream: int = 0) -> tuple[list[str], np.ndarray, n
     means = resampled_means(values, groups, outcome.clusters, stream=stream)
     counts = np.bincount(groups)
     points = np.array([values[:, groups == i].mean() for i in range(len(names))])
-    if len(names) == 1:
+    if len(names) == 1 or not outcome.is_partition:
         return names, points, means, counts
     labels, total = [*names, MACRO], counts.sum()
     points, means = np.append(points, points.mean()), np.column_stack([means, means.mean(axis=1)])
@@ -54,7 +55,8 @@ def summarize_outcomes(outcomes: Mapping[str, Outcome]) -> Results:
 
     Returns:
         By group and score name: value, low, high, n and chance. With several groups there is "macro", their mean, and
-        with groups of different sizes also "all", the mean of all items.
+        with groups of different sizes also "all", the mean of all items. Groups that share items have neither, such
+        as a set and its folds.
 
     Examples:
         >>> values, clusters = np.array([1.0, 0.0, 1.0, 1.0]), np.arange(4)
@@ -133,6 +135,8 @@ def compare_to_control(outcomes: Mapping[str, Outcome], control: Mapping[str, Ou
 def mean_scores(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, float]]:
     """Means in percent of each group, and "macro", their unweighted mean, without intervals.
 
+    Groups that share items have no "macro", as in `summarize_outcomes`.
+
     Examples:
         >>> outcome = Outcome(np.array([1.0, 0.0, 1.0]), np.array(["color", "color", "size"]), np.arange(3))
         >>> mean_scores({"group": outcome})
@@ -140,10 +144,13 @@ def mean_scores(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, float]]:
     """
     means: dict[str, dict[str, float]] = {}
     for name, outcome in outcomes.items():
-        for group in dict.fromkeys(outcome.groups.tolist()):
-            means.setdefault(group, {})[name] = 100 * float(outcome.values[..., outcome.groups == group].mean())
-    names = list(means.values())[0]
-    return means | {MACRO: {name: float(np.mean([scores[name] for scores in means.values()])) for name in names}}
+        groups = list(dict.fromkeys(outcome.groups.tolist()))
+        values = [100 * float(outcome.values[..., outcome.groups == group].mean()) for group in groups]
+        if outcome.is_partition:
+            groups, values = [*groups, MACRO], [*values, float(np.mean(values))]
+        for group, value in zip(groups, values, strict=True):
+            means.setdefault(group, {})[name] = value
+    return means
 
 
 def join_seeds(runs: Sequence[Mapping[str, Outcome]]) -> dict[str, Outcome]:

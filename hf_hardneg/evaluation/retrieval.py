@@ -1,8 +1,8 @@
 """Image-text retrieval, which training on hard negatives can make worse. Scores are computed in chunks."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,14 @@ from datasets import Dataset
 from ..columns import CAPTION, IMAGE, IMAGE_ID
 from ..data.lazy_images import LazyImage, row_images
 from ..data.skip_reasons import EMPTY, MISSING
+from ..finite import require_finite
 from ..model.encoding import Encoder
-from .tasks import Outcome, Skipped, TaskOutcomes, json_digest
+from .tasks import Outcome, Skipped, TaskOutcomes, json_digest, number_rows
 
 
 CHUNK = 2**20  # how many scores are held at a time, 8 MB in float64
 TEXTS = 4096  # how many texts a chunk has at most
 KS = (1, 5, 10)
-
-
-def _count_above(
-    scores: np.ndarray, belongs: np.ndarray, best_match: np.ndarray, match: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Wrong texts score at or above each image's best match (I,), wrong images at or above each text's (T,)."""
-    above_image = ((scores >= best_match[:, None]) & ~belongs).sum(axis=1)
-    return above_image, ((scores >= match) & ~belongs).sum(axis=0)
 
 
 def _best_match(match: np.ndarray, owner: np.ndarray, images: int) -> np.ndarray:
@@ -69,7 +62,7 @@ def retrieval_outcomes(scores: np.ndarray, owner: np.ndarray, ks: Sequence[int] 
         "image_to_text_R@k": (I,) and "text_to_image_R@k": (T,), 1.0 for a hit, else 0.0.
 
     Raises:
-        ValueError: If the shapes disagree, or an owner is not the number of an image.
+        ValueError: If the shapes disagree, an owner is not the number of an image, or a score is not finite.
 
     Examples:
         >>> retrieval_outcomes(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]), ks=(1,))
@@ -80,9 +73,32 @@ def retrieval_outcomes(scores: np.ndarray, owner: np.ndarray, ks: Sequence[int] 
             f"Scores of shape {scores.shape} need an owner from 0 to {len(scores) - 1} for each text; the owners have "
             f"shape {owner.shape}."
         )
-    belongs = owner[None] == np.arange(len(scores))[:, None]  # (I, T)
+    require_finite(scores, "scores")
     match = scores[owner, np.arange(len(owner))]
-    return recalls(*_count_above(scores, belongs, _best_match(match, owner, len(scores)), match), ks)
+    best = _best_match(match, owner, len(scores))
+    image_rank = (scores >= best[:, None]).sum(axis=1) - _own_at_best(match, best, owner)
+    return recalls(image_rank, (scores >= match).sum(axis=0) - 1, ks)
+
+
+def _own_at_best(match: np.ndarray, best: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """How many texts of each image have the image's best match, (I,)."""
+    return np.bincount(owner[match >= best[owner]], minlength=len(best))
+
+
+def _count_at_least(scores: np.ndarray, row: np.ndarray, limit: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """How many columns score at least the limit of each of Q queries, (Q,).
+
+    Args:
+        scores: (U, V).
+        row: The row of each query, (Q,).
+        limit: (Q,).
+        weights: How often each column counts, (V,).
+    """
+    counts = np.empty(len(row), dtype=np.int64)
+    for start in range(0, len(row), len(scores)):  # so that no block is larger than `scores`
+        part = slice(start, start + len(scores))
+        counts[part] = (scores[row[part]] >= limit[part, None]) @ weights
+    return counts
 
 
 def retrieval_ranks(
@@ -90,7 +106,8 @@ def retrieval_ranks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the ranks of retrieval without holding all scores at once.
 
-    Scores are computed in float64 and rounded to float32, so that ties do not depend on the size of the chunks.
+    Equal embeddings get equal scores, so that texts of the same token ids tie whatever the rounding. Each pair of
+    distinct embeddings is scored once, in float64, and rounded to float32.
 
     Args:
         images: Unit-norm embeddings, (I, D).
@@ -107,38 +124,65 @@ def retrieval_ranks(
         >>> image_rank.tolist(), text_rank.tolist()  # text 1 looks like image 0
         ([1, 1], [0, 1])
     """
-    match = np.empty(len(owner), dtype=np.float32)
-    step = max(1, min(chunk, TEXTS))
-    parts = [slice(start, min(start + step, len(owner))) for start in range(0, len(owner), step)]
-    for part in parts:
-        match[part] = np.einsum("td,td->t", images[owner[part]], texts[part], dtype=np.float64)
-    best = _best_match(match, owner, len(images))
-    image_rank, text_rank = np.zeros(len(images), dtype=np.int64), np.zeros(len(owner), dtype=np.int64)
-    step = max(1, chunk // step)
-    for part in parts:
-        columns = texts[part].astype(np.float64).T
-        for start in range(0, len(images), step):
-            rows = slice(start, min(start + step, len(images)))
-            scores = (images[rows].astype(np.float64) @ columns).astype(np.float32)
-            belongs = owner[None, part] == np.arange(rows.start, rows.stop)[:, None]
-            above_images, above_texts = _count_above(scores, belongs, best[rows], match[part])
-            image_rank[rows] += above_images
-            text_rank[part] += above_texts
+    image_number, text_number = number_rows(images), number_rows(texts)
+    images, texts = images[_first_of_each(image_number)], texts[_first_of_each(text_number)]
+    pairs, pair = np.unique(image_number[owner] * len(texts) + text_number, return_inverse=True)
+    pair_image, pair_text = np.divmod(pairs, len(texts))
+    value = np.einsum("pd,pd->p", images[pair_image], texts[pair_text], dtype=np.float64).astype(np.float32)
+    match = value[pair]
+    best = _best_match(match, owner, len(image_number))
+    image_rank, text_rank = -_own_at_best(match, best, owner), np.full(len(owner), -1)
+    copies = np.bincount(image_number), np.bincount(text_number)
+    for rows, columns in _blocks(len(images), len(texts), chunk):
+        scores = images[rows].astype(np.float64) @ texts[columns].astype(np.float64).T
+        scores = scores.astype(np.float32)
+        require_finite(scores, "scores")
+        inside = _within(pair_image, rows) & _within(pair_text, columns)
+        scores[pair_image[inside] - rows.start, pair_text[inside] - columns.start] = value[inside]
+        asked = np.flatnonzero(_within(image_number, rows))
+        image_rank[asked] += _count_at_least(scores, image_number[asked] - rows.start, best[asked], copies[1][columns])
+        asked = np.flatnonzero(_within(text_number, columns))
+        text_rank[asked] += _count_at_least(
+            scores.T, text_number[asked] - columns.start, match[asked], copies[0][rows]
+        )
     return image_rank, text_rank
+
+
+def _first_of_each(numbers: np.ndarray) -> np.ndarray:
+    """Where each number occurs first, by number."""
+    return np.unique(numbers, return_index=True)[1]
+
+
+def _within(numbers: np.ndarray, part: slice) -> np.ndarray:
+    return (numbers >= part.start) & (numbers < part.stop)
+
+
+def _blocks(rows: int, columns: int, chunk: int) -> Iterator[tuple[slice, slice]]:
+    """Cut a matrix into blocks of at most `chunk` entries."""
+    width = max(1, min(chunk, TEXTS))
+    height = max(1, chunk // width)
+    for column in range(0, columns, width):
+        for row in range(0, rows, height):
+            yield slice(row, min(row + height, rows)), slice(column, min(column + width, columns))
 
 
 @dataclass
 class RetrievalTask:
     """Find an image's captions among all captions, and a caption's image among all images.
 
+    A smaller pool is easier. So the results have the label `group` only if every listed image was scored; otherwise
+    the label says how many of how many were.
+
     Attributes:
         name: The name of the task.
         images: The images, by id.
         captions: The captions of each image, by the image's id.
         group: The label of the results.
-        folds: If above 1, recall is also measured within so many equal parts and averaged. COCO's "1K" scores are
-            those of five folds of its 5,000 images.
+        folds: If above 1, recall is also measured within so many equal parts of the list, and averaged. COCO's "1K"
+            scores are those of five folds of its 5,000 images. Only a set that is complete has folds.
         skipped: How many captions and images were left out, by group and reason.
+        listed: The ids of all images that were added, also of those that are missing or have no caption.
+        about: What was read, where it was chosen among several, such as "split val2017".
     """
 
     name: str
@@ -147,9 +191,12 @@ class RetrievalTask:
     group: str = "all"
     folds: int = 1
     skipped: Skipped = field(default_factory=lambda: defaultdict(Counter))
+    listed: dict[Any, None] = field(default_factory=dict)
+    about: str = ""
 
     def add(self, image_id: Any, image: LazyImage | None, captions: Sequence[str | None]) -> None:
         """Add an image and captions of it. A missing image (None) and empty captions are counted as skipped."""
+        self.listed[image_id] = None
         usable = [caption for caption in captions if caption and caption.strip()]
         if len(usable) < len(captions):
             self.skipped[self.group][EMPTY] += len(captions) - len(usable)
@@ -176,13 +223,14 @@ class RetrievalTask:
         """A task of the images that show a photo that `keep` accepts, with their captions and without folds."""
         kept = {key: image for key, image in self.images.items() if keep(image.photo)}
         captions = {key: self.captions[key] for key in kept}
-        return RetrievalTask(self.name, kept, captions, self.group, skipped=self.skipped)
+        listed = dict.fromkeys(kept)
+        return replace(self, images=kept, captions=captions, folds=1, listed=listed)
 
     def run(self, encoder: Encoder) -> TaskOutcomes:
         """Rank in both directions. Images that cannot be read are skipped with their captions.
 
         Returns:
-            The scores "image_to_text_R@k" and "text_to_image_R@k" for k in 1, 5 and 10, in the group `group`.
+            The scores "image_to_text_R@k" and "text_to_image_R@k" for k in 1, 5 and 10.
 
         Raises:
             ValueError: If there is no image.
@@ -191,7 +239,7 @@ class RetrievalTask:
             reasons = {group: dict(counts) for group, counts in self.skipped.items()}
             raise ValueError(f"{self.name}: there are no images with captions. Skipped: {reasons}.")
         embeddings = encoder.images(list(self.images.values()))
-        readable = ~np.isnan(embeddings[:, 0])
+        readable = np.array([image.key not in encoder.problems for image in self.images.values()])
         skipped = {group: Counter(counts) for group, counts in self.skipped.items()}
         for image in self.images.values():
             if image.key in encoder.problems:
@@ -201,11 +249,14 @@ class RetrievalTask:
         captions = [caption for key in kept for caption in self.captions[key]]
         owner = np.repeat(np.arange(len(kept)), [len(self.captions[key]) for key in kept])
         texts = encoder.texts(captions)
-        ranks = [(self.group, *retrieval_ranks(images, texts, owner))]
-        if self.folds > 1:
+        is_complete = len(kept) == len(self.listed)
+        label = self.group if is_complete else f"{len(kept):,} of {len(self.listed):,} images"
+        ranks = [(label, *retrieval_ranks(images, texts, owner))]
+        if self.folds > 1 and is_complete:
             ranks.append((f"{self.group} in {self.folds} folds", *self._fold_ranks(images, texts, owner)))
         names = [self.images[key].name for key in kept]
-        return TaskOutcomes(self._outcomes(ranks, owner), skipped, _item_rows(names, captions, owner, ranks))
+        rows = _item_rows(names, captions, owner, ranks)
+        return TaskOutcomes(self._outcomes(ranks, owner), skipped, rows, _count_sharing(images, texts, owner))
 
     def _fold_ranks(self, images: np.ndarray, texts: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         image_rank, text_rank = np.empty(len(images), dtype=np.int64), np.empty(len(owner), dtype=np.int64)
@@ -226,8 +277,17 @@ class RetrievalTask:
         outcomes = {}
         for name, columns in parts.items():
             values, groups, clusters = (np.concatenate(column) for column in zip(*columns, strict=True))
-            outcomes[name] = Outcome(values, groups, clusters)
+            outcomes[name] = Outcome(values, groups, clusters, is_partition=len(ranks) == 1)
         return outcomes
+
+
+def _count_sharing(images: np.ndarray, texts: np.ndarray, owner: np.ndarray) -> int:
+    """How many images have a text that another image has, too, or the same pixels as another image."""
+    numbers, owners = np.unique(np.column_stack([number_rows(texts), owner]), axis=0).T
+    shares = np.zeros(len(images), dtype=bool)
+    shares[owners[np.bincount(numbers)[numbers] > 1]] = True
+    look = number_rows(images)
+    return int((shares | (np.bincount(look)[look] > 1)).sum())
 
 
 def _item_rows(

@@ -35,6 +35,7 @@ class Outcome:
         groups: The concept or subset of each item, (N,).
         clusters: (N,) int, equal for items that show the same photo. The bootstrap draws them together.
         chance: The expected mean of random scores, in [0, 1], or None if it is not known.
+        is_partition: Whether each item is in one group only. Otherwise no mean over the groups is given.
 
     Examples:
         >>> Outcome(np.array([1.0, 0.0]), np.array(["color", "size"]), np.array([0, 1])).values.mean().item()
@@ -45,6 +46,7 @@ class Outcome:
     groups: np.ndarray
     clusters: np.ndarray
     chance: float | None = None
+    is_partition: bool = True
 
 
 @dataclass
@@ -55,11 +57,14 @@ class TaskOutcomes:
         scores: Outcomes by score name.
         skipped: How many items were left out, by group and reason.
         items: One row for each item, for the report: group, item, images, texts, and scores and outcomes, or a rank.
+        identical: How many items have a wrong answer that the model cannot tell from a right one: a text of the same
+            token ids, or an image of the same pixels. They count as wrong.
     """
 
     scores: dict[str, Outcome]
     skipped: Skipped
     items: list[dict[str, Any]] = field(default_factory=list)
+    identical: int = 0
 
 
 class Task(Protocol):
@@ -69,6 +74,7 @@ class Task(Protocol):
     """
 
     name: str
+    about: str
 
     def __len__(self) -> int:
         """The number of items, or of images in retrieval and classification."""
@@ -127,6 +133,7 @@ class ChoiceTask:
         groups: For each item its concept or subset.
         items: For each item its name, for the report.
         skipped: How many items were left out, by group and reason.
+        about: What was read, where it was chosen among several, such as "split test". Empty for nothing to say.
 
     Examples:
         >>> task = ChoiceTask("mine", ONE_TRUE_TEXT)
@@ -144,6 +151,7 @@ class ChoiceTask:
     groups: list[str] = field(default_factory=list)
     items: list[str] = field(default_factory=list)
     skipped: Skipped = field(default_factory=lambda: defaultdict(Counter))
+    about: str = ""
 
     def add(
         self, group: str, item: str, images: Sequence[LazyImage | None], texts: Sequence[str | None]
@@ -241,18 +249,28 @@ class ChoiceTask:
         kept, skipped = self._drop_unreadable(encoder)
         texts = encoder.texts(list(self.texts))
         image_index = np.array([[rows[key] for key in self.item_images[i]] for i in kept])
-        m = self.belongs.shape[1]
-        text_index = np.array([[*self.item_texts[i], *[-1] * (m - len(self.item_texts[i]))] for i in kept])
+        text_index, present = self._text_index(kept)
         scores = score_items(images, texts, image_index, text_index)
         text_scores = None
         if len(self.belongs) == 1 and self.belongs.sum() > 1:
             text_scores = score_items(texts, texts, text_index, text_index)
-        choices = choice_outcomes(scores, self.belongs, text_scores)
+            text_scores = np.maximum(text_scores, text_scores.transpose(0, 2, 1))  # a with b is b with a
+        choices = choice_outcomes(scores, self.belongs, text_scores, present)
+        identical = has_identical(number_rows(texts)[text_index], self.belongs, present) | has_identical(
+            number_rows(images)[image_index], self.belongs.T
+        )
         groups = np.array([self.groups[i] for i in kept])
         clusters = number_keys(self.images[self.item_images[i][0]].photo for i in kept)
         chance = self._chance(kept)
         outcomes = {name: Outcome(values, groups, clusters, chance.get(name)) for name, values in choices.items()}
-        return TaskOutcomes(outcomes, skipped, self._item_rows(kept, scores, choices))
+        return TaskOutcomes(outcomes, skipped, self._item_rows(kept, scores, choices), int(identical.sum()))
+
+    def _text_index(self, kept: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of the texts of the items, and which of them there are, both (N, m); 0 for an absent text."""
+        present = np.arange(self.belongs.shape[1]) < np.array([[len(self.item_texts[i])] for i in kept])
+        index = np.zeros(present.shape, dtype=np.int64)
+        index[present] = [text for i in kept for text in self.item_texts[i]]
+        return index, present
 
     def _drop_unreadable(self, encoder: Encoder) -> tuple[list[int], Skipped]:
         """The items whose images were all encoded, and the counts of skipped items with the others."""
@@ -293,29 +311,62 @@ class ChoiceTask:
         ]
 
 
+def number_rows(rows: np.ndarray) -> np.ndarray:
+    """Number the rows of a matrix (N, D) from 0 on; equal rows get equal numbers, (N,).
+
+    Examples:
+        >>> number_rows(np.array([[1.0, 2.0], [0.0, 0.0], [1.0, 2.0]])).tolist()
+        [0, 1, 0]
+    """
+    return number_keys(row.tobytes() for row in np.ascontiguousarray(rows))
+
+
+def has_identical(numbers: np.ndarray, belongs: np.ndarray, present: np.ndarray | None = None) -> np.ndarray:
+    """Whether each of N items has a wrong candidate that is identical with a right one, (N,) bool.
+
+    Args:
+        numbers: Of the candidates of each item, (N, m); equal for identical ones.
+        belongs: Which candidates are right for which queries, (n, m).
+        present: Which candidates each item has, (N, m) bool; all by default.
+
+    Examples:
+        >>> has_identical(np.array([[3, 4], [3, 3]]), np.array([[True, False]])).tolist()
+        [False, True]
+    """
+    same = numbers[:, :, None] == numbers[:, None]
+    if present is not None:
+        same &= present[:, :, None] & present[:, None]
+    rivals = (belongs[:, :, None] & ~belongs[:, None]).any(axis=0)  # (m, m): right and wrong for one query
+    return (same & rivals).any(axis=(1, 2))
+
+
 def score_items(
     first: np.ndarray, second: np.ndarray, first_index: np.ndarray, second_index: np.ndarray, block: int = 4096
 ) -> np.ndarray:
-    """Cosines of the embeddings of each item, (N, n, m) in float32.
-
-    They are computed in float64 and rounded to float32, so that equal embeddings tie whatever the order of the sum.
+    """Cosines of the embeddings of each item, (N, n, m) in float32. Equal embeddings of an item get equal scores.
 
     Args:
         first: Unit-norm embeddings, (I, D).
         second: Unit-norm embeddings, (T, D).
         first_index: Rows of `first` for each item, (N, n).
-        second_index: Rows of `second` for each item, (N, m); a negative number means none, and its score is nan.
+        second_index: Rows of `second` for each item, (N, m).
         block: How many items are computed at a time.
 
     Examples:
         >>> unit = np.eye(2)
-        >>> score_items(unit, unit, np.array([[0]]), np.array([[0, 1, -1]])).tolist()
-        [[[1.0, 0.0, nan]]]
+        >>> score_items(unit, unit, np.array([[0]]), np.array([[0, 1]])).tolist()
+        [[[1.0, 0.0]]]
     """
     scores = np.empty((*first_index.shape, second_index.shape[1]), dtype=np.float32)
     for start in range(0, len(scores), block):
         part = slice(start, start + block)
         pair = first[first_index[part]], second[second_index[part]]
         scores[part] = np.einsum("nid,njd->nij", *pair, dtype=np.float64)
-    scores[np.broadcast_to(second_index[:, None] < 0, scores.shape)] = np.nan
-    return scores
+    # Rounding may depend on the place in the matrix, so equal embeddings take the score of the first of them.
+    scores = np.take_along_axis(scores, _first_equal(number_rows(second)[second_index])[:, None], axis=2)
+    return np.take_along_axis(scores, _first_equal(number_rows(first)[first_index])[:, :, None], axis=1)
+
+
+def _first_equal(numbers: np.ndarray) -> np.ndarray:
+    """For each of the numbers (N, m) the first place in its row with an equal number, (N, m)."""
+    return (numbers[:, :, None] == numbers[:, None]).argmax(axis=2)

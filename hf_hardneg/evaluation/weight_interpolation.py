@@ -180,7 +180,16 @@ def draw_curve(curve: dict[str, Any], chosen: float, file: Path) -> None:
     figure.savefig(file, dpi=150)
 
 
-def interpolate(start: str, tuned: str, out: str | Path, benchmarks: Sequence[str], max_loss: float = 1.0) -> str:
+def interpolate(
+    start: str,
+    tuned: str,
+    out: str | Path,
+    benchmarks: Sequence[str],
+    max_loss: float = 1.0,
+    *,
+    image_column: str | None = None,
+    label_column: str | None = None,
+) -> str:
     """Measure the curve, choose alpha on the development half, and save the model, curve.json and curve.png.
 
     Args:
@@ -189,20 +198,25 @@ def interpolate(start: str, tuned: str, out: str | Path, benchmarks: Sequence[st
         out: The folder to write.
         benchmarks: As in `evaluate_models`; at least one of choices and one of retrieval or classification.
         max_loss: How many points of retention may be lost on the development half.
+        image_column: As in `evaluate_models`.
+        label_column: As in `evaluate_models`.
 
     Returns:
         A sentence with the chosen alpha and its scores.
 
     Raises:
         OSError: If there is no such model.
-        ValueError: If the models do not match, or the benchmarks measure only one side.
+        ValueError: If the models do not match, the benchmarks measure only one side, or `max_loss` is not 0 or more.
 
     Examples:
         >>> interpolate("outputs/start", "outputs/demo", "outputs/mixed", ["scenes"])  # doctest: +SKIP
     """
+    if not 0 <= max_loss <= 100:
+        raise ValueError(f"max_loss is {max_loss}; it must be a number of points from 0 to 100.")
     folder = Path(out)
     check_writable(folder, "--out")
-    tasks = list(load_tasks(benchmarks)[0].values())
+    columns = {"image_column": image_column, "label_column": label_column}
+    tasks = list(load_tasks(benchmarks, columns)[0].values())
     device = pick_device()
     start_model, (tuned_model, processor) = load_model(start)[0].to(device), load_model(tuned)
     tuned_model = tuned_model.to(device)

@@ -128,6 +128,14 @@ def space_sdk(folder: Path) -> str:
     return str(_card_metadata(folder).get("sdk") or ("gradio" if (folder / "app.py").is_file() else "static"))
 
 
+def metric_module(folder: Path) -> Path | None:
+    """The module of a folder that holds a metric for `evaluate`: the only Python file, which describes a metric."""
+    scripts = list(folder.glob("*.py"))
+    if len(scripts) == 1 and "evaluate.MetricInfo(" in scripts[0].read_text(encoding="utf-8"):
+        return scripts[0]
+    return None
+
+
 def address_card(card: str, folder: str, repo_id: str) -> str:
     """Make the code in a card load from the Hub instead of the local folder.
 
@@ -156,6 +164,8 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
         repo_id: "owner/name"; the card's code is made to load it.
         token: The token of the push, which no file may hold.
 
+    A metric's module is published under the name of the repo, since `evaluate.load` looks for it there.
+
     Returns:
         The files by their path in the repo, with the manifest among them, and the paths that are left out.
 
@@ -167,6 +177,7 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
         raise ValueError(f"There is no folder {folder}.")
     skipped = UNPUBLISHED_MODEL_FILES if repo_type == "model" else ()
     unwanted = {path for pattern in skipped for path in folder.glob(pattern)}
+    metric = metric_module(folder) if repo_type == "space" else None
     files, left_out = {}, []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         inside = path.relative_to(folder)
@@ -177,7 +188,8 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
         if inside.as_posix() == CARD:
             card = path.read_text(encoding="utf-8")
             source = address_card(card, folder.resolve().name, repo_id).encode()
-        files[inside.as_posix()] = hash_file(source, token.encode())
+        published = f"{repo_id.split('/')[-1]}.py" if path == metric else inside.as_posix()
+        files[published] = hash_file(source, token.encode())
     script = f"{repo_id.split('/')[-1]}.py"
     if repo_type == "dataset" and script in files:
         raise ValueError(

@@ -1,5 +1,10 @@
-"""Embed many images and texts with a dual encoder, in batches, and each distinct one only once."""
+"""Embed many images and texts with a dual encoder, in batches, and each distinct one only once.
 
+Texts are the same if the model reads the same token ids, and images if it sees the same pixels. They get the same
+embedding, bit for bit, whatever else is in the batch.
+"""
+
+import hashlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +15,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from ..data.lazy_images import LazyImage, UnusableImage
+from ..finite import require_finite
 from .dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
 from .loading import load_model, pick_device
 
@@ -105,19 +111,26 @@ class Encoder:
         self.problems: dict[Hashable, str] = {}
         self.cut = 0
         self._images: dict[Hashable, np.ndarray] = {}
+        self._by_pixels: dict[bytes, np.ndarray] = {}
         self._texts: dict[str, np.ndarray] = {}
+        self._by_ids: dict[tuple[int, ...], np.ndarray] = {}
 
     def images(self, images: Sequence[LazyImage]) -> np.ndarray:
         """Embed N images: unit-norm rows (N, D) in float32.
 
-        Images that cannot be read get rows of nan, and a reason in `problems`.
+        Images of equal pixels get equal rows. Images that cannot be read have a reason in `problems`; their rows are
+        no embeddings.
 
         Raises:
             ValueError: If no image can be read, or the embeddings are not finite.
         """
         new = {image.key: image for image in images if image.key not in self._images | self.problems}
         for keys, batch in self._batches(new):
-            self._store(self._images, keys, _embed_inputs(self.model, batch).numpy())
+            digests = [_digest(inputs) for inputs in batch]
+            unseen = {d: inputs for d, inputs in zip(digests, batch, strict=True) if d not in self._by_pixels}
+            if unseen:
+                self._store(self._by_pixels, list(unseen), _embed_inputs(self.model, list(unseen.values())).numpy())
+            self._images |= {key: self._by_pixels[digest] for key, digest in zip(keys, digests, strict=True)}
         example = next((self._images[image.key] for image in images if image.key in self._images), None)
         if example is None:
             reasons = sorted({self.problems[image.key] for image in images})
@@ -128,26 +141,32 @@ class Encoder:
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Embed N texts: unit-norm rows (N, D) in float32. Texts with too many tokens are cut.
 
+        Texts of equal token ids get equal rows.
+
         Raises:
             ValueError: If the embeddings are not finite.
         """
-        new = self._sorted([text for text in dict.fromkeys(texts) if text not in self._texts])
-        self.model.eval()
-        for start in range(0, len(new), BATCH_SIZE):
-            batch = new[start : start + BATCH_SIZE]
-            with torch.inference_mode():
-                inputs = self.text_format.tokenize(self.processor.tokenizer, batch)
-                tokens = {name: part.to(self.model.device) for name, part in inputs.items()}
-                self._store(self._texts, batch, embed_texts(self.model, tokens).float().cpu().numpy())
+        new = [text for text in dict.fromkeys(texts) if text not in self._texts]
+        if new:
+            self._texts |= zip(new, self._encode_new(new), strict=True)
         return np.stack([self._texts[text] for text in texts])
 
-    def _sorted(self, texts: list[str]) -> list[str]:
-        """Sort texts so that a batch has little padding: by length, or for tries by their beginnings."""
-        lengths = [len(ids) for ids in self.processor.tokenizer(texts, verbose=False)["input_ids"]] if texts else []
-        self.cut += sum(length > self.text_format.max_length for length in lengths)
-        if self.text_format.tree:
-            return sorted(texts)
-        return [text for _, text in sorted(zip(lengths, texts, strict=True))]
+    def _encode_new(self, texts: list[str]) -> list[np.ndarray]:
+        """The embeddings of texts, which are computed for token ids that did not occur before."""
+        tokenizer, limit = self.processor.tokenizer, self.text_format.max_length
+        self.cut += sum(len(ids) > limit for ids in tokenizer(texts, verbose=False)["input_ids"])
+        keys = [tuple(ids) for ids in tokenizer(texts, truncation=True, max_length=limit)["input_ids"]]
+        unseen = {ids: text for ids, text in zip(keys, texts, strict=True) if ids not in self._by_ids}
+        # Sorted so that a batch has little padding: by length, or for tries by their beginnings.
+        order = sorted(unseen) if self.text_format.tree else sorted(unseen, key=lambda ids: (len(ids), ids))
+        self.model.eval()
+        for start in range(0, len(order), BATCH_SIZE):
+            batch = order[start : start + BATCH_SIZE]
+            with torch.inference_mode():
+                inputs = self.text_format.tokenize(tokenizer, [unseen[ids] for ids in batch])
+                tokens = {name: part.to(self.model.device) for name, part in inputs.items()}
+                self._store(self._by_ids, batch, embed_texts(self.model, tokens).float().cpu().numpy())
+        return [self._by_ids[ids] for ids in keys]
 
     def _prepare(self, image: LazyImage) -> Mapping[str, Tensor] | str:
         """Preprocess an image, or return the reason why it cannot be used."""
@@ -177,9 +196,17 @@ class Encoder:
 
     @staticmethod
     def _store(known: dict[Any, np.ndarray], keys: Sequence[Hashable], embeddings: np.ndarray) -> None:
-        if not np.isfinite(embeddings).all():
-            raise ValueError("The model's embeddings are nan or infinite: its weights are broken, train it again.")
+        require_finite(embeddings, "numbers of the model's embeddings")
         known.update(zip(keys, embeddings, strict=True))
+
+
+def _digest(inputs: Mapping[str, Tensor]) -> bytes:
+    """Equal for images that the model sees alike."""
+    digest = hashlib.sha256()
+    for name, part in sorted(inputs.items()):
+        digest.update(f"{name} {tuple(part.shape)}".encode())
+        digest.update(part.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.digest()
 
 
 def load_encoder(name_or_path: str) -> Encoder:

@@ -16,8 +16,8 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
     """Load a dual encoder and its processor, on the CPU and in eval mode.
 
     Args:
-        name_or_path: Hub id, ID@REVISION or folder of a CLIP, MetaCLIP 2 or SigLIP model, or another of transformers that has
-            `get_text_features` and a temperature.
+        name_or_path: Hub id, ID@REVISION or folder of a CLIP, MetaCLIP 2 or SigLIP model, or another of transformers
+            that has `get_text_features` and a temperature.
 
     Returns:
         The model and its processor.

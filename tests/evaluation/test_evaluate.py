@@ -75,9 +75,41 @@ def test_random_scores_land_at_chance_and_perfect_and_wrong_ones_at_the_ends(for
 
 
 def test_a_false_text_that_an_item_lacks_is_no_rival():
-    scores = np.array([[[0.5, 0.4, np.nan]], [[0.5, 0.4, 0.6]]])
+    scores, present = np.array([[[0.5, 0.4, 0.6]]] * 2), np.array([[True, True, False], [True, True, True]])
     belongs = np.array([[True, False, False]])
-    assert choice_outcomes(scores, belongs)["image_to_text"].tolist() == [1.0, 0.0]
+    assert choice_outcomes(scores, belongs, present=present)["image_to_text"].tolist() == [1.0, 0.0]
+    with pytest.raises(ValueError, match="False only for texts that are true of no image"):
+        choice_outcomes(scores, belongs, present=~present)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_refused_wherever_they_enter(bad):
+    """A comparison with nan is False, so that all-nan scores counted as perfect ranks."""
+    square, owner = np.array([[1.0, bad], [0.0, 1.0]]), np.array([0, 1])
+    pairs, three = np.array([[[1.0, bad], [0.0, 1.0]]]), np.zeros((1, 3, 3))
+    entries = {
+        "choices": lambda: choice_outcomes(pairs, PAIR),
+        "the text that an item has": lambda: choice_outcomes(
+            np.array([[[1.0, bad]]]), np.array([[True, False]]), present=np.array([[True, True]])
+        ),
+        "text to text": lambda: choice_outcomes(np.zeros((1, 1, 3)), np.array([[True, True, False]]), three + bad),
+        "retrieval": lambda: retrieval_outcomes(square, owner),
+        "ranks": lambda: retrieval_ranks(square, np.eye(2), owner),
+        "negatives": lambda: negatives_accuracy(np.array([[0.5, bad]]), np.array([[0]]), ["color"]),
+        "intervals": lambda: grouped_interval(np.array([1.0, bad]), owner),
+    }
+    for entry, score in entries.items():
+        with (
+            np.errstate(invalid="ignore"),
+            pytest.raises(ValueError, match=r"of \d+ .*are nan or infinite.*fp16") as caught,
+        ):
+            score()
+        assert "diverged" in str(caught.value), entry
+
+
+def test_an_absent_negative_may_have_any_score():
+    scores = np.array([[0.5, 0.4, np.nan]])
+    assert negatives_accuracy(scores, np.array([[0, -1]]), ["color"]) == {"accuracy": 100.0, "accuracy_color": 100.0}
 
 
 def test_scores_of_the_wrong_shape_are_named():
@@ -414,11 +446,11 @@ def test_results_can_be_written_as_json_and_read_again():
 
 def test_chunks_hold_no_more_scores_than_asked(monkeypatch):
     blocks = []
-    above = retrieval._count_above
-    monkeypatch.setattr(retrieval, "_count_above", lambda *args: blocks.append(args[0].size) or above(*args))
+    count = retrieval._count_at_least
+    monkeypatch.setattr(retrieval, "_count_at_least", lambda *args: blocks.append(args[0].size) or count(*args))
     vectors = np.eye(30, dtype=np.float32)
     retrieval_ranks(vectors, np.repeat(vectors, 5, axis=0), np.repeat(np.arange(30), 5), chunk=1000)
-    assert len(blocks) > 4 and max(blocks) <= 1000 and sum(blocks) == 30 * 150
+    assert len(blocks) > 4 and max(blocks) <= 1000 and sum(blocks) == 2 * 30 * 30  # distinct texts, both directions
 
 
 @pytest.mark.parametrize("make", [small_metaclip, small_siglip, small_siglip2])

@@ -176,8 +176,10 @@ def test_negatives_and_scenes_are_pushed_by_one_command_and_their_cards_code_run
         fresh("-c", f"{code}\nassert len(rows) == 20")
 
 
-def test_a_metric_is_pushed_as_a_space_and_loads(hub, fresh):
-    fresh("-m", "hf_hardneg.cli", "push", metric_folder("pair_choices"), "org/pair_choices")
-    code = "import evaluate; metric = evaluate.load('org/pair_choices')\n"
+@pytest.mark.parametrize("name", ["pair_choices", "winoground-score"])
+def test_a_metric_is_pushed_as_a_space_and_loads_under_the_name_of_the_space(hub, fresh, name):
+    fresh("-m", "hf_hardneg.cli", "push", metric_folder("pair_choices"), f"org/{name}")
+    assert [path for path in remote_files(hub, "space", f"org/{name}") if path.endswith(".py")] == [f"{name}.py"]
+    code = f"import evaluate; metric = evaluate.load('org/{name}')\n"
     code += "print(metric.compute(predictions=[[[2.0, 1.0], [0.0, 1.0]]], references=['color']))"
     assert "'group'" in fresh("-c", code, HF_TOKEN="").stdout

@@ -62,3 +62,33 @@ def test_inputs_that_disagree_are_refused(load):
         load("retrieval_recall").compute(predictions=[[0.1, 0.2], [0.3, 0.4]], references=[[0], [0]])
     with pytest.raises(ValueError, match="2 scores and 2 concepts"):
         load("negatives_accuracy").compute(predictions=[[0.1, 0.2]], references=[["color", "size"]])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), None])
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("pair_choices", {"predictions": [[[1.0, 0.0], [0.0, None]]], "references": ["color"]}),
+        ("retrieval_recall", {"predictions": [[1.0, 0.0], [0.0, None]], "references": [[0], [1]]}),
+        ("negatives_accuracy", {"predictions": [[1.0, None]], "references": [["color"]]}),
+    ],
+)
+def test_scores_that_are_not_finite_are_refused_and_never_perfect(load, name, inputs, bad):
+    """All-nan scores gave R@1 100 and group 100."""
+
+    def spoil(value, everywhere):
+        if isinstance(value, list):
+            return [spoil(one, everywhere) for one in value]
+        return bad if everywhere or value is None else value
+
+    for everywhere, count in ((False, r"1 of \d+"), (True, r"(\d+) of \1")):
+        spoiled = inputs | {"predictions": spoil(inputs["predictions"], everywhere)}
+        with pytest.raises(ValueError, match=rf"{count} scores are nan or infinite.*fp16.*diverged"):
+            load(name).compute(**spoiled)
+
+
+def test_ragged_and_empty_inputs_are_refused(load):
+    with pytest.raises(ValueError, match="the same n x m"):
+        load("pair_choices").compute(predictions=[[[1.0, 0.0]], [[1.0]]], references=["a", "b"])
+    with pytest.raises(ValueError, match="as many numbers as there are texts"):
+        load("retrieval_recall").compute(predictions=[[0.1, 0.2], [0.3]], references=[[0], [1]])

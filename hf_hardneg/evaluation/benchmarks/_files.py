@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
+from datasets import Dataset, Value
+from datasets import Image as ImageFeature
 
 from ...data.files import as_objects, open_dataset, read_json, require_columns
-from ...data.lazy_images import ImageFile
+from ...data.lazy_images import ImageFile, RowImage, row_images
 
 
+IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "picture", "photo")
+"""What published datasets call the column of the image. The first that is there is taken."""
 BOX_COLUMNS = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
 """Visual Genome's boxes in pixels: left, upper, width and height."""
 
@@ -26,12 +29,16 @@ def first_existing(folder: str | Path, *names: str) -> Path:
     raise FileNotFoundError(f"{folder} has none of these: {', '.join(names)}.")
 
 
-def read_rows(file: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+def read_rows(file: Path, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Read a JSON list of rows, or a JSON object from id to row.
 
     Args:
         file: The JSON file.
         columns: Columns that every row must have.
+
+    Returns:
+        The rows by the authors' id: the key of an object, or in a list the value of "id". Rows of a list without such
+        ids, all different, are numbered from 0 on.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -39,21 +46,33 @@ def read_rows(file: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     """
     if not file.is_file():
         raise FileNotFoundError(f"There is no {file}.")
-    rows = as_objects(read_json(file), file)
-    for i, row in enumerate(rows):
-        missing = [name for name in columns if name not in row]
+    data = read_json(file)
+    objects = as_objects(data, file)
+    ids = list(data) if isinstance(data, dict) else [str(row.get("id", i)) for i, row in enumerate(objects)]
+    if len(set(ids)) < len(ids):
+        ids = [str(i) for i in range(len(objects))]
+    rows = dict(zip(ids, objects, strict=True))
+    for name, row in rows.items():
+        missing = [column for column in columns if column not in row]
         if missing:
             raise ValueError(
-                f"Row {i} of {file} lacks {', '.join(missing)}; it has {', '.join(sorted(row))}. Download it again."
+                f"Row {name} of {file} lacks {', '.join(missing)}; it has {', '.join(sorted(row))}. Download it again."
             )
     return rows
 
 
-def open_table(source: str, split: str, columns: Sequence[str]) -> Dataset:
+def is_dataset_folder(folder: Path) -> bool:
+    """Whether a folder holds a dataset: Parquet, tar shards, images with metadata, or what `save_to_disk` writes."""
+    names = ("dataset_info.json", "dataset_dict.json")
+    patterns = ("**/*.parquet", "**/*.tar", "**/metadata.csv", "**/metadata.jsonl")
+    return any((folder / name).is_file() for name in names) or any(any(folder.glob(one)) for one in patterns)
+
+
+def open_table(source: str, split: str, columns: Sequence[str] = ()) -> Dataset:
     """Open a split of a dataset on the Hub or in a local folder.
 
     Args:
-        source: A Hub id or a folder.
+        source: A Hub id, ID@REVISION, or a folder.
         split: The name of the split.
         columns: Columns that it must have.
 
@@ -69,6 +88,50 @@ def open_table(source: str, split: str, columns: Sequence[str]) -> Dataset:
         ) from error
     require_columns(dataset.column_names, columns, source)
     return dataset
+
+
+def row_ids(table: Dataset) -> list[str]:
+    """The authors' id of each row, or without a column "id" its number."""
+    return [str(one) for one in (table["id"] if "id" in table.column_names else range(len(table)))]
+
+
+def find_image_column(table: Dataset, source: str, wish: str | None) -> str:
+    """The column that holds the images: the one that the user wishes, one of `IMAGE_COLUMNS`, or the only one.
+
+    Args:
+        table: The rows.
+        source: For the error.
+        wish: What the user named, or None.
+
+    Raises:
+        ValueError: If there is no such column, none with images, or several and none has a usual name.
+    """
+    if wish is not None:
+        require_columns(table.column_names, [wish], source)
+        return wish
+    images = [name for name, feature in table.features.items() if isinstance(feature, ImageFeature)]
+    usual = [name for name in IMAGE_COLUMNS if name in (images or table.column_names)]
+    if not usual and len(images) != 1:
+        raise ValueError(
+            f"{source} has the columns {table.column_names}, {len(images)} of them with images: name one with "
+            "--image_column."
+        )
+    return (usual or images)[0]
+
+
+def table_images(table: Dataset, column: str, source: str) -> list[RowImage | None]:
+    """The images of a column, which may also hold encoded images as bytes or as {"bytes", "path"}.
+
+    Raises:
+        ValueError: If the column holds something else.
+    """
+    feature = table.features[column]
+    is_encoded = isinstance(feature, dict) and feature.keys() == {"bytes", "path"} or feature == Value("binary")
+    if not isinstance(feature, ImageFeature) and not is_encoded:
+        raise ValueError(
+            f"The column {column!r} of {source} holds {feature}, not images; name it with --image_column."
+        )
+    return row_images(table.cast_column(column, ImageFeature()), column)
 
 
 def crop_box(image: ImageFile, row: Mapping[str, Any]) -> ImageFile:

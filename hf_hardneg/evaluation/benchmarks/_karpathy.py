@@ -3,74 +3,91 @@
 The splits are those of Karpathy and Fei-Fei 2015, https://arxiv.org/abs/1412.2306.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ...columns import IMAGE
-from ...data.coco import is_coco_folder, load_coco
+from ...data.coco import is_coco_folder
+from ...data.coco_annotations import CAPTIONS, annotation_file, captions_by_image, read_annotations
 from ...data.files import CAPTION_COLUMNS, read_json
-from ...data.lazy_images import find_image, row_images
-from ..retrieval import RetrievalTask, rows_task
-from ._files import open_table
+from ...data.lazy_images import find_image
+from ...data.skip_reasons import MISSING, NO_IMAGE
+from ..retrieval import RetrievalTask
+from ._files import find_image_column, is_dataset_folder, open_table, table_images
 
 
-MAX_CAPTIONS = (
-    5  # of an image; a few images have six or seven, but the usual 25,000 captions of COCO are the first five
-)
+# Of an image. A few have six or seven, but the usual 25,000 captions of COCO are the first five.
+MAX_CAPTIONS = 5
 PHOTO_FOLDERS = ("flickr30k-images", "flickr30k_images", "images", "")
+SIZES = {"coco": 5000, "flickr30k": 1000}  # images of Karpathy's test splits
 
 
-def load_retrieval(name: str, source: str, folds: int = 1) -> RetrievalTask:
-    """Load the test split of a retrieval set.
+def load_retrieval(
+    name: str, source: str, split: str | None = None, image_column: str | None = None, folds: int = 1
+) -> RetrievalTask:
+    """Load a split of a retrieval set.
 
     Args:
         name: "coco" or "flickr30k".
         source: A folder or a Hub id.
-        folds: If above 1, recall is also measured within so many equal parts.
+        split: By default "test" of Karpathy's split and of datasets, and of COCO's official layout the one whose name
+            begins with "val".
+        image_column: Of a dataset; by default it is found.
+        folds: If above 1, recall is also measured within so many parts. A set of another size than the benchmark's has
+            no folds, and its results have its size for a label.
 
     Raises:
-        FileNotFoundError: If the source has no data of a known form.
-        ValueError: If a file has another form than expected, or contradicts itself about an id.
+        FileNotFoundError: If the source has no data of a known form, or photos are missing: retrieval among fewer
+            photos is easier, so its scores are not those of the benchmark.
+        ValueError: If there is no such split, or a file has another form than expected, or contradicts itself about an
+            id.
     """
-    task = _read(name, source, folds)
+    task = _read(name, source, split, image_column)
+    if len(task.listed) == SIZES[name]:
+        task.folds = folds
+    else:
+        task.group = f"{len(task.listed):,} images"
+    missing = sum(counts[MISSING] for counts in task.skipped.values())
+    if missing:
+        raise FileNotFoundError(
+            f"{missing:,} of the {len(task.listed):,} photos that {source} lists are missing. Retrieval among fewer "
+            f"photos is easier, so {name} is not scored without them."
+        )
     if len(task) < 2:
         counts = {group: dict(reasons) for group, reasons in task.skipped.items()}
         raise ValueError(f"{source} has {len(task)} images that can be used; retrieval needs two. Skipped: {counts}.")
     return task
 
 
-def _read(name: str, source: str, folds: int) -> RetrievalTask:
+def _read(name: str, source: str, split: str | None, image_column: str | None) -> RetrievalTask:
     file = Path(source) / f"dataset_{name}.json"
-    if file.is_file():
-        return _from_karpathy(name, file, folds)
-    if is_coco_folder(source):
-        rows, skipped = load_coco(source)
-        task = rows_task(name, rows)
-        task.captions = {image_id: captions[:MAX_CAPTIONS] for image_id, captions in task.captions.items()}
-        task.skipped[task.group] += skipped
-        return task
-    if Path(source).is_dir() and not any(Path(source).glob("**/*.parquet")):
+    has_official = is_coco_folder(source)
+    if file.is_file() and not (has_official and split in _official_splits(source)):
+        return _from_karpathy(name, file, split or "test")
+    if has_official:
+        return _from_official(name, source, split)
+    if Path(source).is_dir() and not is_dataset_folder(Path(source)):
         raise FileNotFoundError(f"{source} has no {file.name}.")
-    return _from_table(name, source, folds)
+    return _from_table(name, source, split or "test", image_column)
 
 
-def _from_karpathy(name: str, file: Path, folds: int) -> RetrievalTask:
+def _from_karpathy(name: str, file: Path, split: str) -> RetrievalTask:
     data = read_json(file)
     if not isinstance(data, dict) or not isinstance(data.get("images"), list):
         raise ValueError(f"{file} is not one of Karpathy's split files: it has no list 'images'; download it again.")
-    entries = [entry for entry in data["images"] if entry.get("split") == "test"]
+    entries = [entry for entry in data["images"] if entry.get("split") == split]
     if not entries:
-        raise ValueError(f"{file} has {len(data['images'])} images, but none in the split 'test'; download it again.")
-    task = RetrievalTask(name, folds=folds if len(entries) % folds == 0 and len(entries) // folds > 1 else 1)
+        splits = sorted({str(entry.get("split")) for entry in data["images"]})
+        raise ValueError(f"{file} has {len(data['images'])} images, none in the split {split!r}, but in {splits}.")
+    task = RetrievalTask(name, about=f"split {split}")
     for entry in entries:
         _check_entry(entry, file)
-        if entry["imgid"] in task.captions:
+        if entry["imgid"] in task.listed:
             raise ValueError(f"{file} has two images with the id {entry['imgid']}; download it again.")
         names = [str(Path(folder) / entry["filename"]) for folder in (entry.get("filepath", ""), *PHOTO_FOLDERS)]
-        captions = [sentence["raw"] for sentence in entry["sentences"][:MAX_CAPTIONS]]
-        task.add(entry["imgid"], find_image(file.parent, names), captions)
-    if not len(task):
-        raise FileNotFoundError(f"None of the {len(entries)} photos that {file} names exists.")
+        task.add(
+            entry["imgid"], find_image(file.parent, names), [one["raw"] for one in entry["sentences"]][:MAX_CAPTIONS]
+        )
     return task
 
 
@@ -87,14 +104,48 @@ def _check_entry(entry: dict[str, Any], file: Path) -> None:
         raise ValueError(f"{file} disagrees about {filename}: its cocoid is {entry['cocoid']}.")
 
 
-def _from_table(name: str, source: str, folds: int) -> RetrievalTask:
-    table = open_table(source, "test", [IMAGE])
+def _official_splits(source: str) -> list[str]:
+    return sorted(
+        file.stem.removeprefix(f"{CAPTIONS}_") for file in Path(source).glob(f"annotations/{CAPTIONS}_*.json")
+    )
+
+
+def _official_split(name: str, source: str, split: str | None) -> str:
+    """The split of COCO's official layout: the named one, the only one, or the only one that begins with "val"."""
+    splits = _official_splits(source)
+    if split in splits:
+        return str(split)
+    usual = splits if len(splits) == 1 else [one for one in splits if one.startswith("val")]
+    if split is None and len(usual) == 1:
+        return usual[0]
+    wanted = "several to evaluate on" if split is None else f"no captions of {split!r}"
+    raise ValueError(f"{source} has {wanted}; choose one of the splits {splits}: {name}={source}:SPLIT.")
+
+
+def _from_official(name: str, source: str, split: str | None) -> RetrievalTask:
+    folder, split = Path(source), _official_split(name, source, split)
+    data = read_annotations(annotation_file(folder, CAPTIONS, split), CAPTIONS)
+    captions = captions_by_image(data)
+    task = RetrievalTask(name, about=f"split {split}")
+    for image in data["images"]:
+        if image["id"] in captions:
+            file = image["file_name"]
+            found = find_image(folder, [f"{split}/{file}", file, f"images/{split}/{file}", f"images/{file}"])
+            task.add(image["id"], found, [one.get("caption") for one in captions[image["id"]]][:MAX_CAPTIONS])
+    lost = sum(len(texts) for image_id, texts in captions.items() if image_id not in task.listed)
+    task.skipped[task.group] += Counter({NO_IMAGE: lost})
+    return task
+
+
+def _from_table(name: str, source: str, split: str, image_column: str | None) -> RetrievalTask:
+    table = open_table(source, split)
     if "split" in table.column_names:  # nlphuji/flickr30k has all images in 'test', and Karpathy's split in a column
-        table = table.select([i for i, split in enumerate(table["split"]) if split == "test"])
+        table = table.select([i for i, of_row in enumerate(table["split"]) if of_row == split])
     column = next((name for name in CAPTION_COLUMNS if name in table.column_names), None)
     if column is None:
         raise ValueError(f"{source} has the columns {table.column_names}, none of {', '.join(CAPTION_COLUMNS)}.")
-    task = RetrievalTask(name, folds=folds if len(table) % folds == 0 and len(table) // folds > 1 else 1)
-    for i, (image, texts) in enumerate(zip(row_images(table, IMAGE), table[column], strict=True)):
+    of_images = find_image_column(table, source, image_column)
+    task = RetrievalTask(name, about=f"split {split}, image column {of_images}, caption column {column}")
+    for i, (image, texts) in enumerate(zip(table_images(table, of_images, source), table[column], strict=True)):
         task.add(i, image, (texts if isinstance(texts, list) else [texts])[:MAX_CAPTIONS])
     return task

@@ -35,15 +35,16 @@ def load(source: str) -> list[Task]:
     """
     images = first_existing(source, "images")
     relations, attributes = ChoiceTask("aro_relation", ONE_TRUE_TEXT), ChoiceTask("aro_attribution", ONE_TRUE_TEXT)
-    for i, row in enumerate(read_rows(Path(source) / "visual_genome_relation.json", (*COLUMNS, "relation_name"))):
-        relations.add(row["relation_name"], str(i), [_crop(images, row)], [row["true_caption"], row["false_caption"]])
+    rows = read_rows(Path(source) / "visual_genome_relation.json", (*COLUMNS, "relation_name"))
+    for key, row in rows.items():
+        relations.add(row["relation_name"], key, [_crop(images, row)], [row["true_caption"], row["false_caption"]])
     rows = read_rows(Path(source) / "visual_genome_attribution.json", (*COLUMNS, "attributes"))
-    labels = ["_".join(row["attributes"][:2]) for row in rows]
+    labels = ["_".join(row["attributes"][:2]) for row in rows.values()]
     counts = Counter(labels)
-    for i, (row, label) in enumerate(zip(rows, labels, strict=True)):
+    for (key, row), label in zip(rows.items(), labels, strict=True):
         if counts[label] < MIN_ITEMS:
             attributes.skipped["rare attributes"][RARE] += 1
         else:
-            attributes.add(label, str(i), [_crop(images, row)], [row["true_caption"], row["false_caption"]])
+            attributes.add(label, key, [_crop(images, row)], [row["true_caption"], row["false_caption"]])
     advice = f"Photos are looked for in {images}."
     return [relations.require_items(advice), attributes.require_items(advice)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...data.lazy_images import find_image, row_images
 from ..tasks import PAIR, ChoiceTask, Task
-from ._files import open_table, read_rows
+from ._files import open_table, read_rows, row_ids
 
 
 DOWNLOAD = (
@@ -17,17 +17,17 @@ DOWNLOAD = (
 COLUMNS = ("image_1", "image_2", "caption_1", "caption_2")
 
 
-def load(source: str) -> list[Task]:
-    """Load the test split as one group."""
+def load(source: str, split: str = "test") -> list[Task]:
+    """Load a split as one group. The authors' archive has test.json and train.json."""
     task = ChoiceTask("colorswap", PAIR)
-    file = Path(source) / "test.json"
+    file = Path(source) / f"{split}.json"
     if file.is_file():
-        for row in read_rows(file, ("id", *COLUMNS)):
+        for key, row in read_rows(file, ("id", *COLUMNS)).items():
             files = [find_image(Path(source), [row[name]]) for name in COLUMNS[:2]]
-            task.add("all", str(row["id"]), files, [row["caption_1"], row["caption_2"]])
+            task.add("all", key, files, [row["caption_1"], row["caption_2"]])
         return [task.require_items(f"Images are looked for in {source}, as {file} names them.")]
-    table = open_table(source, "test", COLUMNS)
+    table = open_table(source, split, COLUMNS)
     images = zip(row_images(table, "image_1"), row_images(table, "image_2"), strict=True)
-    for i, (pair, *captions) in enumerate(zip(images, table["caption_1"], table["caption_2"], strict=True)):
-        task.add("all", str(i), pair, captions)
+    for key, pair, *captions in zip(row_ids(table), images, table["caption_1"], table["caption_2"], strict=True):
+        task.add("all", key, pair, captions)
     return [task.require_items(f"Look at the rows of {source}.")]

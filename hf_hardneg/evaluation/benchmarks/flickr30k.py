@@ -15,6 +15,6 @@ DOWNLOAD = (
 )
 
 
-def load(source: str) -> list[Task]:
+def load(source: str, split: str | None = None, image_column: str | None = None) -> list[Task]:
     """Load one task: R@1, R@5 and R@10 in both directions, with five captions of each image."""
-    return [load_retrieval("flickr30k", source)]
+    return [load_retrieval("flickr30k", source, split, image_column)]

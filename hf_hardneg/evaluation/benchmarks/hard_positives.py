@@ -36,15 +36,18 @@ def load(source: str) -> list[Task]:
     for group, name in FILES.items():
         files = [Path(source) / folder / name for folder in ("data", "swapped_data")]
         first, second = (read_rows(file, COLUMNS) for file in files)
-        if len(first) != len(second):
-            raise ValueError(f"{files[0]} has {len(first)} items, {files[1]} {len(second)}; download both again.")
-        for i, (row, other) in enumerate(zip(first, second, strict=True)):
+        if first.keys() != second.keys():
+            raise ValueError(
+                f"{files[0]} has {len(first)} items, {files[1]} {len(second)}, or other ids; download both again."
+            )
+        for key, row in first.items():
+            other = second[key]
             if row["image_path"] != other["image_path"] or row["false_caption"] != other["false_caption"]:
-                raise ValueError(f"{files[0]} and {files[1]} disagree about item {i}: {row} and {other}.")
+                raise ValueError(f"{files[0]} and {files[1]} disagree about item {key}: {row} and {other}.")
             path = row["image_path"].removeprefix("data/")  # "data/VG_100K/1.jpg", and a bare name for swap
             image = find_image(images, [path])
             if image and all(name in row for name in BOX_COLUMNS):
                 image = crop_box(image, row)
             texts = [row["true_caption"], other["true_caption"], row["false_caption"]]
-            task.add(group, f"{group}/{i}", [image], texts)
+            task.add(group, f"{group}/{key}", [image], texts)
     return [task.require_items(f"Photos are looked for in {images}.")]

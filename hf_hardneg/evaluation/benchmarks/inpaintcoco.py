@@ -17,7 +17,7 @@ DOWNLOAD = (
 COLUMNS = [name for name in PAIR_FEATURES if name != "mask"]
 
 
-def load(source: str) -> list[Task]:
+def load(source: str, split: str = "test") -> list[Task]:
     """Load the pairs, grouped by concept. The original has empty captions; their pairs are skipped and counted."""
-    task = pairs_task("inpaintcoco", open_table(source, "test", COLUMNS))
+    task = pairs_task("inpaintcoco", open_table(source, split, COLUMNS))
     return [task.require_items(f"Look at the rows of {source}.")]

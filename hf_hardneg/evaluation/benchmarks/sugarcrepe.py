@@ -28,9 +28,9 @@ def _read_subsets(source: str, name: str, subsets: Sequence[str]) -> ChoiceTask:
         rows = read_rows(data / f"{subset}.json", ("filename", "caption", "negative_caption"))
         if not rows:
             raise ValueError(f"{data / subset}.json has no items; download the authors' file again.")
-        for i, row in enumerate(rows):
+        for key, row in rows.items():
             image = find_image(images, [row["filename"]])
-            task.add(subset, f"{subset}/{i}", [image], [row["caption"], row["negative_caption"]])
+            task.add(subset, f"{subset}/{key}", [image], [row["caption"], row["negative_caption"]])
     return task.require_items(f"Photos are looked for in {images}.")
 
 

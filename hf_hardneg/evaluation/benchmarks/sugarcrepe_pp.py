@@ -24,7 +24,7 @@ def load(source: str) -> list[Task]:
         rows = read_rows(data / f"{subset}.json", ("filename", "caption", "caption2", "negative_caption"))
         if not rows:
             raise ValueError(f"{data / subset}.json has no items; download the authors' file again.")
-        for i, row in enumerate(rows):
+        for key, row in rows.items():
             texts = [row["caption"], row["caption2"], row["negative_caption"]]
-            task.add(subset, f"{subset}/{row.get('id', i)}", [find_image(images, [row["filename"]])], texts)
+            task.add(subset, f"{subset}/{key}", [find_image(images, [row["filename"]])], texts)
     return [task.require_items(f"Photos are looked for in {images}.")]

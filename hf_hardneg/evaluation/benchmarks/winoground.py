@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...data.lazy_images import find_image, row_images
 from ..tasks import PAIR, ChoiceTask, Task
-from ._files import first_existing, open_table
+from ._files import first_existing, open_table, row_ids
 
 
 DOWNLOAD = (
@@ -19,16 +19,18 @@ DOWNLOAD = (
 COLUMNS = ("image_0", "image_1", "caption_0", "caption_1", "collapsed_tag")
 
 
-def load(source: str) -> list[Task]:
+def load(source: str, split: str = "test") -> list[Task]:
     """Load the items, grouped by collapsed tag: objects, relations or both are swapped."""
     if (Path(source) / "examples.jsonl").is_file() or (Path(source) / "data" / "examples.jsonl").is_file():
+        if split != "test":
+            raise ValueError(f"The authors' files in {source} have no split {split!r}; leave it out.")
         return [_from_files(source)]
-    table = open_table(source, "test", COLUMNS)
+    table = open_table(source, split, COLUMNS)
     task = ChoiceTask("winoground", PAIR)
     images = zip(row_images(table, "image_0"), row_images(table, "image_1"), strict=True)
     texts = zip(table["caption_0"], table["caption_1"], strict=True)
-    for i, (tag, pair, captions) in enumerate(zip(table["collapsed_tag"], images, texts, strict=True)):
-        task.add(tag, str(i), pair, captions)
+    for key, tag, pair, captions in zip(row_ids(table), table["collapsed_tag"], images, texts, strict=True):
+        task.add(tag, key, pair, captions)
     return [task.require_items(f"Look at the rows of {source}.")]
 
 

@@ -3,48 +3,87 @@
 import re
 from pathlib import Path
 
-from datasets import ClassLabel
+from datasets import ClassLabel, Dataset
 
-from ...columns import IMAGE
-from ...data.files import read_json
-from ...data.lazy_images import ImageFile, row_images
-from ..classification import PROMPTS, ClassificationTask
+from ...data.files import read_json, require_columns
+from ...data.lazy_images import ImageFile
+from ..classification import PROMPTS, UNLABELED, ClassificationTask
 from ..tasks import Task
-from ._files import open_table
+from ._files import find_image_column, is_dataset_folder, open_table, table_images
 
 
 DOWNLOAD = (
     "Put images in {folder}/CLASS/ (or {folder}/test/CLASS/), a folder for each class. Beside these folders, "
     "classes.json may map their names to class names, and templates.json may list prompts with {{}} for the class. Or "
-    "use zero_shot=ID of a dataset on the Hub with the columns image and label and the split test."
+    "use zero_shot=ID:SPLIT of a dataset on the Hub with images and labels (SPLIT is test if it is left out)."
 )
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
-LABEL_COLUMNS = ("label", "labels", "fine_label")
+LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "category", "target")
+TEST_SPLITS = ("test", "val", "validation")
 
 
-def load(source: str) -> list[Task]:
-    """Load one task: how often the right class is the best, and among the best five."""
+def load(
+    source: str, split: str | None = None, image_column: str | None = None, label_column: str | None = None
+) -> list[Task]:
+    """Load one task: how often the right class is the best, and among the best five.
+
+    Args:
+        source: A folder with a folder for each class, a local dataset, or a Hub id.
+        split: By default "test" of a dataset; of a folder the first of test/, val/ and validation/ that is there, or
+            else the folder itself.
+        image_column: Of a dataset; by default it is found.
+        label_column: Of a dataset: its labels with their names (ClassLabel); by default it is found.
+    """
     folder = Path(source)
-    if folder.is_dir() and not any(folder.glob("**/*.parquet")) and not (folder / "dataset_info.json").is_file():
-        return [_from_folder(folder)]
-    table = open_table(source, "test", [IMAGE])
-    column = next((name for name in LABEL_COLUMNS if name in table.column_names), None)
-    feature = column and table.features[column]
-    if not isinstance(feature, ClassLabel):
+    if folder.is_dir() and not is_dataset_folder(folder):
+        return [_from_folder(folder, split)]
+    return [_from_table(source, split or "test", image_column, label_column)]
+
+
+def _from_table(source: str, split: str, image_column: str | None, label_column: str | None) -> ClassificationTask:
+    table = open_table(source, split)
+    image, label = find_image_column(table, source, image_column), _find_label_column(table, source, label_column)
+    about = f"split {split}, image column {image}, label column {label}"
+    names = [name.replace("_", " ") for name in table.features[label].names]
+    task = ClassificationTask("zero_shot", names, about=about)
+    for picture, number in zip(table_images(table, image, source), table[label], strict=True):
+        task.add(picture, number)
+    if len(table) and task.skipped["all"][UNLABELED] == len(table):
+        splits = f"; it has the splits {sorted(table.info.splits)}" if table.info.splits else ""
         raise ValueError(
-            f"{source} has the columns {table.features}; one of {', '.join(LABEL_COLUMNS)} must be a ClassLabel."
+            f"All {len(table):,} images in the split {split!r} of {source} are unlabeled. Choose another one with "
+            f"zero_shot={source}:SPLIT{splits}."
         )
-    task = ClassificationTask("zero_shot", [name.replace("_", " ") for name in feature.names])
-    for image, label in zip(row_images(table, IMAGE), table[column], strict=True):
-        task.add(image, label)
-    return [task]
+    return task
 
 
-def _from_folder(folder: Path) -> ClassificationTask:
-    root = folder / "test" if (folder / "test").is_dir() else folder
+def _find_label_column(table: Dataset, source: str, wish: str | None) -> str:
+    """The wished column, or the one of `LABEL_COLUMNS` or the only one that has labels with names (ClassLabel)."""
+    labeled = [name for name, feature in table.features.items() if isinstance(feature, ClassLabel)]
+    if wish is not None:
+        require_columns(table.column_names, [wish], source)
+    usual = [name for name in ([wish] if wish else LABEL_COLUMNS) if name in labeled]
+    if not usual and (wish or len(labeled) != 1):
+        raise ValueError(
+            f"{source} has the columns {table.features}. The labels must be a ClassLabel, which has the names of the "
+            f"classes; {labeled or 'none'} are. Name one with --label_column."
+        )
+    return (usual or labeled)[0]
+
+
+def _class_root(folder: Path, split: str | None) -> Path:
+    """The folder that has the folders of the classes."""
+    if split is not None and not (folder / split).is_dir():
+        found = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        raise ValueError(f"{folder} has no folder {split!r}, but {found[:10]}.")
+    return next((folder / name for name in ([split] if split else TEST_SPLITS) if (folder / name).is_dir()), folder)
+
+
+def _from_folder(folder: Path, split: str | None) -> ClassificationTask:
+    root = _class_root(folder, split)
     class_folders = {path.name: path for path in sorted(root.iterdir()) if path.is_dir()}
-    if len(class_folders) < 2:
-        raise FileNotFoundError(f"{root} has {len(class_folders)} class folders; it needs two or more.")
+    if len(class_folders) < 2 or class_folders.keys() <= {"train", *TEST_SPLITS}:
+        raise FileNotFoundError(f"{root} has the class folders {sorted(class_folders)}; it needs two or more.")
     names = {name: name.replace("_", " ") for name in class_folders}
     if (folder / "classes.json").is_file():
         given = read_json(folder / "classes.json")
@@ -58,7 +97,8 @@ def _from_folder(folder: Path) -> ClassificationTask:
         templates = tuple(read_json(folder / "templates.json"))
         if not templates or not all("{}" in template for template in templates):
             raise ValueError(f"{folder / 'templates.json'} must list prompts with {{}} in each, not {templates}.")
-    task = ClassificationTask("zero_shot", list(names.values()), templates=templates)
+    about = "" if root == folder else f"folder {root.name}"
+    task = ClassificationTask("zero_shot", list(names.values()), templates=templates, about=about)
     for label, path in enumerate(class_folders.values()):
         files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES]
         if not files:

@@ -30,7 +30,7 @@ Returns:
     Percentages: "accuracy", and "accuracy_<concept>" for each concept that occurs; empty without negatives.
 
 Raises:
-    ValueError: If an image does not have exactly one score more than concepts.
+    ValueError: If an image does not have exactly one score more than concepts, or a score is nan or infinite.
 
 Examples:
     >>> import evaluate

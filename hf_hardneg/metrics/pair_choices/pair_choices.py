@@ -35,6 +35,9 @@ Returns:
     text_to_image are the shares of right choices in each direction. text, image and group count the items whose
     choices are all right. original and brittleness are for several true texts of one image.
 
+Raises:
+    ValueError: If a score is nan or infinite, the items have different numbers of images or texts, or there is none.
+
 Examples:
     >>> import evaluate
     >>> from hf_hardneg.metrics import metric_folder
@@ -68,6 +71,12 @@ class PairChoices(evaluate.Metric):
         )
 
     def _compute(self, predictions: Any, references: Any, belongs: Any = None) -> dict[str, float]:
+        shapes = {(len(item), *{len(row) for row in item}) for item in predictions}
+        if len(shapes) != 1:
+            raise ValueError(
+                f"Items have scores of the shapes {sorted(shapes)}; every item must have the same n x m, and "
+                "there must be one item or more."
+            )
         scores = np.array(predictions, dtype=np.float64)
         truth = np.eye(2, dtype=bool) if belongs is None else np.array(belongs, dtype=bool)
         groups, results = np.array(references), {}

@@ -32,7 +32,7 @@ Returns:
     Percentages: "image_to_text_R@k" and "text_to_image_R@k" for each k.
 
 Raises:
-    ValueError: If a text belongs to no image or to several.
+    ValueError: If a text belongs to no image or to several, or a score is nan or infinite.
 
 Examples:
     >>> import evaluate
@@ -61,6 +61,8 @@ class RetrievalRecall(evaluate.Metric):
         )
 
     def _compute(self, predictions: Any, references: Any, ks: Sequence[int] = KS) -> dict[str, float]:
+        if len({len(row) for row in predictions}) != 1:
+            raise ValueError("Every image needs its scores with all texts: as many numbers as there are texts.")
         scores = np.array(predictions, dtype=np.float64)
         text_numbers = [int(number) for numbers in references for number in numbers]
         if sorted(text_numbers) != list(range(scores.shape[1])):
