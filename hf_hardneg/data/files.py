@@ -1,12 +1,12 @@
 """Open what a user names: a JSON file, a Hub id, a saved dataset, a folder of Parquet or images."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 
+from .. import json_files
 from ..columns import CAPTION, NEGATIVES
 from ..revisions import split_revision
 from ..suggestions import did_you_mean
@@ -24,10 +24,7 @@ def read_json(file: Path) -> Any:
     Raises:
         ValueError: If it is not valid JSON.
     """
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is not valid JSON ({error}); fetch it again.") from error
+    return json_files.read_json(file, object)
 
 
 def as_objects(data: Any, file: Path) -> list[dict[str, Any]]:

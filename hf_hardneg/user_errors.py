@@ -1,0 +1,1 @@
+"""What the libraries raise, and what to say to the user."""
