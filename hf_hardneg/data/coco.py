@@ -89,16 +89,21 @@ def _captions_by_id(
     captions: Mapping[Any, Sequence[Mapping[str, Any]]],
 ) -> dict[int | str | None, list[Mapping[str, Any]]]:
     """The annotations of each image; 139 and "139" are one image."""
-    by_id = defaultdict(list)
+    by_id: dict[int | str | None, list[Mapping[str, Any]]] = defaultdict(list)
     for image_id, annotations in captions.items():
         by_id[plain_id(image_id)].extend(annotations)
     return by_id
 
 
 def _require_fields(data: Mapping[str, Any], file: Path) -> None:
-    for part, name, kind in (("images", "id", object), ("images", "file_name", str), ("annotations", "image_id", object)):
+    needed = (("images", "id", object), ("images", "file_name", str), ("annotations", "image_id", object))
+    for part, name, kind in needed:
         for i, entry in enumerate(data[part]):
-            if not isinstance(entry, Mapping) or not isinstance(entry.get(name), kind) or entry[name] in (None, ""):
+            if (
+                not isinstance(entry, Mapping)
+                or not isinstance(entry.get(name), kind)
+                or entry.get(name) in (None, "")
+            ):
                 raise ValueError(f"{file}: {part}[{i}] has no {name}; mend the file.")
 
 

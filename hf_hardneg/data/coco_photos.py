@@ -18,7 +18,7 @@ from .coco_annotations import (
     read_instances,
 )
 from .photo_places import coco_folders, photo_finder
-from .photos import UnusableImage, open_photo, upright_rgb
+from .photos import UnusableImage, read_photo, upright_rgb
 from .skip_reasons import NO_IMAGE
 
 
@@ -131,7 +131,7 @@ def load_photo(file: Path) -> tuple[np.ndarray, int] | str:
     Gray, palette and CMYK photos become RGB; a photo that is missing, truncated, tiny or huge gives a reason.
     """
     try:
-        return open_photo(file, _pixels_and_orientation)
+        return read_photo(file, _pixels_and_orientation)
     except UnusableImage as problem:
         return str(problem)
 

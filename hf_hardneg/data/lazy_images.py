@@ -10,7 +10,7 @@ from datasets import Dataset
 from datasets import Image as ImageFeature
 from PIL import Image
 
-from .photos import UnusableImage, open_photo, photo_source, upright_rgb
+from .photos import UnusableImage, open_photo, photo_source, read_photo, upright_rgb
 from .skip_reasons import MIN_SIDE, TOO_SMALL
 
 
@@ -65,7 +65,7 @@ class ImageFile:
 
     def read(self) -> Image.Image:
         """The image, upright and in RGB; raises `UnusableImage`."""
-        return open_photo(self.path, self._crop)
+        return read_photo(self.path, self._crop)
 
     def _crop(self, photo: Image.Image) -> Image.Image:
         if not self.box:

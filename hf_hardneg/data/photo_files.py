@@ -83,7 +83,8 @@ def _look_at(paths: Sequence[str], sizes: Sequence[int]) -> dict[str, list[str |
     return found
 
 
-def _size_and_time(path: str) -> tuple[int, int]:
+def size_and_time(path: str) -> tuple[int, int]:
+    """A file's size in bytes and when it was changed, in nanoseconds; a size of -1 if it is not there."""
     try:
         status = os.stat(path)
     except OSError:
@@ -101,7 +102,7 @@ def look_at_files(paths: Sequence[str], num_proc: int | None) -> dict[str, Photo
     distinct = list(dict.fromkeys(paths))
     if not distinct:
         return {}
-    sizes, times = zip(*map(_size_and_time, distinct), strict=True)
+    sizes, times = zip(*map(size_and_time, distinct), strict=True)
     files = Dataset.from_dict({"path": distinct, "size": sizes, "time": times})
     checked = files.map(
         _look_at,

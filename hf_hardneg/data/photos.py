@@ -31,12 +31,24 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image).convert("RGB")
 
 
-def open_photo(source: str | Path | BytesIO, prepare: Callable[[Image.Image], T] = upright_rgb) -> T:
+def open_photo(source: str | Path | BytesIO) -> Image.Image:
     """Open an encoded photo, upright and in RGB.
 
     Args:
         source: A file or its content.
-        prepare: What to make of the photo as it is stored, instead of `upright_rgb`.
+
+    Raises:
+        UnusableImage: See `read_photo`.
+    """
+    return read_photo(source, upright_rgb)
+
+
+def read_photo(source: str | Path | BytesIO, prepare: Callable[[Image.Image], T]) -> T:
+    """What `prepare` makes of an encoded photo as it is stored.
+
+    Args:
+        source: A file or its content.
+        prepare: Called while the file is open; what it raises at broken photos is known here.
 
     Raises:
         UnusableImage: If the photo is missing, broken, too small, too large, or has more than 8 bits a channel.
@@ -61,7 +73,7 @@ def open_photo(source: str | Path | BytesIO, prepare: Callable[[Image.Image], T]
 
 
 def photo_source(image: Mapping[str, Any] | None) -> str | BytesIO:
-    """What `open_photo` opens, of an image as `datasets.Image(decode=False)` gives it.
+    """What `read_photo` opens, of an image as `datasets.Image(decode=False)` gives it.
 
     Raises:
         UnusableImage: If it has neither bytes nor a path.
@@ -87,7 +99,7 @@ def image_problem(image: Mapping[str, Any] | None) -> str | None:
             are fine: they are turned into upright RGB when they are loaded.
     """
     try:
-        open_photo(photo_source(image), _upright_thumbnail)
+        read_photo(photo_source(image), _upright_thumbnail)
     except UnusableImage as problem:
         return str(problem)
     return None

@@ -3,13 +3,17 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 # What people call an image's id, and its file; the surest first. `id` is not among them: it often numbers rows.
 ID_COLUMNS = ("image_id", "img_id", "imgid", "cocoid", "coco_id", "photo_id", "flickr_id")
 NAME_COLUMNS = ("filename", "file_name", "filepath", "file_path", "image_path", "img_path", "image_file", "image_name")
+
+
+Key = tuple[str, Any]
+"""What a photo is known by, such as ("image_id", 7)."""
 
 
 def plain_id(value: Any) -> int | str | None:
@@ -45,7 +49,7 @@ def matching_columns(usual: Sequence[str], columns: Sequence[str]) -> list[str]:
 
 def find_keys(
     ids: Mapping[str, Sequence[Any]], names: Sequence[str | None], contents: Sequence[str | None]
-) -> list[Hashable]:
+) -> list[Key]:
     """A key for each of N rows, equal where rows show one photo.
 
     A row with an id is known by it, the first of `ids` that it has. A row without one joins the rows that have the
@@ -56,11 +60,11 @@ def find_keys(
         names: N file names.
         contents: N digests of the photos.
     """
-    keys: list[Hashable] = [None] * len(contents)
-    for column, values in reversed(ids.items()):
+    keys: list[Key | None] = [None] * len(contents)
+    for column, values in reversed(list(ids.items())):
         for i, value in enumerate(map(plain_id, values)):
             keys[i] = keys[i] if value is None else (column, value)
-    of_content: dict[str, Hashable] = {}
+    of_content: dict[str, Key] = {}
     for key, content in zip(keys, contents, strict=True):
         if key is not None and content is not None:
             of_content.setdefault(content, key)
@@ -71,11 +75,11 @@ def find_keys(
     ]
 
 
-def _join_names(names: Sequence[str | None], contents: Sequence[str | None]) -> list[Hashable]:
+def _join_names(names: Sequence[str | None], contents: Sequence[str | None]) -> list[Key | None]:
     """A key for each row, equal for rows that a name or a content joins, directly or by way of other rows."""
-    parent: dict[Hashable, Hashable] = {}
+    parent: dict[Key, Key] = {}
 
-    def root(label: Hashable) -> Hashable:
+    def root(label: Key) -> Key:
         while parent.setdefault(label, label) != label:
             parent[label] = label = parent[parent[label]]
         return label
@@ -90,7 +94,7 @@ def _join_names(names: Sequence[str | None], contents: Sequence[str | None]) -> 
     return [root(of_row[0]) if of_row else None for of_row in labels]
 
 
-def number_photos(keys: Sequence[Hashable], kept: str | None) -> list[int]:
+def number_photos(keys: Sequence[Key], kept: str | None) -> list[int]:
     """The image id of each row: equal for equal keys.
 
     Args:
@@ -113,7 +117,7 @@ def number_photos(keys: Sequence[Hashable], kept: str | None) -> list[int]:
     return [numbers[key] for key in keys]
 
 
-def count_contradictions(keys: Sequence[Hashable], contents: Sequence[str | None]) -> tuple[int, int]:
+def count_contradictions(keys: Sequence[Key], contents: Sequence[str | None]) -> tuple[int, int]:
     """How many photos have the bytes of another one, and how many have rows of different bytes."""
     pairs = {(key, content) for key, content in zip(keys, contents, strict=True) if content}
     of_content = Counter(content for _, content in pairs)

@@ -104,9 +104,7 @@ def test_coco_errors_say_what_is_there(coco):
 def parquet_folder(folder, **columns):
     folder.mkdir()
     photos = [PillowImage.new("L", (32, 32), 50 * i) for i in range(3)]
-    Dataset.from_dict({"photo": photos, **columns}).cast_column("photo", Image()).to_parquet(
-        folder / "a.parquet"
-    )
+    Dataset.from_dict({"photo": photos, **columns}).cast_column("photo", Image()).to_parquet(folder / "a.parquet")
     return str(folder)
 
 

@@ -378,7 +378,11 @@ def test_rows_of_one_photo_are_told_by_ids_names_or_bytes(tmp_path, columns):
 
 
 def test_null_ids_are_not_one_photo(tmp_path):
-    table = {"image": [encoded(i) for i in range(3)], "caption": CAPTIONS, "image_id": pa.array([None] * 3, pa.int64())}
+    table = {
+        "image": [encoded(i) for i in range(3)],
+        "caption": CAPTIONS,
+        "image_id": pa.array([None] * 3, pa.int64()),
+    }
     pq.write_table(pa.table(table), tmp_path / "a.parquet")
     assert load(tmp_path)["image_id"][:] == [0, 1, 2]
 

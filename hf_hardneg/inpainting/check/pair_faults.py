@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from ...data.photos import image_problem, open_photo, photo_source
+from ...data.photos import image_problem, open_photo, photo_source, read_photo
 from ...lexicon.concepts import CONCEPTS
 from ...lexicon.words import split_words
 
@@ -151,7 +151,7 @@ def image_faults(images: Mapping[str, Mapping[str, Any] | None]) -> tuple[list[s
 
 def _decode_mask(image: Mapping[str, Any] | None) -> np.ndarray:
     """Return the upright pixels of a mask with its color channels."""
-    return open_photo(photo_source(image), _mask_pixels)
+    return read_photo(photo_source(image), _mask_pixels)
 
 
 def _mask_pixels(mask: Image.Image) -> np.ndarray:
