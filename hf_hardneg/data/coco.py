@@ -1,13 +1,14 @@
 """Training rows of a folder in COCO's format."""
 
-from collections import Counter
+import os
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 
-from ..columns import CATEGORIES, IMAGE, IMAGE_ID
+from ..columns import IMAGE_ID
 from .coco_annotations import (
     CAPTIONS,
     INSTANCES,
@@ -18,7 +19,10 @@ from .coco_annotations import (
     read_categories,
 )
 from .leakage import count_refused, refuse_split
-from .photos import PHOTO_FEATURES, clean_captions, rows_from_photos
+from .photo_files import look_at_files
+from .photo_places import coco_folders, photo_finder
+from .photo_rows import Photo, clean_captions, rows_from_photos
+from .same_photo import number_photos, plain_id
 from .skip_reasons import NO_IMAGE
 
 
@@ -33,7 +37,9 @@ def load_coco(
     num_proc: int | None = None,
     challenge: Collection[int] | None = None,
 ) -> tuple[Dataset, Counter[str]]:
-    """Read annotations/captions_SPLIT.json, the photos in SPLIT/ and, if there, annotations/instances_SPLIT.json.
+    """Read annotations/captions_SPLIT.json, its photos and, if there, annotations/instances_SPLIT.json.
+
+    Photos are looked for in SPLIT/, in images/SPLIT/, and where their file names lead from there.
 
     Args:
         folder: Root of a COCO-format data set.
@@ -53,29 +59,52 @@ def load_coco(
     split = find_split(folder, split, "dataset_split")
     if challenge is not None:
         refuse_split(split, folder)
-    data = read_annotations(annotation_file(folder, CAPTIONS, split), CAPTIONS)
+    file = annotation_file(folder, CAPTIONS, split)
+    data = read_annotations(file, CAPTIONS)
+    _require_fields(data, file)
     skipped: Counter[str] = Counter()
-    captions = captions_by_image(data)
-    files = {image["id"]: folder / split / image["file_name"] for image in data["images"]}
-    skipped[NO_IMAGE] += sum(len(texts) for image_id, texts in captions.items() if image_id not in files)
-    categories = read_categories(annotation_file(folder, INSTANCES, split))
-    ids = [image_id for image_id in files if image_id in captions]
+    images = {plain_id(image["id"]): image for image in data["images"]}
+    captions = _captions_by_id(captions_by_image(data))
+    skipped[NO_IMAGE] += sum(len(texts) for image_id, texts in captions.items() if image_id not in images)
+    found = read_categories(annotation_file(folder, INSTANCES, split))
+    categories = {plain_id(image_id): sorted(names) for image_id, names in found.items()}
+    ids = [image_id for image_id in images if image_id in captions]
     if challenge is not None:
-        urls = {image["id"]: image.get("coco_url") for image in data["images"]}
-        about = ({"image_id": image_id, "coco_url": urls[image_id]} for image_id in ids)
+        names = ("coco_url", "file_name")
+        about = ({"image_id": one, **{name: images[one].get(name) for name in names}} for one in ids)
         kept, refused = count_refused(about, challenge, folder)
         ids = [ids[i] for i in kept]
         skipped += refused
-    photos = Dataset.from_dict(
-        {
-            IMAGE: [{"path": str(files[image_id]), "bytes": None} for image_id in ids],
-            IMAGE_ID: ids,
-            "captions": [_texts(captions[image_id], skipped) for image_id in ids],
-            CATEGORIES: [sorted(categories.get(image_id, ())) for image_id in ids],
-        },
-        features=PHOTO_FEATURES,
-    )
-    return rows_from_photos(photos, skipped, num_proc), +skipped
+    find = photo_finder(coco_folders(folder, split))
+    paths = [os.path.abspath(find(images[image_id]["file_name"])) for image_id in ids]
+    numbers = number_photos([(IMAGE_ID, image_id) for image_id in ids], IMAGE_ID)
+    photos = [
+        Photo(path, number, _texts(captions[image_id], skipped), categories=categories.get(image_id, ()))
+        for path, number, image_id in zip(paths, numbers, ids, strict=True)
+    ]
+    return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped
+
+
+def _captions_by_id(
+    captions: Mapping[Any, Sequence[Mapping[str, Any]]],
+) -> dict[int | str | None, list[Mapping[str, Any]]]:
+    """The annotations of each image; 139 and "139" are one image."""
+    by_id: dict[int | str | None, list[Mapping[str, Any]]] = defaultdict(list)
+    for image_id, annotations in captions.items():
+        by_id[plain_id(image_id)].extend(annotations)
+    return by_id
+
+
+def _require_fields(data: Mapping[str, Any], file: Path) -> None:
+    needed = (("images", "id", object), ("images", "file_name", str), ("annotations", "image_id", object))
+    for part, name, kind in needed:
+        for i, entry in enumerate(data[part]):
+            if (
+                not isinstance(entry, Mapping)
+                or not isinstance(entry.get(name), kind)
+                or entry.get(name) in (None, "")
+            ):
+                raise ValueError(f"{file}: {part}[{i}] has no {name}; mend the file.")
 
 
 def _texts(annotations: Sequence[Mapping[str, Any]], skipped: Counter[str]) -> list[str]:

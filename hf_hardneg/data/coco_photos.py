@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from .coco_annotations import (
     CAPTIONS,
@@ -17,11 +17,11 @@ from .coco_annotations import (
     read_annotations,
     read_instances,
 )
-from .photos import image_problem
-from .skip_reasons import MISSING, UNREADABLE
+from .photo_places import coco_folders, photo_finder
+from .photos import UnusableImage, read_photo, upright_rgb
+from .skip_reasons import NO_IMAGE
 
 
-NO_PHOTO = "the annotation's photo is not listed"
 SOURCE_FIELDS = ("coco_url", "flickr_url", "date_captured", "image_license")
 
 
@@ -105,11 +105,12 @@ def read_coco_photos(
     }
     listed = {image["id"]: image for image in data["images"]}
     licenses = {one["id"]: one for one in data.get("licenses", [])}
-    skipped = Counter({NO_PHOTO: sum(image_id not in listed for image_id, texts in captions.items() if texts)})
+    skipped = Counter({NO_IMAGE: sum(image_id not in listed for image_id, texts in captions.items() if texts)})
+    find = photo_finder(coco_folders(folder, split))
     photos = [
         CocoPhoto(
             image_id,
-            folder / split / image["file_name"],
+            find(image["file_name"]),
             (image["width"], image["height"]),
             captions[image_id],
             tuple(instances.get(image_id, ())),
@@ -129,15 +130,12 @@ def load_photo(file: Path) -> tuple[np.ndarray, int] | str:
 
     Gray, palette and CMYK photos become RGB; a photo that is missing, truncated, tiny or huge gives a reason.
     """
-    problem = image_problem({"path": str(file), "bytes": None})
-    if problem:
-        return problem
     try:
-        with Image.open(file) as photo:
-            orientation = photo.getexif().get(0x0112, 1)
-            pixels = np.array(ImageOps.exif_transpose(photo).convert("RGB"))
-    except FileNotFoundError:
-        return MISSING
-    except (OSError, SyntaxError, ValueError, EOFError):
-        return UNREADABLE
-    return pixels, orientation if orientation in range(1, 9) else 1
+        return read_photo(file, _pixels_and_orientation)
+    except UnusableImage as problem:
+        return str(problem)
+
+
+def _pixels_and_orientation(photo: Image.Image) -> tuple[np.ndarray, int]:
+    orientation = photo.getexif().get(ExifTags.Base.Orientation, 1)
+    return np.array(upright_rgb(photo)), orientation if orientation in range(1, 9) else 1

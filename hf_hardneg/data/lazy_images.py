@@ -1,10 +1,8 @@
 """Images that are opened when they are needed: files, crops of files, and rows of a data set."""
 
 import hashlib
-import struct
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,14 +10,11 @@ from datasets import Dataset
 from datasets import Image as ImageFeature
 from PIL import Image
 
-from .skip_reasons import MAX_PIXELS, MIN_SIDE, MISSING, TOO_DEEP, TOO_LARGE, TOO_SMALL, UNREADABLE
+from .photos import UnusableImage, open_photo, photo_source, read_photo, upright_rgb
+from .skip_reasons import MIN_SIDE, TOO_SMALL
 
 
 EMPTY_CROP = "the crop lies outside the image"
-
-
-class UnusableImage(ValueError):
-    """An image that cannot be looked at; the message is the reason, the same for all images of that kind."""
 
 
 class LazyImage(Protocol):
@@ -38,32 +33,7 @@ class LazyImage(Protocol):
         """Equal for crops of one photo: intervals draw them together, and no split tears them apart."""
 
     def read(self) -> Image.Image:
-        """The image in RGB; raises `UnusableImage`."""
-
-
-def _decode(source: Any) -> Image.Image:
-    """Open what Pillow opens, in RGB and as it is stored; raises `UnusableImage` with the reason."""
-    try:
-        with Image.open(source) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UnusableImage(TOO_LARGE)
-            if image.mode.startswith(("I", "F")):
-                raise UnusableImage(TOO_DEEP)
-            return image.convert("RGB")
-    except UnusableImage:
-        raise
-    except FileNotFoundError as error:
-        raise UnusableImage(MISSING) from error
-    except Image.DecompressionBombError as error:
-        raise UnusableImage(TOO_LARGE) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise UnusableImage(UNREADABLE) from error
-
-
-def _large_enough(image: Image.Image) -> Image.Image:
-    if min(image.size) < MIN_SIDE:
-        raise UnusableImage(TOO_SMALL)
-    return image
+        """The image, upright and in RGB; raises `UnusableImage`."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +41,8 @@ class ImageFile:
     """An image file, or a crop of one.
 
     Attributes:
-        path: The file; EXIF rotation is not applied, as none of the benchmarks' authors apply it.
-        box: (left, upper, right, lower) in pixels, or None for all of it.
+        path: The file.
+        box: (left, upper, right, lower) in pixels of the photo as it is stored, or None for all of it.
     """
 
     path: Path
@@ -94,15 +64,19 @@ class ImageFile:
         return f"{self.path.parent.name}/{self.path.name}"
 
     def read(self) -> Image.Image:
-        """The image in RGB; raises `UnusableImage`."""
-        image = _decode(self.path)
-        if self.box:
-            left, upper, right, lower = self.box
-            box = max(0, left), max(0, upper), min(image.width, right), min(image.height, lower)
-            if box[0] >= box[2] or box[1] >= box[3]:
-                raise UnusableImage(EMPTY_CROP)
-            image = image.crop(box)
-        return _large_enough(image)
+        """The image, upright and in RGB; raises `UnusableImage`."""
+        return read_photo(self.path, self._crop)
+
+    def _crop(self, photo: Image.Image) -> Image.Image:
+        if not self.box:
+            return upright_rgb(photo)
+        left, upper, right, lower = self.box
+        box = max(0, left), max(0, upper), min(photo.width, right), min(photo.height, lower)
+        if box[0] >= box[2] or box[1] >= box[3]:
+            raise UnusableImage(EMPTY_CROP)
+        if min(box[2] - box[0], box[3] - box[1]) < MIN_SIDE:
+            raise UnusableImage(TOO_SMALL)
+        return upright_rgb(photo.crop(box))  # a crop keeps the orientation of its photo
 
 
 @dataclass(frozen=True)
@@ -121,9 +95,8 @@ class RowImage:
         return f"{self.column}/{self.photo}"
 
     def read(self) -> Image.Image:
-        """The image in RGB; raises `UnusableImage`."""
-        value = self.table[self.row][self.column]
-        return _large_enough(_decode(BytesIO(value["bytes"]) if value["bytes"] else value["path"]))
+        """The image, upright and in RGB; raises `UnusableImage`."""
+        return open_photo(photo_source(self.table[self.row][self.column]))
 
 
 def _identity(value: Mapping[str, Any]) -> tuple[bytes, bytes]:

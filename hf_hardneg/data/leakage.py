@@ -7,6 +7,7 @@ from typing import Any
 
 from ..suggestions import did_you_mean
 from .files import open_dataset
+from .same_photo import plain_id
 
 
 VAL2017 = "val2017"
@@ -22,13 +23,24 @@ def coco_id(value: Any) -> int | None:
     """COCO's image id from what data sets call an image: the number itself, or a name that ends in it.
 
     Examples:
-        >>> coco_id(139), coco_id("COCO_val2014_000000391895.jpg"), coco_id("a dog")
-        (139, 391895, None)
+        >>> coco_id(139), coco_id(139.0), coco_id("COCO_val2014_000000391895.jpg"), coco_id("a dog")
+        (139, 139, 391895, None)
     """
-    if isinstance(value, int):
-        return value
-    found = re.search(r"(\d+)(\.\w+)?$", value) if isinstance(value, str) else None
+    plain = plain_id(value)
+    if isinstance(plain, int):
+        return plain
+    found = re.search(r"(\d+)(\.\w+)?$", plain) if isinstance(value, str) and plain else None
     return int(found[1]) if found else None
+
+
+def file_name_tells(name: str | None) -> bool:
+    """Whether a file is called as COCO calls its photos, so that its name says the id.
+
+    Examples:
+        >>> file_name_tells("train2017/000000000139.jpg"), file_name_tells("cat_139.jpg")
+        (True, False)
+    """
+    return re.search(r"(^|[/_])\d{12}\.\w+$", name or "") is not None
 
 
 def ids_of_pairs(rows: Iterable[Mapping[str, Any]]) -> set[int]:
@@ -68,7 +80,7 @@ def read_challenge_ids(source: str, split: str = "test") -> set[int]:
 
 def refuse_split(split: str, source: Any) -> None:
     """Raise a ValueError if a split is, by its name, what challenge sets are made from."""
-    if split == VAL2017:
+    if VAL2017 in re.split(r"\[.*?\]|\+", split):
         raise ValueError(
             f"{split} of {source} is not trained on, because InpaintCOCO and other challenge sets are made from COCO "
             f"val2017: set --dataset_split to another, such as train2017, {ALLOW}."
@@ -79,20 +91,22 @@ def why_refused(row: Mapping[str, Any], challenge: Collection[int]) -> str | Non
     """The reason not to train on a photo, or None.
 
     Args:
-        row: Any of `SOURCE_COLUMNS`, as a data set has them.
+        row: Any of `SOURCE_COLUMNS`, as a data set has them, and `file_name`, what it calls the photo's file.
         challenge: COCO ids that are refused.
 
     Examples:
         >>> why_refused({"image_id": 139}, {139})
         'the photo is in a challenge set'
     """
-    details = row.get("coco_details") or {}
-    ids = (details.get("id"), *(row.get(name) for name in ID_COLUMNS))
-    known = next((one for one in ids if one is not None), None)
+    details = row.get("coco_details")
+    details = details if isinstance(details, Mapping) else {}
+    name = row.get("file_name")
+    ids = (details.get("id"), *(row.get(column) for column in ID_COLUMNS), name if file_name_tells(name) else None)
+    known = next((one for one in ids if plain_id(one) is not None), None)
     if coco_id(known) in challenge:
         return IN_CHALLENGE_SET
-    url = row.get("coco_url") or details.get("coco_url")
-    return IN_VAL2017 if isinstance(url, str) and f"/{VAL2017}/" in url else None
+    places = (row.get("coco_url"), details.get("coco_url"), name)
+    return IN_VAL2017 if any(f"/{VAL2017}/" in f"/{place}" for place in places if isinstance(place, str)) else None
 
 
 def count_refused(

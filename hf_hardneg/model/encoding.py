@@ -14,7 +14,8 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from ..data.lazy_images import LazyImage, UnusableImage
+from ..data.lazy_images import LazyImage
+from ..data.photos import UnusableImage, upright_rgb
 from ..finite import require_finite
 from .dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
 from .loading import load_model, pick_device
@@ -50,7 +51,7 @@ def encode_images(model: Any, processor: Any, images: Sequence[Image]) -> Tensor
     prepare = processor.image_processor
     parts = []
     for start in range(0, len(images), BATCH_SIZE):
-        batch = [prepare([image.convert("RGB")], return_tensors="pt") for image in images[start : start + BATCH_SIZE]]
+        batch = [prepare([upright_rgb(image)], return_tensors="pt") for image in images[start : start + BATCH_SIZE]]
         parts.append(_embed_inputs(model, batch))
     return torch.cat(parts)
 

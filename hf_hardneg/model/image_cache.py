@@ -6,7 +6,9 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..columns import IMAGE, IMAGE_EMBEDS, IMAGE_ID
+from ..columns import IMAGE, IMAGE_EMBEDS
+from ..data.image_columns import undecoded
+from ..data.photo_files import content_digest, size_and_time
 from .encoding import encode_images
 
 
@@ -26,16 +28,16 @@ def add_image_embeddings(rows: Dataset, model: Any, processor: Any) -> Dataset:
     """Add the column `image_embeds`: the unit-norm float32 embedding (D,) of each row's image.
 
     Args:
-        rows: Rows with the columns `image` and `image_id`. Each image is encoded once, also if it has several rows.
+        rows: Rows with the column `image`. Each image is encoded once, also if it has several rows.
         model: A dual encoder of transformers. Do not train its vision tower after this.
         processor: Its processor.
 
     Returns:
         The rows with the new column. Remove the column `image`, if you do not need it: else `datasets` decodes it with
-        each row. The result is cached by the fingerprint of the rows and by `vision_digest`.
+        each row. The result is cached by the images and by `vision_digest`.
 
     Raises:
-        ValueError: If a column is missing.
+        ValueError: If there is no column `image`.
 
     Example:
         ```python
@@ -43,15 +45,15 @@ def add_image_embeddings(rows: Dataset, model: Any, processor: Any) -> Dataset:
         rows = add_image_embeddings(rows, model.to("cuda"), processor).remove_columns("image")
         ```
     """
-    missing = {IMAGE, IMAGE_ID} - set(rows.column_names)
-    if missing:
-        raise ValueError(f"Rows have the columns {rows.column_names} and lack {sorted(missing)}.")
-    ids = rows[IMAGE_ID][:]
-    first_row: dict[int, int] = {}
-    for i, image_id in enumerate(ids):
-        first_row.setdefault(image_id, i)
+    if IMAGE not in rows.column_names:
+        raise ValueError(f"Rows have the columns {rows.column_names} and lack ['{IMAGE}'].")
+    keys = [_image_key(image) for image in undecoded(rows, IMAGE)[IMAGE]]
+    first_row: dict[str, int] = {}
+    for i, key in enumerate(keys):
+        first_row.setdefault(key, i)
     distinct = rows.select_columns([IMAGE]).select(list(first_row.values()))
-    digest = hashlib.sha256(f"{distinct._fingerprint}/{vision_digest(model, processor)}".encode()).hexdigest()
+    known = [vision_digest(model, processor), *first_row]
+    digest = hashlib.sha256("/".join(known).encode("utf-8", "surrogateescape")).hexdigest()
     embeddings = distinct.map(
         _encode,
         batched=True,
@@ -61,19 +63,28 @@ def add_image_embeddings(rows: Dataset, model: Any, processor: Any) -> Dataset:
         new_fingerprint=digest[:32],
         desc="Encoding images",
     ).with_format("numpy")
-    row_of_image = {image_id: row for row, image_id in enumerate(first_row)}
+    row_of_image = {key: row for row, key in enumerate(first_row)}
     return rows.map(
         _look_up,
         batched=True,
-        fn_kwargs={"embeddings": embeddings, "row_of_image": row_of_image},
+        with_indices=True,
+        fn_kwargs={"embeddings": embeddings, "row_of_image": [row_of_image[key] for key in keys]},
         new_fingerprint=hashlib.sha256(f"{rows._fingerprint}/{digest}".encode()).hexdigest()[:32],
         desc="Joining image embeddings",
     )
+
+
+def _image_key(image: Mapping[str, Any]) -> str:
+    """Equal for rows that show one image: the digest of its bytes, or its file with size and time."""
+    if image["bytes"]:
+        return content_digest(image["bytes"])
+    size, time = size_and_time(image["path"])
+    return f"{image['path']}:{size}:{time}"
 
 
 def _encode(batch: Mapping[str, Sequence], model: Any, processor: Any) -> dict[str, list]:
     return {IMAGE_EMBEDS: list(encode_images(model, processor, batch[IMAGE]).numpy())}
 
 
-def _look_up(batch: Mapping[str, Sequence], embeddings: Dataset, row_of_image: Mapping[int, int]) -> dict[str, Any]:
-    return {IMAGE_EMBEDS: embeddings[[row_of_image[image_id] for image_id in batch[IMAGE_ID]]][IMAGE_EMBEDS]}
+def _look_up(batch: Any, indices: Sequence[int], embeddings: Dataset, row_of_image: Sequence[int]) -> dict[str, Any]:
+    return {IMAGE_EMBEDS: embeddings[[row_of_image[i] for i in indices]][IMAGE_EMBEDS]}

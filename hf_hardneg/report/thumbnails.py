@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from ..data.lazy_images import UnusableImage
+from ..data.photos import UnusableImage, upright_rgb
 from ..evaluation.tasks import Task
 
 
@@ -33,7 +33,7 @@ def make_thumbnail(image: Image.Image, side: int = SIDE) -> bytes:
         >>> len(make_thumbnail(Image.effect_noise((500, 400), 200).convert("RGB"))) <= MAX_BYTES
         True
     """
-    small = image.convert("RGB")
+    small = upright_rgb(image)
     if max(small.size) < side // 2:  # small pictures, such as rendered scenes, are enlarged and keep sharp pixels
         times = side // max(small.size)
         small = small.resize((small.width * times, small.height * times), Image.Resampling.NEAREST)

@@ -71,22 +71,34 @@ class DataArguments:
     dataset: str = field(
         default="scenes",
         metadata={
-            "help": "The training data: a Hub id, a folder in COCO's format, a folder of Parquet files or images, or "
-            "'scenes' for rendered scenes that need no download."
+            "help": "The training data: a Hub id, a folder in COCO's format, Karpathy's dataset_*.json, a table "
+            "(CSV, TSV, JSONL, Parquet) with images or their paths, an image folder, or 'scenes' for rendered scenes "
+            "that need no download."
         },
     )
     dataset_split: str | None = field(
         default=None,
         metadata={
-            "help": "The split to train on, such as train2017. Default: the only split of a COCO folder, else 'train'."
+            "help": "The split to train on, such as train2017, or a slice such as train[:1000]. Default: the only "
+            "split of a COCO folder, else 'train'."
         },
     )
-    image_column: str = field(
-        default="image",
-        metadata={"help": "The column of images, for a Hub id or a folder of Parquet files or images."},
+    dataset_config: str | None = field(
+        default=None, metadata={"help": "The config of the data set, where a Hub id has several."}
     )
-    caption_column: str = field(
-        default="caption", metadata={"help": "The column of captions: one caption, or a list of captions, per row."}
+    image_column: str | None = field(
+        default=None,
+        metadata={
+            "help": "The column of images or of their paths. Default: the column that holds images, or one with a "
+            "usual name, such as image or filepath."
+        },
+    )
+    caption_column: str | None = field(
+        default=None,
+        metadata={
+            "help": "The column of captions: one caption, or a list of captions, per row. Default: caption, captions, "
+            "text or another usual name."
+        },
     )
     num_rows: int | None = field(
         default=None, metadata={"help": "How many captions to train on. Default: all; 12000 scenes."}

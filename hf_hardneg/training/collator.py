@@ -8,6 +8,7 @@ import torch
 from transformers import ProcessorMixin
 
 from ..columns import CAPTION, IMAGE, IMAGE_EMBEDS, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES
+from ..data.photos import upright_rgb
 from ..lexicon.concepts import CONCEPTS
 from ..model.dual_encoder import TextFormat
 
@@ -91,7 +92,7 @@ class HardNegCollator:
     def _images(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         if IMAGE_EMBEDS in rows[0]:
             return {IMAGE_EMBEDS: torch.tensor([row[IMAGE_EMBEDS] for row in rows])}
-        images = [row[IMAGE].convert("RGB") for row in rows]
+        images = [upright_rgb(row[IMAGE]) for row in rows]
         return dict(self.processor.image_processor(images, return_tensors="pt"))
 
 

@@ -93,4 +93,4 @@ def test_captions_of_photos_that_are_not_listed_are_counted(tmp_path):
     folder = make_folder(tmp_path / "coco")
     extra = {"id": 99, "image_id": 12345, "caption": "A red bus."}
     change(folder, "captions", lambda data: data["annotations"].append(extra))
-    assert read_coco_photos(folder)[1] == {"the annotation's photo is not listed": 1}
+    assert read_coco_photos(folder)[1] == {"the annotation has no image": 1}

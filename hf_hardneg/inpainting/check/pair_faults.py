@@ -1,6 +1,5 @@
 """Find faults in a pair of any set with InpaintCOCO's columns. Each fault has a reason. Pure."""
 
-import io
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from ...data.photos import image_problem
+from ...data.photos import image_problem, open_photo, photo_source, read_photo
 from ...lexicon.concepts import CONCEPTS
 from ...lexicon.words import split_words
 
@@ -142,22 +141,23 @@ def image_faults(images: Mapping[str, Mapping[str, Any] | None]) -> tuple[list[s
     reasons = [f"{name}: {problem}" for name, problem in problems.items() if problem]
     if reasons:
         return reasons, None
-    photo, edit = (_decode(images[name], "RGB") for name in IMAGES[:2])
-    mask = _decode(images["mask"], None)
+    photo, edit = (np.array(open_photo(photo_source(images[name]))) for name in IMAGES[:2])
+    mask = _decode_mask(images["mask"])
     if not photo.shape == edit.shape == (*mask.shape[:2], 3):
         return [OTHER_SIZE], None
     difference = measure_difference(photo, edit, mask)
     return difference_faults(difference), difference
 
 
-def _decode(image: Mapping[str, Any] | None, mode: str | None) -> np.ndarray:
-    """Return upright pixels. A mask (mode None) keeps its color channels."""
-    if image is None:
-        raise ValueError("There is no image to decode; check it with image_problem first.")
-    with Image.open(io.BytesIO(image["bytes"]) if image["bytes"] else image["path"]) as opened:
-        upright = ImageOps.exif_transpose(opened)
-        # For a one-bit mask, convert() also scales the values 0 and 1 to 0 and 255.
-        return np.array(upright.convert(mode or ("RGB" if upright.mode in ("RGB", "RGBA", "P") else "L")))
+def _decode_mask(image: Mapping[str, Any] | None) -> np.ndarray:
+    """Return the upright pixels of a mask with its color channels."""
+    return read_photo(photo_source(image), _mask_pixels)
+
+
+def _mask_pixels(mask: Image.Image) -> np.ndarray:
+    upright = ImageOps.exif_transpose(mask)
+    # For a one-bit mask, convert() also scales the values 0 and 1 to 0 and 255.
+    return np.array(upright.convert("RGB" if upright.mode in ("RGB", "RGBA", "P") else "L"))
 
 
 class DuplicateFinder:
