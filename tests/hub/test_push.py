@@ -34,12 +34,15 @@ def test_only_what_was_published_formerly_is_deleted(hub, folder):
     assert set(contents(repo)) == {*WANTED, MANIFEST, "logo.svg"}
 
 
-def test_more_files_than_one_page_of_the_listing(hub, folder):
-    write(folder, {f"parts/{i}.txt": str(i) for i in range(60)})
+def test_more_files_than_one_page_of_the_listing_and_a_large_text(hub, folder):
+    write(folder, {f"parts/{i}.{'npy' if i % 2 else 'txt'}": str(i) for i in range(60)})
+    write(folder, {"notes.txt": "n" * 10_000_001})  # the Hub stores it as LFS, whatever its name
     push(hub, folder)
+    repo = hub.repos["model", "org/my-clip"]
+    assert repo.find("main").files["notes.txt"].lfs and repo.find("main").files["parts/7.npy"].lfs
     assert not push(hub, folder).created
-    (folder / "parts" / "7.txt").unlink()
-    assert push(hub, folder).created and "parts/7.txt" not in contents(hub.repos["model", "org/my-clip"])
+    (folder / "parts" / "7.npy").unlink()
+    assert push(hub, folder).created and "parts/7.npy" not in contents(repo) and len(contents(repo)) == 65
 
 
 @pytest.mark.parametrize(("private", "seen"), [(True, True), (False, False), (None, False)])
