@@ -7,8 +7,8 @@ from pathlib import Path
 
 HELP = "publish a folder on the Hugging Face Hub"
 DESCRIPTION = (
-    "Publish in one commit that appears whole or not at all, read it back and compare it. If everything is there "
-    "already, nothing is done. The token is that of `hf auth login` or HF_TOKEN."
+    "Upload to a branch, read everything back and compare it, and only then publish it on main, in one commit. If "
+    "everything is there already, nothing is done. The token is that of `hf auth login` or HF_TOKEN."
 )
 
 

@@ -95,6 +95,20 @@ def _card_metadata(folder: Path) -> dict[str, Any]:
     return RepoCard.load(folder / CARD, ignore_metadata_errors=False).data.to_dict()
 
 
+def check_folder(folder: Path) -> None:
+    """Check that there is a folder with something in it.
+
+    Raises:
+        ValueError: If there is not. The message has the absolute path that was looked for.
+    """
+    if folder.is_file():
+        raise ValueError(f"{folder.absolute()} is a file: push the folder that holds it.")
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {folder.absolute()}: the folder to push comes first, then OWNER/NAME.")
+    if not any(folder.iterdir()):
+        raise ValueError(f"The folder {folder.absolute()} is empty: there is nothing to push.")
+
+
 def detect_type(folder: Path) -> str:
     """Tell the repo type of a folder.
 
@@ -107,8 +121,7 @@ def detect_type(folder: Path) -> str:
     Raises:
         ValueError: If there is no such folder, or it fits none of them, or both a model and a dataset.
     """
-    if not folder.is_dir():
-        raise ValueError(f"There is no folder {folder}.")
+    check_folder(folder)
     if "sdk" in _card_metadata(folder) or (folder / "app.py").is_file():
         return "space"
     is_model = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
@@ -119,7 +132,9 @@ def detect_type(folder: Path) -> str:
             if is_model
             else "it has no config.json with *.safetensors, no *.parquet and no app.py"
         )
-        raise ValueError(f"The type of {folder} is not clear ({content}): say --type model, dataset or space.")
+        raise ValueError(
+            f"The type of {folder.absolute()} is not clear ({content}): say --type model, dataset or space."
+        )
     return "model" if is_model else "dataset"
 
 
@@ -173,8 +188,7 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
         ValueError: If there is no such folder, it has no file, or a file holds the token. Also if a dataset has a
             script named like its repo at the root: `load_dataset` refuses such a repo.
     """
-    if not folder.is_dir():
-        raise ValueError(f"There is no folder {folder}.")
+    check_folder(folder)
     skipped = UNPUBLISHED_MODEL_FILES if repo_type == "model" else ()
     unwanted = {path for pattern in skipped for path in folder.glob(pattern)}
     metric = metric_module(folder) if repo_type == "space" else None
@@ -196,7 +210,7 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
             f"`load_dataset` refuses a repo with a {script} at its root: move it into a folder, such as scripts/."
         )
     if not files:
-        raise ValueError(f"There is no file to publish in {folder}.")
+        raise ValueError(f"There is no file to publish in {folder.absolute()}.")
     manifest = json.dumps({"published with hf_hardneg": sorted(files)}, indent=1) + "\n"
     return {**files, MANIFEST: hash_file(manifest.encode())}, left_out
 

@@ -3,16 +3,27 @@
 import json
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 # HTTPError is that of the HTTP library which the installed huggingface_hub uses: httpx, or httpx2 from 2.0 on.
-from huggingface_hub.errors import HTTPError, OfflineModeIsEnabled  # type: ignore[attr-defined, unused-ignore]
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HTTPError,  # type: ignore[attr-defined, unused-ignore]
+    OfflineModeIsEnabled,
+)
 
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+# InvalidURL is no HTTPError. A wrong HF_ENDPOINT raises it.
+InvalidURL: type[Exception] = sys.modules[HTTPError.__module__.partition(".")[0]].InvalidURL
+# What huggingface_hub raises. Some of its errors are plain Exceptions.
+HUB_ERRORS = (HTTPError, OSError, RuntimeError, ValueError, EntryNotFoundError, InvalidURL)
+# No further attempt can cure these: a wrong HF_ENDPOINT, and a certificate that this machine does not trust.
+PERMANENT = re.compile(r"CERTIFICATE_VERIFY_FAILED|UnsupportedProtocol|missing an 'https?://'")
 TEMPORARY_STATUSES = (408, 425, 429)  # timeout, too early, too many requests; statuses from 500 on are temporary, too
 LONGEST_WAIT = 60.0  # seconds between two attempts, unless the Hub asks for more
 
@@ -60,7 +71,7 @@ class RetryPolicy:
         while True:
             try:
                 return function()
-            except (HTTPError, OSError, RuntimeError, ValueError) as error:
+            except HUB_ERRORS as error:
                 if not is_temporary(error) and http_status(error) not in also:
                     raise
                 wait = requested_wait(error)
@@ -95,7 +106,7 @@ def is_temporary(error: BaseException) -> bool:
         >>> is_temporary(ConnectionError("reset")), is_temporary(ValueError("no such type"))
         (True, False)
     """
-    if any(isinstance(cause, OfflineModeIsEnabled) for cause in causes(error)):
+    if any(isinstance(cause, OfflineModeIsEnabled) or PERMANENT.search(repr(cause)) for cause in causes(error)):
         return False
     status = http_status(error)
     if status is not None:

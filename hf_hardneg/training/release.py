@@ -14,7 +14,8 @@ from typing import Any
 from transformers.trainer_utils import HubStrategy, SaveStrategy
 
 from ..hub.errors import PushError
-from ..hub.push import MAIN, Published, one_sentence, open_repo, publish_folder, sign_in
+from ..hub.push import Published, publish_folder
+from ..hub.remote import MAIN, one_sentence, open_repo, sign_in
 from .arguments import HardNegCLIPTrainingArguments
 
 

@@ -26,14 +26,16 @@ PREFIXES = {"models": "model", "datasets": "dataset", "spaces": "space"}
 class Fault:
     """What happens to a request instead of, or on top of, its answer.
 
-    Kinds: "status" (answers `value`, with `retry_after`), "drop" (the connection ends before anything is done), "lose"
-    (it is done, but the answer is lost), "slow" (`value` seconds), "truncate" (half the body), "hang" (waits for
-    `Hub.release`, after setting `Hub.reached`; `value` says whether the request is carried out then).
+    Kinds: "status" (answers `value`, with `retry_after`, or with the Hub's own words `said`), "drop" (the connection
+    ends before anything is done), "lose" (it is done, but the answer is lost), "slow" (`value` seconds), "truncate"
+    (half the body), "hang" (waits for `Hub.release`, after setting `Hub.reached`; `value` says whether the request is
+    carried out then).
     """
 
     kind: str
     value: float = 0
     retry_after: str | None = None
+    said: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Hub:
         # "role" is the token's; "orgs" are those that the user may write to.
         self.tokens = {}
         self.find_fault = lambda method, path: None
+        self.lfs_error = None  # said of each large file, instead of where to upload it
         self.requests = []
         self.lock = threading.RLock()
         self.reached, self.release = threading.Event(), threading.Event()
@@ -152,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):  # noqa: N802
         self.serve()
 
-    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
     def serve(self):
         self.body = self.read_body()
@@ -170,7 +173,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.cut()
         if fault.kind == "status":
             waits = {"Retry_After": fault.retry_after} if fault.retry_after else {}
-            answer = Answer(int(fault.value), b"<html>out of order</html>", Content_Type="text/html", **waits)
+            answer = fault.said and refuse(int(fault.value), fault.said)
+            answer = answer or Answer(
+                int(fault.value), b"<html>out of order</html>", Content_Type="text/html", **waits
+            )
         else:
             answer = self.answer()
         if fault.kind == "lose":
@@ -320,7 +326,8 @@ class Handler(BaseHTTPRequestHandler):
             upload = {"href": f"{self.hub.url}/lfs-upload/{item['oid']}/{item['size']}"}
             verify = {"href": f"{self.hub.url}/lfs-verify"}
             actions = {} if item["oid"] in self.hub.objects else {"actions": {"upload": upload, "verify": verify}}
-            objects.append({**item, **actions})
+            error = {"error": {"code": 403, "message": self.hub.lfs_error}} if self.hub.lfs_error else {}
+            objects.append({**item, **(error or actions)})
         raise Answer(200, {"transfer": "basic", "objects": objects})
 
     def lfs_upload(self, oid, size):
@@ -415,6 +422,16 @@ class Handler(BaseHTTPRequestHandler):
         refs[name] = self.commit(repo, start).oid
         raise Answer(201, {})
 
+    def delete_branch(self, kind, repo_id, name):
+        repo = self.repo(PREFIXES[kind], repo_id, write=True)
+        if name == "main":
+            raise refuse(403, "The branch main cannot be deleted")
+        if repo.branches.pop(name, None) is None:
+            raise refuse(404, f"Invalid rev id: {name}", "RevisionNotFound")
+        refs = [*repo.branches, *repo.tags]
+        repo.commits = {commit.oid: commit for ref in refs for commit in repo.history(ref)}
+        raise Answer(204)
+
     def resolve(self, prefix, repo_id, revision, path):
         repo = self.repo(PREFIXES[(prefix or "models/")[:-1]], repo_id, files=True)
         commit = self.commit(repo, revision)
@@ -451,6 +468,7 @@ ROUTES = [
     ("GET", rf"{API}{ID}/refs", Handler.refs),
     ("GET", rf"{API}{ID}/commits/([^/]+)", Handler.commits),
     ("POST", rf"{API}{ID}/(tag|branch)/([^/]+)", Handler.add_ref),
+    ("DELETE", rf"{API}{ID}/branch/([^/]+)", Handler.delete_branch),
     ("POST", rf"/(datasets/|spaces/)?{ID}\.git/info/lfs/objects/batch", Handler.lfs_batch),
     ("PUT", r"/lfs-upload/(\w+)/(\d+)", Handler.lfs_upload),
     ("POST", "/lfs-verify", Handler.lfs_verify),

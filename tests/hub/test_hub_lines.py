@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from datasets import load_dataset
 from helpers.captions import CAPTIONS
 from helpers.hub_server import Hub
 from helpers.inpainting_folder import make_folder
+from helpers.pushes import TOKEN, fresh_environment
 from safetensors.numpy import load
 
 from hf_hardneg.cli import main as cli
@@ -21,7 +21,6 @@ from hf_hardneg.metrics import metric_folder
 
 
 SCRIPT = Path(__file__).parents[2] / "dataset_scripts" / "inpaintcoco.py"
-TOKEN = "hf_0SecretOfAnn0SecretOfAnn0Secret"
 TRAINING = ["--num_rows", "60", "--max_steps", "4", "--pairs_per_concept", "2", "--held_out_images", "8"]
 TRAINING += ["--control", "false", "--use_cpu", "true", "--dataloader_num_workers", "0"]
 # Goes on from the code in the card.
@@ -55,12 +54,10 @@ def fresh(hub, tmp_path):
     """Run a command in a fresh process with a fresh cache that knows nothing but the server and the token."""
 
     def run(*command, **environment):
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "XDG"))}
         home = tmp_path / f"home{len(list(tmp_path.iterdir()))}"
-        own = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1"}
         done = subprocess.run(
             [sys.executable, *command],
-            env={**kept, **own, **environment},
+            env=fresh_environment(hub, home, **environment),
             capture_output=True,
             text=True,
             check=False,
@@ -115,7 +112,7 @@ def test_training_pushes_a_model_that_loads_bit_for_bit(hub, fresh, tmp_path):
     hashes = {name: hashlib.sha256(weights.tobytes()).hexdigest() for name, weights in local}
     assert hashes.items() <= dict(line.split(" ", 1) for line in told).items() and len(hashes) > 50
     again = fresh("-m", "hf_hardneg.cli", "push", str(out), "org/hardneg-clip", "--tag", "v1")
-    assert "were there already" in again.stdout and len(repo.commits) == 2
+    assert "were there already" in again.stdout and len(list(repo.history())) == 2
     texts = [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
     assert_no_token(hub, done.stdout, done.stderr, again.stdout, *texts)
 
@@ -151,7 +148,9 @@ def test_a_pushed_inpaintcoco_loads_pixel_for_pixel(hub, fresh, tmp_path):
     done = fresh(*line, "--push_to_hub", "org/inpaintcoco")
     assert "read back and equal by SHA-256" in done.stdout
     repo = hub.repos["dataset", "org/inpaintcoco"]
-    assert len(repo.commits) == 2 and "scripts/inpaintcoco.py" in remote_files(hub, "dataset", "org/inpaintcoco")
+    assert len(list(repo.history())) == 2 and "scripts/inpaintcoco.py" in remote_files(
+        hub, "dataset", "org/inpaintcoco"
+    )
     told = fresh("-c", LOAD_DATA).stdout.splitlines()
     expected = []
     for row in load_dataset(str(out), split="test"):
@@ -160,7 +159,7 @@ def test_a_pushed_inpaintcoco_loads_pixel_for_pixel(hub, fresh, tmp_path):
         expected.append(" ".join([row["concept"], row["coco_caption"], *hashes]))
     assert told == expected and len(told) > 4
     again = fresh("-m", "hf_hardneg.cli", "push", str(out), "org/inpaintcoco", "--public", "--tag", "v1")
-    assert "were there already" in again.stdout and len(repo.commits) == 2 and "v1" in repo.tags
+    assert "were there already" in again.stdout and len(list(repo.history())) == 2 and "v1" in repo.tags
     assert not repo.private and fresh("-c", LOAD_DATA, HF_TOKEN="").stdout.splitlines() == expected
 
 
