@@ -9,8 +9,9 @@ from datasets import Dataset, Features, List, Value, load_dataset
 from datasets.exceptions import DatasetGenerationError
 
 from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
-from .coco_annotations import captions_by_image, read_categories
-from .files import CAPTION_COLUMNS, find_column, open_dataset, read_json
+from ..json_files import read_json, require_json_rows
+from .coco_annotations import CaptionsOnly, captions_by_image, read_categories
+from .files import CAPTION_COLUMNS, find_column, open_dataset
 from .skip_reasons import EMPTY
 
 
@@ -18,9 +19,9 @@ BUILDERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv",
 _FEATURES = {name: ROW_FEATURES[name] for name in NEGATIVE_SOURCES}
 
 
-def _read_coco(file: Path, data: Mapping[str, Any]) -> Dataset:
+def _read_coco(file: Path) -> Dataset:
     """COCO's captions_*.json, with the categories of the instances_*.json beside it, if there is one."""
-    captions = captions_by_image(data)
+    captions = captions_by_image(read_json(file, CaptionsOnly))
     beside = file.with_name(file.name.replace("captions", "instances"))
     categories = read_categories(beside) if beside != file else {}
     return Dataset.from_dict(
@@ -45,11 +46,13 @@ def _open(source: str, split: str) -> Dataset:
     if not file.stat().st_size:
         raise ValueError(f"{source} is empty; check how it was written.")
     if ending == ".json":
-        data = read_json(file)
+        data: Any = read_json(file, object)
         if isinstance(data, dict):
             if "annotations" not in data:
                 raise ValueError(f"{source} holds {sorted(data)[:5]}; COCO's captions hold images and annotations.")
-            return _read_coco(file, data)
+            return _read_coco(file)
+    if BUILDERS[ending] == "json":
+        require_json_rows(file)
     options = {"sep": "\t"} if ending == ".tsv" else {}
     try:
         return load_dataset(BUILDERS[ending], data_files=source, split="train", **options)
