@@ -2,12 +2,12 @@
 
 import argparse
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from .commands import audit, config, evaluate, interpolate, negatives, push, report, scenes, vocabulary
 from .commands.inpaint import build, export, review, validate
+from .user_errors import one_sentence
 
 
 # Commands in groups by purpose, as `--help` lists them.
@@ -74,10 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run a command. A user error ends with one sentence instead of a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     args = build_parser().parse_args(argv)
-    try:
+    with one_sentence():
         args.run(args)
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ Number = FiniteFloat
 
 BOM = b"\xef\xbb\xbf"
 MAX_SHOWN = 40
+ADVICE = "mend or fetch the file again"
 # What pydantic asks for, in our words. Other kinds of errors keep the words of pydantic.
 _EXPECTED = {
     "int_type": "an integer",
@@ -40,6 +41,7 @@ _EXPECTED = {
     "less_than_equal": "{le} or less",
     "less_than": "less than {lt}",
     "literal_error": "{expected}",
+    "string_pattern_mismatch": "a string of the form {pattern}",
 }
 
 
@@ -71,13 +73,14 @@ def read_json_lines(file: str | Path, schema: type[T]) -> list[T]:
     return [parse_json(line, schema, where) for where, line in _lines(Path(file))]
 
 
-def parse_json(text: str | bytes, schema: type[T], where: str) -> T:
+def parse_json(text: str | bytes, schema: type[T], where: str, advice: str = ADVICE) -> T:
     """Read JSON of the given shape.
 
     Args:
         text: The JSON.
         schema: As `read_json` takes it.
         where: What errors call it, such as a file, or a file and its line.
+        advice: What to do about an error.
 
     Raises:
         ValueError: If it is no JSON or of another shape. The message names the field.
@@ -97,8 +100,8 @@ def parse_json(text: str | bytes, schema: type[T], where: str) -> T:
     except ValidationError as error:
         details = error.errors(include_url=False)
     if details[0]["type"] == "json_invalid":
-        raise ValueError(f"{where} is not valid JSON ({details[0]['ctx']['error']}); mend or fetch the file again.")
-    raise ValueError(f"{where} {_describe(details, from_json(data))}; mend or fetch the file again.")
+        raise ValueError(f"{where} is not valid JSON ({details[0]['ctx']['error']}); {advice}.")
+    raise ValueError(f"{where} {_describe(details, from_json(data))}; {advice}.")
 
 
 def require_json_rows(file: str | Path) -> None:
@@ -117,7 +120,7 @@ def require_json_rows(file: str | Path) -> None:
     file = Path(file)
     data = _read_bytes(file)
     if data.lstrip()[:1] != b"{":
-        if not read_json(file, Rows[dict[str, Any]]):
+        if not read_json(file, list[dict[str, Any]]):
             raise ValueError(f"{file} holds an empty list; it must hold objects, one for each row.")
         return
     try:
@@ -176,15 +179,24 @@ def _describe(details: Sequence[ErrorDetails], data: Any) -> str:
     first = details[0]
     path = _path(first["loc"], data)
     if first["type"] == "missing":
-        field = first["loc"][-1]
-        place = f" in {_dotted(path)}" if path else ""
-        return f"lacks {field!r}{place}"
+        return _lacks(str(first["loc"][-1]), path, first["input"])
+    if first["type"] == "union_tag_not_found":
+        return _lacks(first["ctx"]["discriminator"].strip("'"), path, first["input"])
+    if first["type"] == "union_tag_invalid":
+        path = (*path, first["ctx"]["discriminator"].strip("'"))
+        return f"has {_dotted(path)} = {first['ctx']['tag']!r}, which must be one of {first['ctx']['expected_tags']}"
     # A value that may be of several types has one error for each of them.
     same = [one for one in details if one["type"] != "missing" and _path(one["loc"], data) == path]
     expected = " or ".join(dict.fromkeys(_expected(one) for one in same))
     shown = to_json(first["input"], inf_nan_mode="constants", fallback=str).decode()
     shown = shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 3]}..."
     return f"has {_dotted(path)} = {shown}, which must be {expected}" if path else f"is {shown}; it must be {expected}"
+
+
+def _lacks(field: str, path: Sequence[str | int], there: Any) -> str:
+    place = f" in {_dotted(path)}" if path else ""
+    names = ", ".join(list(map(str, there))[:5]) if isinstance(there, dict) else ""
+    return f"lacks {field!r}{place}; it has {names or 'nothing'}"
 
 
 def _expected(one: ErrorDetails) -> str:

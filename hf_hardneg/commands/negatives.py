@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from ..lexicon.concepts import CONCEPTS
+from ..number_ranges import Range, real_number, whole_number
 
 
 HELP = "make hard-negative captions for a set of captions"
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("captions", help=".jsonl, .csv, .tsv, .parquet, COCO's captions_*.json, a folder or a Hub id")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
     parser.add_argument(
-        "-k", "--num_negatives", type=int, default=3, help="negatives per caption, at most (default 3)"
+        "-k", "--num_negatives", type=whole_number(Range(1)), default=3, help="negatives per caption, at most (default 3)"
     )
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other negatives (default 0)")
     parser.add_argument(
@@ -28,11 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="concepts to change: names, or paths of your own YAML or JSON vocabularies",
     )
     parser.add_argument(
-        "--concept_weights", nargs="+", type=float, help="relative frequency of each concept (default: all alike)"
+        "--concept_weights", nargs="+", type=real_number(Range(0)), help="relative frequency of each concept (default: all alike)"
     )
     parser.add_argument(
         "--temperature",
-        type=float,
+        type=real_number(Range(0, above=True)),
         help="a higher value gives more captions a negative, and text-only readers tell more of them (default 1.375)",
     )
     parser.add_argument("--model", metavar="DIR", help="slot_model folder of other captions; its counts are added")
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="license of the captions for the card, as the Hub spells it, such as cc-by-4.0 (default unknown)",
     )
-    parser.add_argument("--num_proc", type=int, help="processes that draw (default 1; with ray 2)")
+    parser.add_argument("--num_proc", type=whole_number(Range(1)), help="processes that draw (default 1; with ray 2)")
     parser.add_argument(
         "--engine",
         choices=("datasets", "ray"),

@@ -3,6 +3,8 @@
 import argparse
 import sys
 
+from ..number_ranges import Range, whole_number
+
 
 HELP = "write the nouns and adjectives of captions as a vocabulary file, the open concept"
 DESCRIPTION = "Then use it: hf-hardneg negatives CAPTIONS --concepts object color size location FILE --out DIR"
@@ -12,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("captions", help="Captions: a file, a folder or a Hub id, as for hf-hardneg negatives.")
     parser.add_argument("--out", required=True, metavar="FILE", help="The .yaml file to write.")
-    parser.add_argument("--min_count", type=int, default=20, help="How often a word must be used (default 20).")
+    parser.add_argument("--min_count", type=whole_number(Range(1)), default=20, help="How often a word must be used (default 20).")
     parser.add_argument(
         "--caption_column", help="The column of captions. Default: caption, captions or another usual name."
     )

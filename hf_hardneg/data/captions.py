@@ -9,8 +9,9 @@ from typing import Any
 from datasets import Dataset, Features, Value
 
 from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
-from .coco_annotations import captions_by_image, read_categories
-from .files import CAPTION_COLUMNS, find_column, open_dataset, read_json
+from ..json_files import read_json
+from .coco_annotations import CaptionsOnly, captions_by_image, read_categories
+from .files import CAPTION_COLUMNS, find_column, open_dataset
 from .image_ids import find_id_column, number_images
 from .skip_reasons import EMPTY
 
@@ -83,9 +84,9 @@ def read_cells(values: Iterable[Any], column: str, source: str | Path) -> Iterat
             raise ValueError(f"Column {column!r} of {source} holds in row {i} {error}.") from error
 
 
-def _read_coco(file: Path, data: Mapping[str, Any]) -> Dataset:
+def _read_coco(file: Path) -> Dataset:
     """COCO's captions_*.json, with the categories of the instances_*.json beside it, if there is one."""
-    captions = captions_by_image(data)
+    captions = captions_by_image(read_json(file, CaptionsOnly))
     beside = file.with_name(file.name.replace("captions", "instances"))
     categories = read_categories(beside) if beside != file else {}
     return Dataset.from_dict(
@@ -101,9 +102,9 @@ def _open(source: str, split: str, config: str | None) -> Dataset:
     """Any source as a Dataset with one row for each caption or each image."""
     file = Path(source).expanduser()
     if file.suffix.lower() == ".json" and file.is_file() and file.stat().st_size:
-        data = read_json(file)
+        data: Any = read_json(file, object)
         if isinstance(data, dict) and "annotations" in data:
-            return _read_coco(file, data)
+            return _read_coco(file)
     return open_dataset(source, split, config)
 
 

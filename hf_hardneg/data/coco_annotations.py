@@ -3,13 +3,121 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
-from .files import read_json
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from ..json_files import Id, Number, Rows, read_json
 
 
 CAPTIONS, INSTANCES = "captions", "instances"
-NEEDED = {CAPTIONS: {"images", "annotations"}, INSTANCES: {"annotations", "categories"}}
+
+Side = Annotated[int, Field(ge=1, le=1_000_000)]
+"""Width or height, in pixels."""
+FileName = Annotated[str, Field(pattern=r"^[^\x00]+$")]
+
+
+class ImageEntry(TypedDict):
+    """What captions_SPLIT.json says of a photo."""
+
+    id: Id
+    file_name: FileName
+    width: NotRequired[Side]
+    height: NotRequired[Side]
+    coco_url: NotRequired[str | None]
+    flickr_url: NotRequired[str | None]
+    date_captured: NotRequired[str | None]
+    license: NotRequired[int | str | None]
+
+
+class SizedImageEntry(ImageEntry):
+    """A photo whose annotated masks are drawn."""
+
+    width: Side
+    height: Side
+
+
+class CaptionEntry(TypedDict):
+    """One caption of a photo."""
+
+    image_id: Id
+    caption: NotRequired[str | None]
+
+
+class CaptionEntryWithId(CaptionEntry):
+    """A caption that a pair can name."""
+
+    id: Id
+
+
+class License(TypedDict):
+    """One of the licenses of the photos."""
+
+    id: int | str
+    name: NotRequired[str | None]
+    url: NotRequired[str | None]
+
+
+class CaptionsOnly(TypedDict):
+    """The part of captions_SPLIT.json that needs no photos."""
+
+    annotations: Rows[CaptionEntry]
+
+
+class Captions(CaptionsOnly):
+    """captions_SPLIT.json."""
+
+    images: Rows[ImageEntry]
+
+
+class CaptionsOfPairs(TypedDict):
+    """captions_SPLIT.json, as pairs are built from it."""
+
+    images: Rows[SizedImageEntry]
+    annotations: Rows[CaptionEntryWithId]
+    licenses: NotRequired[list[License]]
+
+
+class Category(TypedDict):
+    """A kind of thing."""
+
+    id: Id
+    name: str
+
+
+class InstanceEntry(TypedDict):
+    """One annotated thing of a photo."""
+
+    image_id: Id
+    category_id: Id
+
+
+class MaskedInstanceEntry(InstanceEntry):
+    """An annotated thing with its mask; `draw_mask` says what is wrong with a mask."""
+
+    id: Id
+    segmentation: NotRequired[Any]
+    bbox: tuple[Number, Number, Number, Number]
+    area: NotRequired[Number | None]
+    iscrowd: NotRequired[int | bool | None]
+
+
+class Instances(TypedDict):
+    """instances_SPLIT.json."""
+
+    annotations: Rows[InstanceEntry]
+    categories: list[Category]
+
+
+class InstancesOfPairs(TypedDict):
+    """instances_SPLIT.json, as pairs are built from it."""
+
+    annotations: Rows[MaskedInstanceEntry]
+    categories: list[Category]
+
+
+_SCHEMAS: dict[str, Any] = {CAPTIONS: Captions, INSTANCES: Instances}
 
 
 def annotation_file(folder: Path, kind: str, split: str) -> Path:
@@ -47,14 +155,9 @@ def read_annotations(file: Path, kind: str) -> Mapping[str, Any]:
     """The content of an annotation file.
 
     Raises:
-        ValueError: If it is no valid JSON or lacks what such a file has.
+        ValueError: If it is no valid JSON or of another shape; the message names the field.
     """
-    data = read_json(file)
-    needed = NEEDED[kind]
-    if not isinstance(data, dict) or not needed <= data.keys():
-        found = sorted(data)[:5] if isinstance(data, dict) else type(data).__name__
-        raise ValueError(f"{file} holds {found}; COCO's holds {' and '.join(sorted(needed, reverse=True))}.")
-    return data
+    return read_json(file, _SCHEMAS[kind])
 
 
 def captions_by_image(data: Mapping[str, Any]) -> dict[int, list[Mapping[str, Any]]]:
@@ -65,13 +168,17 @@ def captions_by_image(data: Mapping[str, Any]) -> dict[int, list[Mapping[str, An
     return captions
 
 
-def read_instances(file: Path) -> list[tuple[Mapping[str, Any], str]]:
+def read_instances(file: Path, schema: Any = Instances) -> list[tuple[Mapping[str, Any], str]]:
     """The instance annotations of a file, each with the name of its category.
+
+    Args:
+        file: instances_SPLIT.json.
+        schema: `Instances` or `InstancesOfPairs`.
 
     Raises:
         ValueError: If the file is broken or annotates a category that it does not list.
     """
-    data = read_annotations(file, INSTANCES)
+    data = read_json(file, schema)
     names = {category["id"]: category["name"] for category in data["categories"]}
     for annotation in data["annotations"]:
         if annotation["category_id"] not in names:

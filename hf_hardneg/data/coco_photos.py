@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
+from ..json_files import read_json
 from .coco_annotations import (
     CAPTIONS,
     INSTANCES,
+    CaptionsOfPairs,
+    InstancesOfPairs,
     annotation_file,
     captions_by_image,
     find_split,
-    read_annotations,
     read_instances,
 )
 from .photo_places import coco_folders, photo_finder
@@ -61,7 +63,7 @@ class CocoPhoto(NamedTuple):
 
 def _read_instances(file: Path) -> dict[int, list[Instance]]:
     instances = defaultdict(list)
-    for one, category in read_instances(file):
+    for one, category in read_instances(file, InstancesOfPairs):
         if one.get("segmentation"):
             x, y, width, height = map(float, one["bbox"])
             area, is_crowd = float(one.get("area") or width * height), bool(one.get("iscrowd"))
@@ -95,7 +97,7 @@ def read_coco_photos(
     """
     folder = Path(folder)
     split = find_split(folder, split, "--split", (CAPTIONS, INSTANCES) if with_instances else (CAPTIONS,))
-    data = read_annotations(annotation_file(folder, CAPTIONS, split), CAPTIONS)
+    data = read_json(annotation_file(folder, CAPTIONS, split), CaptionsOfPairs)
     instances = _read_instances(annotation_file(folder, INSTANCES, split)) if with_instances else {}
     captions = {
         image_id: tuple(
@@ -104,7 +106,7 @@ def read_coco_photos(
         for image_id, annotations in captions_by_image(data).items()
     }
     listed = {image["id"]: image for image in data["images"]}
-    licenses = {one["id"]: one for one in data.get("licenses", [])}
+    licenses = {one["id"]: one for one in data.get("licenses") or []}
     skipped = Counter({NO_IMAGE: sum(image_id not in listed for image_id, texts in captions.items() if texts)})
     find = photo_finder(coco_folders(folder, split))
     photos = [

@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..json_files import parse_json
+from .journal_lines import JournalLine, require_order
+
 
 JOURNAL, IMAGES = "journal.jsonl", "images"
 
@@ -32,21 +35,21 @@ def read_journal(folder: str | Path) -> Iterator[dict[str, Any]]:
         folder: The journal's folder. If it has no journal, nothing is yielded.
 
     Raises:
-        ValueError: If a complete line is not JSON, because another program wrote to the file.
+        ValueError: If a complete line is not what a build or a review writes. The message names the field.
     """
-    file = Path(folder) / JOURNAL
+    return require_order(_read_lines(Path(folder) / JOURNAL))
+
+
+def _read_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What errors call each complete line, and the line."""
     if not file.is_file():
         return
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 return
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise ValueError(
-                    f"{file}, line {number}, is no JSON ({error}); remove the line or start anew."
-                ) from error
+            where = f"{file}, line {number},"
+            yield where, parse_json(line, JournalLine, where, advice="mend the line or start anew in another folder")
 
 
 def load_image(folder: str | Path, digest: str) -> np.ndarray:

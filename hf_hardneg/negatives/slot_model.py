@@ -21,7 +21,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..json_files import read_json
 from ..lexicon.index import LexiconIndex, SwapClass
+from .slot_model_arrays import read_arrays
 from .slots import TIES, Analysis
 
 
@@ -291,14 +293,14 @@ class SlotModel:
             ValueError: If the folder holds no model, or one of another vocabulary.
         """
         folder = Path(folder)
-        try:
-            described = json.loads((folder / "slot_model.json").read_text(encoding="utf-8"))
-            arrays = dict(np.load(folder / "slot_model.npz"))
-        except (OSError, ValueError, EOFError) as error:
-            raise ValueError(f"{folder} holds no readable slot model ({error}); fit one first.") from error
-        if described != _describe(index):
-            raise ValueError(f"The slot model in {folder} was fitted with another vocabulary; fit it anew.")
         sizes = [len(of_class.forms) for of_class in index.classes]
+        try:
+            described = read_json(folder / "slot_model.json", list[list[str]])
+            if described != _describe(index):
+                raise ValueError("it was fitted with another vocabulary")
+            arrays = read_arrays(folder / "slot_model.npz", sizes)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{folder} holds no slot model that can be used ({error}); fit it anew.") from error
         split = [np.split(arrays["totals"], np.cumsum(sizes)[:-1])]
         for name in ("tried", "passed"):
             parts = np.split(arrays[name], np.cumsum(np.square(sizes))[:-1])

@@ -4,7 +4,6 @@ It is made from the files in the evaluation's folder: metrics.json, items.parque
 """
 
 import base64
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +15,11 @@ from jinja2 import Environment, FileSystemLoader
 from ..evaluation.tasks import Task
 from .charts import draw_key, draw_scale
 from .forgetting import plot_forgetting
-from .mistakes import SAMPLE_SIZE, SEED, count_mistakes, describe_mistakes, read_choices, read_metrics, sample_mistakes
+from .mistakes import SAMPLE_SIZE, SEED, count_mistakes, describe_mistakes, read_choices, sample_mistakes
+from .report_files import read_curve, read_log, read_metrics
 from .score_rows import compare_models, label_score, main_score_rows, model_numbers, skipped_rows, task_panels
 from .thumbnails import MAX_BYTES, Thumbnails, make_thumbnails, read_thumbnails, save_thumbnails
-from .training_curves import Run, draw_training, find_state, read_log
+from .training_curves import Run, draw_training, find_state
 
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -49,7 +49,7 @@ def build_html_report(
     """Render the page.
 
     Args:
-        metrics: From `mistakes.read_metrics`.
+        metrics: From `report_files.read_metrics`.
         mistakes: From `mistakes.describe_mistakes`.
         counts: By task, from `mistakes.count_mistakes`.
         thumbnails: From `thumbnails.read_thumbnails`.
@@ -130,7 +130,7 @@ def find_extras(metrics: Mapping[str, Any], folders: Sequence[Path]) -> Extras:
                 raise ValueError(
                     f"{curve} is a second curve, but a report shows only one: leave one of the folders out."
                 )
-            extras.curve = json.loads(curve.read_text(encoding="utf-8"))
+            extras.curve = read_curve(curve)
     extras.runs = list(runs.values())
     return extras
 

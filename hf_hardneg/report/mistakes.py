@@ -1,6 +1,5 @@
 """The items that models get wrong: counts of all of them, and a sample of limited size to look at."""
 
-import json
 import random
 import re
 from collections import defaultdict
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..evaluation.choice_scores import LOWER_IS_BETTER
+from .report_files import require_parquet
 
 
 ANY = "any"
@@ -22,6 +22,13 @@ ANY = "any"
 SAMPLE_SIZE = 180  # items; with `thumbnails.MAX_BYTES` for each of their images this limits the size of the page
 SEED = 0
 MAX_CHARACTERS = 500  # of a text; text towers read much less
+ITEM_COLUMNS = {
+    **dict.fromkeys(("model", "task", "group"), pa.string()),
+    "seed": pa.int32(),
+    **dict.fromkeys(("images", "texts"), pa.list_(pa.string())),
+    "scores": pa.list_(pa.float32()),
+    "outcomes": None,  # a struct with the scores of all tasks
+}
 _WORDS_AND_GAPS = re.compile(r"\w+|\s+|[^\w\s]")
 
 T = TypeVar("T")
@@ -69,6 +76,7 @@ def read_choices(file: Path, metrics: Mapping[str, Any]) -> dict[str, Choices]:
     Raises:
         ValueError: If the file does not belong to `metrics`.
     """
+    require_parquet(file, ITEM_COLUMNS)
     table = pq.read_table(file, columns=["model", "seed", "task", "group", "outcomes"])
     table = table.append_column("row", pa.array(np.arange(len(table))))
     choices = {}
@@ -273,21 +281,3 @@ def describe_mistakes(
             }
         )
     return described
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """Read metrics.json of an evaluation.
-
-    Raises:
-        FileNotFoundError: If the folder has none.
-        ValueError: If it is of something else, such as a training run, or of an older version.
-    """
-    file = folder / "metrics.json"
-    if not file.is_file():
-        raise FileNotFoundError(f"There is no {file}; write it by: hf-hardneg evaluate MODEL --out {folder}")
-    metrics = json.loads(file.read_text(encoding="utf-8"))
-    if not str(metrics.get("schema", "")).startswith("hf_hardneg.evaluation/"):
-        raise ValueError(f"{file} is not of an evaluation; write one by: hf-hardneg evaluate MODEL --out DIR")
-    if any("belongs" not in facts for facts in metrics["benchmarks"].values()):
-        raise ValueError(f"{file} was written by an older version; run hf-hardneg evaluate again.")
-    return metrics

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ..data.photos import UnusableImage, upright_rgb
 from ..evaluation.tasks import Task
+from .report_files import require_parquet
 
 
 IMAGES_FILE = "report_images.parquet"
@@ -81,4 +82,5 @@ def read_thumbnails(folder: Path) -> Thumbnails:
     """Read report_images.parquet; an empty dict if there is no such file."""
     if not (folder / IMAGES_FILE).is_file():
         return {}
+    require_parquet(folder / IMAGES_FILE, {"task": pa.string(), "image": pa.string(), "webp": pa.binary()})
     return {(row["task"], row["image"]): row["webp"] for row in pq.read_table(folder / IMAGES_FILE).to_pylist()}

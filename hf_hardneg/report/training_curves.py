@@ -1,6 +1,5 @@
 """Draw what training runs logged, from their trainer_state.json."""
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -40,18 +39,6 @@ def find_state(folder: Path) -> Path | None:
         return folder / STATE_FILE
     files = [file for file in folder.glob(f"checkpoint-*/{STATE_FILE}") if file.parent.name[11:].isdecimal()]
     return max(files, key=lambda file: int(file.parent.name[11:]), default=None)
-
-
-def read_log(file: Path) -> Log:
-    """Read the log history of a trainer_state.json.
-
-    Raises:
-        ValueError: If it is something else.
-    """
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))["log_history"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} is no trainer_state.json of a training run: it has no log_history.") from error
 
 
 def log_series(log: Log) -> dict[str, list[tuple[float, float]]]:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from transformers import TrainingArguments
 
 from ..lexicon.concepts import CONCEPTS
+from ..number_ranges import check_ranges
+from .argument_ranges import DATA_RANGES, MODEL_RANGES, TRAINING_RANGES
 
 
 TEXT_LAYOUTS = ("auto", "tree", "padded")
@@ -51,6 +53,7 @@ class ModelArguments:
 
     def __post_init__(self) -> None:
         """Freeze the vision tower for text-only training, and check that something is left to train."""
+        check_ranges(self, MODEL_RANGES)
         frozen = sorted({*self.frozen_towers, *(["vision"] if self.text_only else [])})
         both = set(frozen) & set(self.lora_towers)
         if both:
@@ -179,7 +182,8 @@ class DataArguments:
     )
 
     def __post_init__(self) -> None:
-        """Check the length of `scene_mention_rates`."""
+        """Check the ranges, and the length of `scene_mention_rates`."""
+        check_ranges(self, DATA_RANGES)
         if len(self.scene_mention_rates) != 3:
             raise ValueError(f"scene_mention_rates {self.scene_mention_rates} must be 3: color, size, location.")
 
@@ -282,18 +286,12 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
     )
 
     def __post_init__(self) -> None:
-        """Check the ranges of the arguments that this class adds."""
+        """Check the ranges of all numbers, and the choices that this class adds."""
+        check_ranges(self, TRAINING_RANGES)
         super().__post_init__()
-        for name in ("num_negatives", "own_negatives_weight", "margin_weight", "focal_gamma", "distillation_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more.")
         for name, choices in (("text_layout", TEXT_LAYOUTS), ("loss", LOSSES)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(choices)}.")
-        if not 0 < self.margin <= 2:
-            raise ValueError(f"margin is {self.margin}; cosines differ by 2 at most, so it must be in (0, 2].")
-        if self.grad_cache_rows is not None and self.grad_cache_rows < 1:
-            raise ValueError(f"grad_cache_rows is {self.grad_cache_rows}; it must be 1 or more.")
         uses_negatives = self.batch_negatives or self.own_negatives_weight or self.margin_weight
         if self.num_negatives and not uses_negatives:
             raise ValueError("No loss uses the negatives: set batch_negatives, own_negatives_weight, or K to 0.")

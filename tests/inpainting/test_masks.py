@@ -82,7 +82,7 @@ def test_folders_that_cannot_be_read_say_what_to_do(tmp_path):
     with pytest.raises(ValueError, match="both a caption and an instance"):
         read_coco_photos(folder)
     change(folder, "captions", lambda data: data.pop("images"))
-    with pytest.raises(ValueError, match="COCO's holds images and annotations"):
+    with pytest.raises(ValueError, match="lacks 'images'; it has annotations"):
         read_coco_photos(folder)
     (folder / "annotations" / "captions_val2017.json").write_text('{"images": [')
     with pytest.raises(ValueError, match="not valid JSON"):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...inpainting.run_settings import CLIP, CLIPSEG, EDITOR_OPTIONS, GROUNDING_DINO, INPAINTING, MASK_MODELS, SAM
+from ...number_ranges import Range, real_number, whole_number
 
 
 HELP = "edit the photos of a COCO-format folder"
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"Hub ids or folders: one for clipseg ({CLIPSEG}), two for grounded_sam ({GROUNDING_DINO} {SAM})",
     )
     masks.add_argument(
-        "--mask_threshold", type=float, help="smallest probability of a pixel, or score of a box, 0 to 1"
+        "--mask_threshold", type=real_number(Range(0, 1)), help="smallest probability of a pixel, or score of a box, 0 to 1"
     )
     gate = parser.add_argument_group("gate")
     gate.add_argument("--clip", metavar="ID", help=f"reject edits in which a dual encoder such as {CLIP} sees no gain")
@@ -64,11 +65,11 @@ def _add_editor(parser: argparse.ArgumentParser) -> None:
         help=f"diffusers: Hub id or folder of an inpainting pipeline (default {INPAINTING}, a mirror of the paper's "
         "Stable Diffusion 2, which is no longer on the Hub under its first name)",
     )
-    editor.add_argument("--candidates", type=int, help="diffusers: edits per proposal (default 3)")
-    editor.add_argument("--steps", type=int, help="diffusers: denoising steps (default: the pipeline's)")
-    editor.add_argument("--guidance", type=float, help="diffusers: guidance scale (default: the pipeline's)")
+    editor.add_argument("--candidates", type=whole_number(Range(1)), help="diffusers: edits per proposal (default 3)")
+    editor.add_argument("--steps", type=whole_number(Range(1)), help="diffusers: denoising steps (default: the pipeline's)")
+    editor.add_argument("--guidance", type=real_number(Range(0)), help="diffusers: guidance scale (default: the pipeline's)")
     editor.add_argument(
-        "--strength", type=float, help="diffusers: noise added to the photo, up to 1 (default: the pipeline's)"
+        "--strength", type=real_number(Range(0, 1, above=True)), help="diffusers: noise added to the photo, up to 1 (default: the pipeline's)"
     )
 
 
