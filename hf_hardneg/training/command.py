@@ -6,27 +6,31 @@ from collections.abc import Sequence
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ..process_group import ends_process_group
 from .recipe import parse_arguments
 
 
 logger = logging.getLogger(__name__)
 
 
+@ends_process_group()
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; a user's mistake ends it with one sentence and no traceback."""
+    """Run the command line; a user's mistake or a signal ends it with one sentence and no traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         arguments = parse_arguments(sys.argv[1:] if argv is None else argv)
         # Imported here, so that `--help` and mistakes in arguments do not wait for Trainer, datasets and spaCy.
         from .release import publish_run
         from .run import run
+        from .stop_signals import StopSignals
 
         args = arguments.training
         is_first = args.process_index == 0
         logging.getLogger("hf_hardneg").setLevel(logging.INFO if is_first else logging.ERROR)
-        with logging_redirect_tqdm():  # Messages go above the progress bars.
-            metrics = run(arguments)
-        published = publish_run(args) if args.push_to_hub and is_first else None
+        # Messages go above the progress bars.
+        with StopSignals() as signals, logging_redirect_tqdm():
+            metrics = run(arguments, signals)
+            published = publish_run(args) if args.push_to_hub and is_first else None
     except (ValueError, OSError) as error:
         logger.debug("", exc_info=True)
         sys.exit(f"error: {error}")
