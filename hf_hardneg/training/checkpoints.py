@@ -96,7 +96,8 @@ def _is_whole(file: Path) -> bool:
     """Whether the end of a file is there. Reads little of it: safetensors knows its length, a zip's list is last."""
     try:
         if file.suffix == ".safetensors":
-            safe_open(str(file), "pt").__enter__()
+            with safe_open(str(file), "pt"):
+                pass
         elif file.suffix == ".json":
             json.loads(file.read_text(encoding="utf-8"))
         elif file.suffix in (".pt", ".pth", ".bin"):

@@ -62,7 +62,7 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
         began = time.perf_counter()
         trainer = train_model(name, of_training, data, signals)
         seconds[name] = time.perf_counter() - began
-        outcomes[name] = _evaluate_and_save(trainer, data)
+        outcomes[name] = _evaluate(trainer, data)
     results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
     record = RunRecord(arguments, data, results, seconds, trainer.state.global_step)
     metrics = collect_metrics(record)
@@ -114,7 +114,7 @@ def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
 
 
 def train_model(name: str, arguments: Arguments, data: TrainingData, signals: StopSignals) -> HardNegCLIPTrainer:
-    """Load the start model and train it.
+    """Load the start model, train it, and save it.
 
     Args:
         name: What messages call the model.
@@ -143,7 +143,9 @@ def train_model(name: str, arguments: Arguments, data: TrainingData, signals: St
     )
     with signals.finish_step():
         trainer.train(resume_from_checkpoint=find_checkpoint(args))
-    trainer.args.push_to_hub = False  # The release is one commit, after metrics and card.
+        trainer.args.push_to_hub = False  # The release is one commit, after metrics and card.
+        trainer.save_model()
+        trainer.save_state()  # Its log has the curves of `hf-hardneg report`.
     return trainer
 
 
@@ -182,7 +184,5 @@ def find_checkpoint(args: HardNegCLIPTrainingArguments) -> str | None:
     return folder
 
 
-def _evaluate_and_save(trainer: HardNegCLIPTrainer, data: TrainingData) -> Outcomes:
-    trainer.save_model()  # First: a signal may end the evaluation.
-    trainer.save_state()  # Its log has the curves of `hf-hardneg report`.
+def _evaluate(trainer: HardNegCLIPTrainer, data: TrainingData) -> Outcomes:
     return collect_outcomes(trainer.model, trainer.processing_class, data.pairs, data.held_out)

@@ -67,13 +67,20 @@ class StopSignals:
 
     @contextmanager
     def finish_step(self) -> Iterator[None]:
-        """Let a training end its step; an instance of `StopAfterStep` in it asks for `received`."""
+        """Let a training end its step, and save; an instance of `StopAfterStep` in it asks for `received`.
+
+        Raises:
+            Stopped: If a signal came after the last step.
+        """
         self._finishes_step = True
         os.register_at_fork(after_in_child=self._block_in_worker)
         try:
             yield
         finally:
             self._finishes_step = False
+        if self.received:
+            _tell(f"The training had ended, but not its evaluation; {GO_ON}.")
+            raise Stopped(self.received)
 
     def _block_in_worker(self) -> None:
         """Keep a signal from a data worker that has just been forked; torch would end it."""

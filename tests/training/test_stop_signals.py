@@ -209,3 +209,89 @@ def test_a_signal_to_one_of_two_processes_stops_both_after_the_same_step(start_f
     assert [rank.end() for rank in resumed] == [0, 0], resumed[0].text()[-3000:]
     ours, expected = (load_file(tmp_path / out / "end" / "model.safetensors") for out in ("out", "alone"))
     assert all(torch.equal(ours[key], weight) for key, weight in expected.items())
+
+
+def train_with_signals(folder, out, where, count, number_of_signals, settings):
+    """Four steps with evaluations and checkpoints; this process gets signals in the `count`-th call of a method."""
+    args = HardNegCLIPTrainingArguments(
+        output_dir=out,
+        use_cpu=True,
+        per_device_train_batch_size=4,
+        gradient_accumulation_steps=2,
+        max_steps=4,
+        num_negatives=2,
+        report_to="none",
+        disable_tqdm=True,
+        **settings,
+    )
+    model, rows = CLIPModel.from_pretrained(folder), load_from_disk(f"{folder}/rows")
+    with StopSignals() as signals, signals.finish_step():
+        trainer = HardNegCLIPTrainer(
+            model,
+            args,
+            train_dataset=rows,
+            eval_dataset=rows.select(range(8)),
+            processing_class=CLIPProcessor.from_pretrained(folder),
+            callbacks=[StopAfterStep(signals, "the model")],
+        )
+        if where:
+            method, calls = getattr(trainer, where), iter(range(1, 100))
+
+            def send_and_call(*args, **kwargs):
+                if next(calls) == count:
+                    for _ in range(number_of_signals):
+                        os.kill(os.getpid(), signal.SIGTERM)
+                        time.sleep(0.02)
+                return method(*args, **kwargs)
+
+            setattr(trainer, where, send_and_call)
+        trainer.train(resume_from_checkpoint=find_last_checkpoint(out))
+        trainer.save_model(f"{out}/end")
+
+
+BEST = {
+    "eval_strategy": "steps",
+    "eval_steps": 2,
+    "save_steps": 2,
+    "save_total_limit": 1,
+    "load_best_model_at_end": True,
+    "metric_for_best_model": "eval_loss",
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed_best(start_folder, training_rows):
+    training_rows.save_to_disk(start_folder / "rows")
+    out = start_folder.parent / "best"
+    process = LoggedProcess(f"{out}.log", train_with_signals, str(start_folder), str(out), None, 0, 0, BEST)
+    assert process.end() == 0, process.text()[-3000:]
+    return load_file(out / "end" / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("where", "count", "number_of_signals", "settings"),
+    [
+        ("training_step", 1, 1, BEST),
+        ("training_step", 4, 2, BEST),
+        ("training_step", 8, 1, BEST),
+        ("_save_checkpoint", 1, 1, BEST),
+        ("_save_checkpoint", 2, 1, BEST),
+        ("evaluation_loop", 1, 1, BEST),
+        ("_load_best_model", 1, 1, BEST),
+        ("training_step", 3, 1, {"save_strategy": "no"}),
+        ("training_step", 3, 1, {"save_strategy": "no", "save_only_model": True}),
+    ],
+)
+def test_a_signal_in_any_part_of_a_step_leaves_what_goes_on_to_the_same_bits(
+    undisturbed_best, start_folder, tmp_path, where, count, number_of_signals, settings
+):
+    out = tmp_path / "out"
+    given = (str(start_folder), str(out))
+    stopped = LoggedProcess(tmp_path / "a", train_with_signals, *given, where, count, number_of_signals, settings)
+    assert stopped.end() == 143, stopped.text()[-3000:]
+    assert "--resume_from_checkpoint true" in stopped.text() and "Traceback" not in stopped.text()
+    assert find_last_checkpoint(out)
+    resumed = LoggedProcess(tmp_path / "b", train_with_signals, *given, None, 0, 0, settings)
+    assert resumed.end() == 0, resumed.text()[-3000:]
+    ours = load_file(out / "end" / "model.safetensors")
+    assert all(torch.equal(ours[key], weight) for key, weight in undisturbed_best.items())
