@@ -7,6 +7,7 @@ from types import ModuleType
 
 from .commands import audit, config, evaluate, interpolate, negatives, push, report, scenes, vocabulary
 from .commands.inpaint import build, export, review, validate
+from .process_group import ends_process_group
 from .user_errors import one_sentence
 
 
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@ends_process_group()
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command. A user error ends with one sentence instead of a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

@@ -20,6 +20,7 @@ MANIFEST = ".hf_hardneg.json"
 # and pickled weights, which can run code when they are loaded.
 UNPUBLISHED_MODEL_FILES = (
     "checkpoint-*/**/*",
+    "checkpoint-*.incomplete",
     "control/**/*",
     "runs/**/*",
     "**/*.bin",

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from ..process_group import ends_process_group
 from ..user_errors import one_sentence
 from .recipe import parse_arguments
 
 
+@ends_process_group()
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; a user's mistake ends it with one sentence and no traceback."""
+    """Run the command line; a user's mistake or a signal ends it with one sentence and no traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with one_sentence():
         _train(sys.argv[1:] if argv is None else argv)
@@ -22,13 +24,15 @@ def _train(argv: Sequence[str]) -> None:
     # Imported here, so that `--help` and mistakes in arguments do not wait for Trainer, datasets and spaCy.
     from .release import publish_run
     from .run import run
+    from .stop_signals import StopSignals
 
     args = arguments.training
     is_first = args.process_index == 0
     logging.getLogger("hf_hardneg").setLevel(logging.INFO if is_first else logging.ERROR)
-    with logging_redirect_tqdm():  # Messages go above the progress bars.
-        metrics = run(arguments)
-    published = publish_run(args) if args.push_to_hub and is_first else None
+    # Messages go above the progress bars.
+    with StopSignals() as signals, logging_redirect_tqdm():
+        metrics = run(arguments, signals)
+        published = publish_run(args) if args.push_to_hub and is_first else None
     if is_first:
         sys.stdout.write(f"\n{metrics['table']}\n\nSaved in {args.output_dir}\n")
     if published:

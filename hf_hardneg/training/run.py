@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from transformers import set_seed
-from transformers.trainer_utils import get_last_checkpoint
 
 from ..atomic_folder import check_writable
 from ..columns import IMAGE
@@ -19,10 +18,12 @@ from ..model.image_cache import add_image_embeddings
 from ..model.loading import START_MODEL, load_model
 from .arguments import Arguments, HardNegCLIPTrainingArguments, ModelArguments
 from .artifacts import RunRecord, collect_metrics, save_artifacts
+from .checkpoints import find_last_checkpoint, find_problem
 from .collator import HardNegCollator
 from .plan import describe_plan
 from .prepare import TrainingData, prepare_data
 from .release import prepare_release, pushes_checkpoints
+from .stop_signals import StopAfterStep, StopSignals
 from .time_estimate import TimeEstimate
 from .trainer import HardNegCLIPTrainer
 
@@ -33,8 +34,12 @@ START, CONTROL = "start", "control"
 RESUME_WORDS = ("true", "false", "none")  # Any other value of resume_from_checkpoint is a folder.
 
 
-def run(arguments: Arguments) -> dict[str, Any]:
+def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
     """Train, evaluate and save.
+
+    Args:
+        arguments: Those of the command.
+        signals: The handler of the signals that stop a training.
 
     Returns:
         The content of metrics.json.
@@ -55,9 +60,9 @@ def run(arguments: Arguments) -> dict[str, Any]:
     seconds = {}
     for name, of_training in trainings.items():
         began = time.perf_counter()
-        trainer = train_model(name, of_training, data)
+        trainer = train_model(name, of_training, data, signals)
         seconds[name] = time.perf_counter() - began
-        outcomes[name] = _evaluate_and_save(trainer, data)
+        outcomes[name] = _evaluate(trainer, data)
     results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
     record = RunRecord(arguments, data, results, seconds, trainer.state.global_step)
     metrics = collect_metrics(record)
@@ -108,13 +113,14 @@ def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
     return data
 
 
-def train_model(name: str, arguments: Arguments, data: TrainingData) -> HardNegCLIPTrainer:
-    """Load the start model and train it.
+def train_model(name: str, arguments: Arguments, data: TrainingData, signals: StopSignals) -> HardNegCLIPTrainer:
+    """Load the start model, train it, and save it.
 
     Args:
         name: What messages call the model.
         arguments: Those of this training; K may be 0 although `data` has negatives.
         data: From `prepare_data`.
+        signals: The handler of the signals that stop a training.
 
     Returns:
         The trainer, with the trained model and its processor (`processing_class`).
@@ -133,10 +139,13 @@ def train_model(name: str, arguments: Arguments, data: TrainingData) -> HardNegC
         eval_dataset=data.held_out if evaluates else None,
         processing_class=processor,
         pairs=data.pairs if evaluates else None,
-        callbacks=[TimeEstimate(name)],
+        callbacks=[TimeEstimate(name), StopAfterStep(signals, name)],
     )
-    trainer.train(resume_from_checkpoint=find_checkpoint(args))
-    trainer.args.push_to_hub = False  # The release is one commit, after metrics and card.
+    with signals.finish_step():
+        trainer.train(resume_from_checkpoint=find_checkpoint(args))
+        trainer.args.push_to_hub = False  # The release is one commit, after metrics and card.
+        trainer.save_model()
+        trainer.save_state()  # Its log has the curves of `hf-hardneg report`.
     return trainer
 
 
@@ -150,22 +159,30 @@ def choose_weights(model: Any, args: ModelArguments) -> Any:
 
 
 def find_checkpoint(args: HardNegCLIPTrainingArguments) -> str | None:
-    """Find the checkpoint to resume from.
+    """Find the checkpoint to resume from, and say which one it is.
 
     Returns:
-        The folder that `resume_from_checkpoint` names; for "true" the last checkpoint in the output folder, if there
-        is one; else None.
+        The folder that `resume_from_checkpoint` names; for "true" the last complete checkpoint in the output folder,
+        if there is one; else None.
+
+    Raises:
+        ValueError: If the folder that is named is no complete checkpoint.
     """
     value = str(args.resume_from_checkpoint or "false").lower()
     if value not in RESUME_WORDS:
-        return args.resume_from_checkpoint
-    if value == "true" and Path(str(args.output_dir)).is_dir():
-        return get_last_checkpoint(str(args.output_dir))
-    return None
+        folder: str | None = str(args.resume_from_checkpoint)
+        problem = find_problem(Path(str(folder)))
+        if problem:
+            raise ValueError(f"A training cannot go on from {folder}: {problem}. Name another checkpoint, or true.")
+    elif value == "true":
+        folder = find_last_checkpoint(str(args.output_dir))
+    else:
+        return None
+    logger.info(
+        f"Going on from {folder}" if folder else f"{args.output_dir} has no complete checkpoint: from the beginning"
+    )
+    return folder
 
 
-def _evaluate_and_save(trainer: HardNegCLIPTrainer, data: TrainingData) -> Outcomes:
-    outcomes = collect_outcomes(trainer.model, trainer.processing_class, data.pairs, data.held_out)
-    trainer.save_model()
-    trainer.save_state()  # Its log has the curves of `hf-hardneg report`.
-    return outcomes
+def _evaluate(trainer: HardNegCLIPTrainer, data: TrainingData) -> Outcomes:
+    return collect_outcomes(trainer.model, trainer.processing_class, data.pairs, data.held_out)

@@ -14,7 +14,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import EvalPrediction, Trainer
-from transformers.trainer_utils import EvalLoopOutput
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, rotate_checkpoints
 
 from ..columns import IMAGE_ID, NEGATIVE_CONCEPTS
 from ..evaluation.benchmarks import load_benchmark
@@ -28,10 +28,12 @@ from ..model.dual_encoder import find_text_format, take_collated_batches
 from ..model.embeddings import Embeddings, join_embeddings, split_embeddings
 from ..model.encoding import Encoder
 from .arguments import HardNegCLIPTrainingArguments
+from .checkpoints import write_whole
 from .collator import NO_NEGATIVE, ChunkCollator, HardNegCollator
 from .gather import gather_embeddings, unshardable_parameters
 from .grad_cache import backward_in_chunks
 from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, pair_scores, sigmoid_loss
+from .stop_signals import keep_workers
 from .temperature import ClampTemperature
 
 
@@ -236,9 +238,29 @@ class HardNegCLIPTrainer(Trainer):
         finally:
             self.model = adapted
 
-    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Write a checkpoint, which counts when all processes have written theirs; only then delete old ones."""
+        folder, limit = Path(self._get_output_dir(trial)), self.args.save_total_limit
+        checkpoint = folder / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+        self.args.save_total_limit = None  # Trainer would delete old ones before.
+        try:
+            with write_whole(checkpoint, self.args.should_save, self.accelerator.wait_for_everyone):
+                super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = limit
+        if self.args.should_save:
+            rotate_checkpoints(str(folder), limit, self.state.best_model_checkpoint, use_mtime=True)
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """Run an epoch, unless a checkpoint of the last step was resumed: Trainer would take one step more."""
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+        else:
+            super()._run_epoch(*args, **kwargs)
+
+    def evaluation_loop(self, dataloader: DataLoader, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """Evaluate as Trainer does, and add the scores of pairs and benchmarks to the metrics."""
-        output = super().evaluation_loop(*args, **kwargs)
+        output = super().evaluation_loop(keep_workers(dataloader), *args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
         named: list[tuple[str, Task]] = [(prefix, self.pairs)] if self.pairs is not None else []
         named += [(f"{prefix}_{task.name}", task) for task in self.tasks]

@@ -1,14 +1,10 @@
 """Two real gloo processes against one with the joined batch: the check that most peers lack."""
 
-import os
-import socket
-
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from datasets import load_from_disk
 from helpers.models import small_siglip
+from helpers.processes import run_ranks
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
@@ -85,8 +81,8 @@ CASES = {
 }
 
 
-def work(rank, port, results):
-    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+def run_cases(rank, folder):
+    results = {}
     for name, (sizes, ks, in_batch) in CASES.items():
         model = TwoTowers()
         wrapped = DistributedDataParallel(model, find_unused_parameters=True)
@@ -96,22 +92,15 @@ def work(rank, port, results):
         local, scale = embed(wrapped, image, caption, negatives[:, :k], mask[:, :k], image_id)
         loss = total_loss(gather_embeddings(local), scale, in_batch)
         loss.backward()
-        results[rank, name] = [loss.detach(), *gradients(model)]
-    dist.destroy_process_group()
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        results[name] = [loss.detach(), *gradients(model)]
+    torch.save(results, f"{folder}/cases{rank}")
 
 
 @pytest.fixture(scope="module")
-def two_ranks():
-    with mp.Manager() as manager:
-        results = manager.dict()
-        mp.spawn(work, (free_port(), results), nprocs=2)
-        return dict(results)
+def two_ranks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cases")
+    run_ranks(run_cases, 2, folder, str(folder))
+    return [torch.load(folder / f"cases{rank}") for rank in range(2)]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -121,7 +110,7 @@ def test_two_processes_equal_one_with_the_joined_batch(two_ranks, name):
     loss = total_loss(*embed(model, *joined_inputs(sizes, ks)), in_batch)
     loss.backward()
     for rank in range(2):
-        for ours, expected in zip(two_ranks[rank, name], [loss.detach(), *gradients(model)], strict=True):
+        for ours, expected in zip(two_ranks[rank][name], [loss.detach(), *gradients(model)], strict=True):
             torch.testing.assert_close(ours, expected, atol=1e-9, rtol=1e-9)
 
 
@@ -145,11 +134,8 @@ RUNS = {
 }
 
 
-def train_two_steps(rank, folder, world_size, port):
+def train_two_steps(rank, folder, world_size):
     """Train the same model on the same rows, 8 a step over all processes, for each of RUNS; save what comes out."""
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size))
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), ACCELERATE_USE_CPU="true")
-    torch.set_num_threads(1)
     processor = CLIPProcessor.from_pretrained(folder)
     results = {}
     for name, settings in RUNS.items():
@@ -183,17 +169,6 @@ def train_two_steps(rank, folder, world_size, port):
         torch.save(results, f"{folder}/results{world_size}")
 
 
-def run_processes(target, world_size, *args):
-    context = mp.get_context("spawn")
-    port = free_port()
-    workers = [context.Process(target=target, args=(rank, *args, world_size, port)) for rank in range(world_size)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(300)
-        assert worker.exitcode == 0
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, processor):
     folder = tmp_path_factory.mktemp("distributed")
@@ -203,7 +178,7 @@ def runs(tmp_path_factory, processor):
     rows = rows.map(AddHardNegatives(), batched=True, features=with_negatives(rows.features))
     rows.save_to_disk(folder / "rows")
     for world_size in (1, 2):
-        run_processes(train_two_steps, world_size, str(folder))
+        run_ranks(train_two_steps, world_size, folder, str(folder), world_size)
     results = [torch.load(folder / f"results{n}", weights_only=False) for n in (1, 2)]
     return results, CLIPModel.from_pretrained(folder), folder
 
@@ -243,15 +218,13 @@ def clip_loss(model, mask, inputs):
     return batch_negatives_loss(gather_embeddings(local), logit_scale=outputs["logit_scale"])
 
 
-def shard(rank, folder, world_size, port):
+def shard(rank, folder):
     """Gradients of a model that FSDP2 cut in shards as accelerate does it: the layers that it names, then the rest."""
-    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=world_size)
-    torch.set_num_threads(1)
     model, processor = CLIPModel.from_pretrained(folder), CLIPProcessor.from_pretrained(folder)
     mask, inputs = clip_batch(model, processor, load_from_disk(f"{folder}/rows").select(range(6 * rank, 6 + 4 * rank)))
     take_collated_batches(model)
     whole = set(unshardable_parameters(model).parameters())
-    options = {"mesh": init_device_mesh("cpu", (world_size,)), "ignored_params": whole}
+    options = {"mesh": init_device_mesh("cpu", (2,)), "ignored_params": whole}
     for module in list(model.modules()):
         if type(module).__name__ in model._no_split_modules:
             fully_shard(module, **options)
@@ -261,12 +234,11 @@ def shard(rank, folder, world_size, port):
     found = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     found = {name: grad.full_tensor() if hasattr(grad, "full_tensor") else grad for name, grad in found.items()}
     torch.save((loss.item(), found), f"{folder}/sharded{rank}")
-    dist.destroy_process_group()
 
 
 def test_shards_of_fsdp_on_two_processes_have_the_gradients_of_one(runs):
     _, model, folder = runs
-    run_processes(shard, 2, str(folder))
+    run_ranks(shard, 2, folder, str(folder))
     processor = CLIPProcessor.from_pretrained(folder)
     mask, inputs = clip_batch(model, processor, load_from_disk(folder / "rows").select(range(10)))
     take_collated_batches(model)
