@@ -9,6 +9,7 @@ from peft import PeftModel
 from torch import nn
 from transformers import Trainer, TrainingArguments
 from transformers.integrations import integration_utils
+from transformers.training_args import OptimizerNames
 from transformers.utils import is_liger_kernel_available
 
 from ..model.adapters import LOAD_MERGED
@@ -73,13 +74,13 @@ def check_weights(model: nn.Module, args: HardNegCLIPTrainingArguments) -> None:
         )
 
 
-def check_trainable(model: nn.Module) -> None:
+def check_trainable(model: Any) -> None:
     """Check that a training can change something; raises ValueError."""
     if not any(weights.requires_grad for weights in model.parameters()):
         raise ValueError("Nothing is left to train: every weight of the model is frozen (requires_grad is False).")
 
 
-def check_packages(args: TrainingArguments, model: nn.Module | None = None) -> None:
+def check_packages(args: HardNegCLIPTrainingArguments, model: Any = None) -> None:
     """Check that the packages that arguments ask for are installed, before data are prepared.
 
     Args:
@@ -89,12 +90,14 @@ def check_packages(args: TrainingArguments, model: nn.Module | None = None) -> N
     Raises:
         ValueError: If a package is missing; the message names it.
     """
-    for name in args.report_to:
+    for name in args.report_to or ():
         _check_reporter(name)
     try:
         Trainer.get_optimizer_cls_and_kwargs(args, model)
     except ImportError as error:
-        raise ValueError(f"optim is {str(args.optim.value)!r}, and a package is missing: {error}") from error
+        raise ValueError(
+            f"optim is {str(OptimizerNames(args.optim).value)!r}, and a package is missing: {error}"
+        ) from error
     if args.use_liger_kernel and not is_liger_kernel_available():
         raise ValueError("use_liger_kernel needs a package that is missing: `pip install liger-kernel`.")
 

@@ -96,7 +96,11 @@ def _list_trainings(arguments: Arguments) -> dict[str, Arguments]:
     trainings = {}
     if _has_control(arguments):
         folder = str(Path(str(args.output_dir)) / CONTROL)
-        others = {"output_dir": folder, "push_to_hub": False, "run_name": f"{_run_name(args)}-{CONTROL}"}
+        others: dict[str, Any] = {
+            "output_dir": folder,
+            "push_to_hub": False,
+            "run_name": f"{_run_name(args)}-{CONTROL}",
+        }
         trainings[CONTROL] = replace(args, num_negatives=0, **others)
         args = replace(args, run_name=_run_name(args))
     trainings[f"K = {args.num_negatives}"] = args

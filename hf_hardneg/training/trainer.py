@@ -87,7 +87,8 @@ class HardNegCLIPTrainer(Trainer):
         check_arguments(args)
         check_weights(model, args)
         plain: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-        processor = kwargs.get("processing_class")
+        # By its name, or by its place behind the two datasets.
+        processor: Any = kwargs.get("processing_class", trainer_args[2] if len(trainer_args) > 2 else None)
         if pairs is not None or args.benchmarks:
             check_processor(processor, "the evaluation on pairs or benchmarks")
         if data_collator is None:

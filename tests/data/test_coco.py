@@ -14,8 +14,8 @@ from hf_hardneg.data.coco import load_coco
 from hf_hardneg.data.files import open_dataset
 from hf_hardneg.data.inpainted_pairs import drop_broken_pairs
 from hf_hardneg.data.leakage import IN_CHALLENGE_SET, IN_VAL2017, ids_of_pairs, read_challenge_ids
-from hf_hardneg.data.photos import image_problem
 from hf_hardneg.data.long_captions import fit_captions
+from hf_hardneg.data.photos import image_problem
 from hf_hardneg.data.splits import split_by_image
 
 

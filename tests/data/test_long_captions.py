@@ -70,7 +70,9 @@ def test_a_cut_text_is_the_longest_beginning_in_whole_words_that_fits(processor,
 
 
 def test_negatives_of_a_cut_caption_differ_from_it_within_what_the_model_reads(processor):
-    rows = Dataset.from_dict({"caption": [DENSE] * 20, "image_id": list(range(20)), "other_captions": [[]] * 20, "categories": [[]] * 20})
+    rows = Dataset.from_dict(
+        {"caption": [DENSE] * 20, "image_id": list(range(20)), "other_captions": [[]] * 20, "categories": [[]] * 20}
+    )
     rows, _ = fit_captions(rows, processor.tokenizer, 28, cut=True)
     rows = rows.map(AddHardNegatives(num_negatives=3), batched=True, features=with_negatives(rows.features))
     rows, removed = drop_equal_negatives(rows, processor.tokenizer, 32)

@@ -13,7 +13,7 @@ from hf_hardneg.model.loading import load_model, saved_dtype
 
 
 def save_adapter(start, folder, seed=0):
-    """LoRA on the model in `start`, with random weights, as peft saves it; returns a plain model with these weights."""
+    """Save LoRA with random weights for the model in `start`, as peft does; returns the merged model."""
     model, processor = load_model(str(start))
     adapted = add_lora(model, ["text"], rank=2)
     generator = torch.Generator().manual_seed(seed)
