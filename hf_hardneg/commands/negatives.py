@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from ..lexicon.concepts import CONCEPTS
+from ..negatives.chance import TEMPERATURE
 from ..number_ranges import Range, real_number, whole_number
 
 
@@ -34,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--temperature",
         type=real_number(Range(0, above=True)),
-        help="a higher value gives more captions a negative, and text-only readers tell more of them (default 1.375)",
+        help="a higher value gives more captions a negative, and text-only readers tell more of them "
+        f"(default {TEMPERATURE})",
     )
     parser.add_argument("--model", metavar="DIR", help="slot_model folder of other captions; its counts are added")
     parser.add_argument(

@@ -6,5 +6,7 @@ MISSING, UNREADABLE = "the image is missing", "the image cannot be read"
 TOO_SMALL, TOO_LARGE = f"the image is under {MIN_SIDE} pixels a side", "the image is over 89 million pixels"
 TOO_DEEP = "the image has more than 8 bits a channel"
 NO_IMAGE = "the annotation has no image"
-TOO_LONG = "the caption is longer than the model's position table"
+LONG = "the {what} is longer than the model's position table"
+TOO_LONG = LONG.format(what="caption")
+EQUAL_NEGATIVE = "a negative has the same tokens as its caption, as far as the model reads"
 EMPTY = "the caption is empty"

@@ -1,21 +1,8 @@
 """Which rows are trained on and which are held out."""
 
-from collections import Counter
-from typing import Any
-
 from datasets import Dataset
 
-from ..columns import CAPTION, IMAGE_ID
-from .skip_reasons import TOO_LONG
-
-
-def drop_long_captions(rows: Dataset, tokenizer: Any, max_tokens: int) -> tuple[Dataset, Counter[str]]:
-    """Leave out captions of more than `max_tokens` tokens: cut short, they could lose the swapped word."""
-    lengths = [len(ids) for ids in tokenizer(rows[CAPTION][:])["input_ids"]]
-    kept = [i for i, length in enumerate(lengths) if length <= max_tokens]
-    if not kept:
-        raise ValueError(f"All {len(rows)} captions have more than {max_tokens} tokens, the model's limit.")
-    return rows.select(kept), +Counter({TOO_LONG: len(rows) - len(kept)})
+from ..columns import IMAGE_ID
 
 
 def split_by_image(rows: Dataset, held_out: int) -> tuple[Dataset, Dataset]:

@@ -11,6 +11,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 
 TOWERS = ("vision", "text")
+LOAD_MERGED = "load it with `hf_hardneg.model.load_model`, which merges adapters."
 LINEAR = "q_proj|k_proj|v_proj|out_proj|fc1|fc2"  # attention and MLP of transformers' CLIP-like encoders
 
 
@@ -48,7 +49,8 @@ def add_lora(
         The model with LoRA; it shares its weights with `model`.
 
     Raises:
-        ValueError: If the rank is below 1, the model lacks a tower, or a tower lacks such layers.
+        ValueError: If the rank is below 1, the model lacks a tower, a tower lacks such layers, or the model still
+            holds an adapter apart from its weights.
 
     Reference:
         LoRA, Hu et al. 2021, https://huggingface.co/papers/2106.09685
@@ -64,8 +66,12 @@ def add_lora(
     _check_towers(model, towers)
     if rank < 1:
         raise ValueError(f"The LoRA rank is {rank}; it must be 1 or more.")
+    if getattr(model, "_hf_peft_config_loaded", False):
+        raise ValueError(f"The model still holds an adapter apart from its weights; {LOAD_MERGED}")
     targets = rf"({'|'.join(towers)})_model\.encoder\.layers\.\d+\.\w+\.({LINEAR})"
-    return get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets))
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=targets)
+    # The commit that the base model came from, if it came from the Hub: the adapter belongs to these weights only.
+    return get_peft_model(model, config, revision=getattr(model.config, "_commit_hash", None))
 
 
 def merge_lora(model: Any) -> Any:

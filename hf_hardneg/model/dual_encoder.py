@@ -20,6 +20,10 @@ from .tower_layers import TREE_ATTENTION, read_last_layer, use_lean_activations
 
 TEXT_INPUTS = ("input_ids", "attention_mask", "position_ids", "path_index", "tree_mask", "read_index", "text_index")
 PROBES = ("a red car next to a dog", "a red bus", "two cats")
+# Texts that differ in their last word, and long ones that differ in their second: a tower that works tells them apart.
+TEMPLATES = ("a photo of a {}", "a {}" + " and a tree" * 100)
+ANIMALS = ("cat", "dog", "bird", "horse")
+EQUAL = 1e-5  # Unit-norm embeddings that are nearer than this are equal up to rounding in float32.
 # Two ways to embed the probes agree if no embedding moves by more than this share of the smallest distance between two
 # probes. Rounding in bf16 moves them less.
 TOLERANCE = 0.05
@@ -150,9 +154,8 @@ def _reads_first_patch(model: Any) -> bool:
     if not hasattr(model, "visual_projection"):
         return False
     config = model.config.vision_config
-    pixels = torch.randn(
-        3, config.num_channels, config.image_size, config.image_size, generator=torch.Generator().manual_seed(0)
-    )
+    shape = (3, getattr(config, "num_channels", 3), config.image_size, config.image_size)
+    pixels = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     inputs = {"pixel_values": pixels.to(model.device, model.dtype)}
     with _evaluating(model):
         expected = embed_images(model, inputs)
@@ -188,7 +191,8 @@ def find_text_format(model: Any, tokenizer: Any, layout: str = "auto") -> TextFo
             are those of "padded".
 
     Raises:
-        ValueError: If `layout` is "tree" and the text tower cannot use tries.
+        ValueError: If the model cannot embed texts, embeds different texts alike, or cannot use tries although
+            `layout` is "tree".
 
     Example:
         >>> from hf_hardneg.model import START_MODEL, load_model
@@ -200,7 +204,14 @@ def find_text_format(model: Any, tokenizer: Any, layout: str = "auto") -> TextFo
     eos = config.eos_token_id if isinstance(config.eos_token_id, int) else tokenizer.eos_token_id
     limit = config.max_position_embeddings
     with _evaluating(model):
-        padded = _find_padding(model, tokenizer, limit, eos)
+        try:
+            padded = _find_padding(model, tokenizer, limit, eos)
+        except UNSUITED_TOWER_ERRORS as error:
+            raise ValueError(
+                f"{type(model).__name__} cannot embed texts ({type(error).__name__}: {error}): models that work are "
+                "CLIP, MetaCLIP 2, SigLIP and SigLIP 2, each with its own tokenizer."
+            ) from error
+        check_texts_differ(model, tokenizer, padded)
         if layout == "padded":
             return padded
         tree = TextFormat(limit, tree=True, eos_token_id=eos)
@@ -216,6 +227,38 @@ def find_text_format(model: Any, tokenizer: Any, layout: str = "auto") -> TextFo
 def _embed(model: Any, tokenizer: Any, texts: Sequence[str], form: TextFormat) -> Tensor:
     inputs = form.tokenize(tokenizer, texts)
     return embed_texts(model, {name: part.to(model.device) for name, part in inputs.items()}).float()
+
+
+@torch.no_grad()
+def check_texts_differ(model: Any, tokenizer: Any, form: TextFormat) -> None:
+    """Check that a model tells simple texts apart; else it would train on, or be scored by, equal embeddings.
+
+    Args:
+        model: A dual encoder of transformers, not wrapped.
+        tokenizer: Its tokenizer.
+        form: How the model wants its tokens; texts may be padded or packed into tries.
+
+    Raises:
+        ValueError: If two different texts have equal token ids or equal embeddings.
+    """
+    for template in TEMPLATES:
+        texts = [template.format(animal) for animal in ANIMALS]
+        example = f"{texts[0][:16]!r} and {texts[1][:16]!r}"
+        ids = tokenizer(texts, truncation=True, max_length=form.max_length)["input_ids"]
+        if len(set(map(tuple, ids))) < len(texts):
+            raise ValueError(
+                f"The tokenizer gives texts such as {example} equal token ids {list(ids[0][:8])}: files of the "
+                "tokenizer are missing. Save the tokenizer of the model that it was made from beside the weights."
+            )
+        with _evaluating(model):
+            distances = torch.pdist(_embed(model, tokenizer, texts, form))
+        if not distances.min() > EQUAL:
+            eos = model.config.get_text_config().eos_token_id
+            raise ValueError(
+                f"{type(model).__name__} gives texts such as {example} equal embeddings. It reads a text at the token "
+                f"{eos} (eos_token_id in config.json), and its tokenizer ends texts with {ids[0][-1]}: repair "
+                "config.json, or save the right tokenizer beside the weights."
+            )
 
 
 def _alike(first: Tensor, second: Tensor) -> bool:

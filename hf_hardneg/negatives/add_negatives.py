@@ -22,7 +22,7 @@ from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
 from ..lexicon.words import locate_words
-from .chance import uniform_integers
+from .chance import TEMPERATURE, uniform_integers
 from .edits import Change, replace_words
 from .exchanges import Exchange, find_exchanges
 from .sampling import DrawSettings, Picks, SlotChoices, draw_systematically, find_candidates, to_picks
@@ -32,7 +32,6 @@ from .truth_filter import REASONS, ImageTexts, filter_slots, find_risks
 
 
 BATCH = 4000  # captions per batch; larger batches are a little faster
-TEMPERATURE = 1.375  # chosen on COCO's captions by the audit of that time; see docs/audit.md for what it missed
 NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
 SOURCES = (

@@ -9,6 +9,7 @@ from transformers import HfArgumentParser
 HELP_GROUPS = {
     "Model": [
         "model_name_or_path",
+        "dtype",
         "text_only",
         "frozen_towers",
         "lora_towers",
@@ -23,6 +24,7 @@ HELP_GROUPS = {
         "image_column",
         "caption_column",
         "num_rows",
+        "long_captions",
         "num_proc",
         "challenge_sets",
         "allow_challenge_images",

@@ -1,16 +1,21 @@
 """The arguments of a training run: the model, the data, and how to train."""
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from transformers import TrainingArguments
 
 from ..lexicon.concepts import CONCEPTS
+from ..model.loading import DTYPES, FLOAT32
+from ..negatives.chance import TEMPERATURE
 from ..number_ranges import check_ranges
 from .argument_ranges import DATA_RANGES, MODEL_RANGES, TRAINING_RANGES
 
 
+SCENES = "scenes"  # the value of `dataset` for rendered scenes
 TEXT_LAYOUTS = ("auto", "tree", "padded")
+LONG_CAPTIONS = ("drop", "cut")
 LOSSES = ("auto", "softmax", "sigmoid")
 
 
@@ -19,14 +24,14 @@ class ModelArguments:
     """Which model to train, which parts of it, and whether to train a control too.
 
     Raises:
-        ValueError: If nothing is left to train, or a tower is both frozen and trained by LoRA.
+        ValueError: If nothing is left to train, a tower is both frozen and trained by LoRA, or the dtype is unknown.
     """
 
     model_name_or_path: str | None = field(
         default=None,
         metadata={
             "help": "The model to start from: a Hub id or a folder of a CLIP, MetaCLIP 2 or SigLIP model. Without it, "
-            "the small start model of this package."
+            "openai/clip-vit-base-patch32; for scenes, the small start model of this package."
         },
     )
     control: bool = field(
@@ -34,6 +39,13 @@ class ModelArguments:
         metadata={
             "help": "Train a second model without negatives, from the same start, on the same rows, for as many "
             "steps. Only the difference to it shows what the negatives did."
+        },
+    )
+    dtype: str = field(
+        default=FLOAT32,
+        metadata={
+            "help": "What the weights are loaded as, whatever the checkpoint has: float32, bfloat16, float16, or auto "
+            "(as saved). In half precision small updates are lost; --bf16 computes in it and keeps float32 weights."
         },
     )
     text_only: bool = field(
@@ -55,6 +67,8 @@ class ModelArguments:
         """Freeze the vision tower for text-only training, and check that something is left to train."""
         check_ranges(self, MODEL_RANGES)
         frozen = sorted({*self.frozen_towers, *(["vision"] if self.text_only else [])})
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype is {self.dtype!r}; it must be one of {', '.join(DTYPES)}.")
         both = set(frozen) & set(self.lora_towers)
         if both:
             raise ValueError(f"{', '.join(sorted(both))}: a tower cannot be frozen and trained by LoRA (lora_towers).")
@@ -68,11 +82,11 @@ class DataArguments:
     """Where the rows come from, how negatives are made, and what the model is evaluated on.
 
     Raises:
-        ValueError: If `scene_mention_rates` does not hold three numbers.
+        ValueError: If `scene_mention_rates` does not hold three numbers, or `long_captions` is unknown.
     """
 
     dataset: str = field(
-        default="scenes",
+        default=SCENES,
         metadata={
             "help": "The training data: a Hub id, a folder in COCO's format, Karpathy's dataset_*.json, a table "
             "(CSV, TSV, JSONL, Parquet) with images or their paths, an image folder, or 'scenes' for rendered scenes "
@@ -106,6 +120,13 @@ class DataArguments:
     num_rows: int | None = field(
         default=None, metadata={"help": "How many captions to train on. Default: all; 12000 scenes."}
     )
+    long_captions: str = field(
+        default="drop",
+        metadata={
+            "help": "What to do with captions of more tokens than the model reads. drop: leave them out. cut: keep "
+            "the words that fit; negatives are made from these."
+        },
+    )
     scene_mention_rates: list[float] = field(
         default_factory=lambda: [0.35, 0.25, 0.5],
         metadata={
@@ -121,7 +142,7 @@ class DataArguments:
         },
     )
     temperature: float = field(
-        default=1.35,
+        default=TEMPERATURE,
         metadata={
             "help": "How freely negatives are drawn. A higher value gives more captions a negative, and a reader who "
             "does not see the image can tell more of them."
@@ -182,8 +203,10 @@ class DataArguments:
     )
 
     def __post_init__(self) -> None:
-        """Check the ranges, and the length of `scene_mention_rates`."""
+        """Check the ranges, the length of `scene_mention_rates`, and `long_captions`."""
         check_ranges(self, DATA_RANGES)
+        if self.long_captions not in LONG_CAPTIONS:
+            raise ValueError(f"long_captions is {self.long_captions!r}; it must be one of {', '.join(LONG_CAPTIONS)}.")
         if len(self.scene_mention_rates) != 3:
             raise ValueError(f"scene_mention_rates {self.scene_mention_rates} must be 3: color, size, location.")
 
@@ -288,6 +311,8 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
     def __post_init__(self) -> None:
         """Check the ranges of all numbers, and the choices that this class adds."""
         check_ranges(self, TRAINING_RANGES)
+        if self.deepspeed and find_spec("deepspeed") is None:
+            raise ValueError("deepspeed needs a package that is missing: `pip install deepspeed`.")
         super().__post_init__()
         for name, choices in (("text_layout", TEXT_LAYOUTS), ("loss", LOSSES)):
             if getattr(self, name) not in choices:
@@ -295,6 +320,11 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
         uses_negatives = self.batch_negatives or self.own_negatives_weight or self.margin_weight
         if self.num_negatives and not uses_negatives:
             raise ValueError("No loss uses the negatives: set batch_negatives, own_negatives_weight, or K to 0.")
+        if self.train_sampling_strategy in ("group_by_length", "batch_rebalance"):
+            raise ValueError(
+                f"train_sampling_strategy is {self.train_sampling_strategy!r}, which sorts rows by length; rows of a "
+                "contrastive batch are drawn at random: use random or sequential."
+            )
         if self.remove_unused_columns:
             raise ValueError("remove_unused_columns must be false: the collator reads the image and text columns.")
 

@@ -121,7 +121,6 @@ def save_artifacts(record: RunRecord, metrics: Mapping[str, Any]) -> None:
     """
     model_args, data_args, args = record.arguments
     folder = Path(str(args.output_dir))
-    _remove_leftovers(folder, has_lora=bool(model_args.lora_towers))
     _write_json(folder / "metrics.json", metrics)
     recipe = {**asdict(model_args), **asdict(data_args), **_changed_arguments(args)}
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
@@ -133,11 +132,10 @@ def save_artifacts(record: RunRecord, metrics: Mapping[str, Any]) -> None:
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def _remove_leftovers(folder: Path, has_lora: bool) -> None:
-    """Remove what Trainer left in the folder and must not be published."""
-    for name in ("", "control"):
-        # A pickle. recipe.yaml holds the same as text, and this package publishes weights as safetensors only.
-        (folder / name / "training_args.bin").unlink(missing_ok=True)
+def remove_leftovers(folder: Path, has_lora: bool) -> None:
+    """Remove what Trainer left beside a saved model and must not be published."""
+    # A pickle. recipe.yaml holds the same as text, and this package publishes weights as safetensors only.
+    (folder / "training_args.bin").unlink(missing_ok=True)
     if has_lora:
         # When it pushes checkpoints, Trainer leaves an unfinished adapter. It would be loaded before the weights.
         for name in ("adapter_config.json", "adapter_model.safetensors"):

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from .arguments import Arguments, HardNegCLIPTrainingArguments
+from ..model.loading import HALF
+from .arguments import Arguments, HardNegCLIPTrainingArguments, ModelArguments
 from .prepare import TrainingData
 from .time_estimate import FIRST_STEP, LAST_STEP
 
@@ -30,18 +31,22 @@ def count_steps(args: HardNegCLIPTrainingArguments, num_rows: int) -> int:
     return math.ceil(args.num_train_epochs * steps_per_epoch)
 
 
-def describe_plan(arguments: Arguments, data: TrainingData, trainings: Sequence[str]) -> str:
-    """Describe a run in five lines.
+def describe_plan(
+    arguments: Arguments, data: TrainingData, trainings: Sequence[str], saved_dtype: str | None = None
+) -> str:
+    """Describe a run in six lines.
 
     Args:
         arguments: Those of the run.
         data: What `prepare_data` made of them.
         trainings: The names of the models that are trained, one after the other.
+        saved_dtype: What the start model's checkpoint says its weights are, such as "bfloat16".
     """
     args = arguments.training
     steps = count_steps(args, len(data.rows))
     return "\n".join(
         [
+            f"Model: {_describe_model(arguments.model, saved_dtype)}",
             f"Rows: {_describe_rows(data)}",
             f"Negatives: {_describe_negatives(args.num_negatives, data)}",
             f"Steps: {_describe_steps(steps, args, len(data.rows), trainings)}",
@@ -49,6 +54,14 @@ def describe_plan(arguments: Arguments, data: TrainingData, trainings: Sequence[
             f"Output: {args.output_dir}",
         ]
     )
+
+
+def _describe_model(args: ModelArguments, saved_dtype: str | None) -> str:
+    name = args.model_name_or_path or "the small start model of this package"
+    dtype = saved_dtype or "the checkpoint's dtype" if args.dtype == "auto" else args.dtype
+    saved = f", saved in {saved_dtype}" if saved_dtype not in (None, dtype) else ""
+    lost = "; in half precision small updates are lost" if dtype in HALF else ""
+    return f"{name}{saved}, trained and saved in {dtype}{lost}"
 
 
 def _describe_rows(data: TrainingData) -> str:

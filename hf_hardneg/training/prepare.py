@@ -17,7 +17,8 @@ from ..data.files import open_dataset, require_columns
 from ..data.inpainted_pairs import drop_broken_pairs
 from ..data.karpathy import karpathy_file, load_karpathy
 from ..data.leakage import ids_of_pairs, read_challenge_ids
-from ..data.splits import drop_long_captions, split_by_image
+from ..data.long_captions import drop_equal_negatives, fit_captions
+from ..data.splits import split_by_image
 from ..lexicon.concepts import load_lexicon
 from ..negatives.add_negatives import AddHardNegatives, fit_slot_model
 from ..negatives.language_model import ThinByLanguageModel
@@ -77,11 +78,12 @@ def prepare_data(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Train
     data.concepts = tuple(load_lexicon(tuple(args.concepts)).concepts)
     # A negative may be longer than its caption.
     limit = max_tokens - MAX_ADDED_TOKENS
-    data.rows, too_long = drop_long_captions(data.rows, tokenizer, limit)
-    data.held_out, held_out_too_long = drop_long_captions(data.held_out, tokenizer, limit)
-    data.skipped += too_long + held_out_too_long
+    cut = args.long_captions == "cut"
+    data.rows, too_long = fit_captions(data.rows, tokenizer, limit, cut)
+    data.held_out, also = fit_captions(data.held_out, tokenizer, limit, cut, "held-out caption")
+    data.skipped += too_long + also
     if arguments.training.num_negatives or not args.keep_captions_without_negatives:
-        _add_negatives_to_all(data, arguments)
+        _add_negatives_to_all(data, arguments, tokenizer, max_tokens)
     return data
 
 
@@ -139,11 +141,15 @@ def _find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] 
     return ids
 
 
-def _add_negatives_to_all(data: TrainingData, arguments: Arguments) -> None:
+def _add_negatives_to_all(data: TrainingData, arguments: Arguments, tokenizer: Any, max_tokens: int) -> None:
     """Add negatives to the training rows and the held-out rows, and count them."""
     model = _fit_slot_model([data.rows, data.held_out], tuple(arguments.data.concepts))
     rows = _add_negatives(data.rows, arguments, model)
     data.held_out = _add_negatives(data.held_out, arguments, model)
+    if arguments.data.long_captions == "cut":
+        rows, equal = drop_equal_negatives(rows, tokenizer, max_tokens)
+        data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
+        data.skipped += equal
     data.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]

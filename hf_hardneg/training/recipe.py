@@ -3,6 +3,7 @@
 The recipes of this package are in `recipes/`.
 """
 
+import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -13,11 +14,18 @@ import yaml
 
 from ..suggestions import did_you_mean
 from .argument_parser import GroupedArgumentParser
-from .arguments import Arguments, DataArguments, HardNegCLIPTrainingArguments, ModelArguments
+from .arguments import SCENES, Arguments, DataArguments, HardNegCLIPTrainingArguments, ModelArguments
 
 
 RECIPES = Path(__file__).parent / "recipes"
-DEFAULT_RECIPE = "demo.yaml"
+DEFAULT_RECIPE, RECIPE_OF_PHOTOS = "demo.yaml", "photos.yaml"
+# What is asked for under a name that no flag has.
+ADVICE = {
+    "model_revision": "A revision is a part of the name: --model_name_or_path ID@REVISION.",
+    "dataset_revision": "A revision is a part of the name: --dataset ID@REVISION.",
+    "revision": "A revision is a part of the name: --model_name_or_path ID@REVISION, or --dataset ID@REVISION.",
+    "group_by_length": "Rows of a contrastive batch are drawn at random, not by length; leave it out.",
+}
 ARGUMENT_CLASSES = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
 
 
@@ -25,8 +33,8 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     """Read the arguments of a run from a recipe and from flags.
 
     Args:
-        argv: First, optionally, a recipe: a file, or the name of a shipped one. Without it, the demo recipe. Then
-            flags, which override the recipe.
+        argv: First, optionally, a recipe: a file, or the name of a shipped one. Without it, the demo recipe, or
+            `photos.yaml` if `--dataset` is not "scenes". Then flags, which override the recipe.
 
     Raises:
         ValueError: If a recipe, key or flag is unknown, or a value is out of its range. The message names the nearest
@@ -39,16 +47,33 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     """
     known = [item.name for cls in ARGUMENT_CLASSES for item in fields(cls) if item.init]
     flags = list(argv)
-    recipe = flags.pop(0) if flags and not flags[0].startswith("-") else DEFAULT_RECIPE
+    recipe = flags.pop(0) if flags and not flags[0].startswith("-") else _default_recipe(flags)
     # The recipe becomes flags before the flags. So one parser checks both, and the last value wins.
     flags = _as_flags(_read_recipe(recipe, known)) + flags
     *parsed, unknown = build_parser().parse_args_into_dataclasses(
         flags, return_remaining_strings=True, look_for_args_file=False
     )
     if unknown:
-        suggestion = did_you_mean(unknown[0], [f"--{name}" for name in known])
-        raise ValueError(f"Unknown argument {unknown[0]!r}.{suggestion}")
+        flag = unknown[0].split("=")[0]
+        raise ValueError(f"Unknown argument {flag!r}.{_suggest(flag, [f'--{name}' for name in known])}")
     return Arguments(*parsed)
+
+
+def _default_recipe(flags: Sequence[str]) -> str:
+    """The demo's settings are for its small model and would spoil a pretrained one, which photos are for."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--dataset", nargs="?", default=SCENES)
+    return DEFAULT_RECIPE if parser.parse_known_args(flags)[0].dataset == SCENES else RECIPE_OF_PHOTOS
+
+
+def _suggest(name: str, known: Sequence[str]) -> str:
+    """Say what an unknown flag or key can be."""
+    bare = name.removeprefix("--").replace("-", "_")
+    if bare in ADVICE:
+        return f" {ADVICE[bare]}"
+    if not bare.startswith(("hub", "push")):  # What is about the start model is never meant for the published one.
+        known = [one for one in known if not one.removeprefix("--").startswith(("hub", "push"))]
+    return did_you_mean(name, known)
 
 
 def build_parser() -> GroupedArgumentParser:
@@ -60,7 +85,8 @@ def build_parser() -> GroupedArgumentParser:
         description=(
             "Train a CLIP-like model with hard-negative captions, evaluate it and save it with a model card. The "
             f"first argument is a recipe: a YAML file, or one of {', '.join(_shipped_recipes())}. Without it, "
-            f"{DEFAULT_RECIPE} runs. Each flag below can also be a key of a recipe; flags override the recipe."
+            f"{DEFAULT_RECIPE} runs, or {RECIPE_OF_PHOTOS} if --dataset names data of yours. Each flag below can also "
+            "be a key of a recipe; flags override the recipe."
         ),
         allow_abbrev=False,
     )
@@ -92,7 +118,7 @@ def _check_keys(name: str, recipe: Mapping[Any, object], known: Sequence[str]) -
         if key == "hub_token":
             raise ValueError(f"Recipe {name} holds a hub_token; keep it out of files: `hf auth login`, or HF_TOKEN.")
         if key not in known:
-            raise ValueError(f"Recipe {name} has the unknown key {key!r}.{did_you_mean(str(key), known)}")
+            raise ValueError(f"Recipe {name} has the unknown key {key!r}.{_suggest(str(key), known)}")
 
 
 def _as_flags(recipe: Mapping[str, Any]) -> list[str]:

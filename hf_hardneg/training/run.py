@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,27 +11,36 @@ from transformers import set_seed
 
 from ..atomic_folder import check_writable
 from ..columns import IMAGE
+from ..evaluation.benchmarks import load_benchmark
+from ..evaluation.pairs import CHANCE
 from ..evaluation.results import Outcomes, collect_outcomes, summarize_run
+from ..lexicon.concepts import load_lexicon
 from ..model.adapters import add_lora, freeze_towers
 from ..model.dual_encoder import find_text_format
 from ..model.encoding import text_limit
 from ..model.image_cache import add_image_embeddings
-from ..model.loading import START_MODEL, load_model
-from .arguments import Arguments, HardNegCLIPTrainingArguments, ModelArguments
-from .artifacts import RunRecord, collect_metrics, save_artifacts
+from ..model.loading import PAPER_MODEL, START_MODEL, load_model, saved_dtype
+from .arguments import SCENES, Arguments, HardNegCLIPTrainingArguments, ModelArguments
+from .artifacts import RunRecord, collect_metrics, remove_leftovers, save_artifacts
 from .checkpoints import find_last_checkpoint, find_problem
+from .checks import check_best_metric, check_packages
 from .collator import HardNegCollator
+from .finish import keep_finished_training, say_where_the_model_is
 from .plan import describe_plan
 from .prepare import TrainingData, prepare_data
 from .release import prepare_release, pushes_checkpoints
 from .stop_signals import StopAfterStep, StopSignals
 from .time_estimate import TimeEstimate
+from .tracking import tracked_apart
 from .trainer import HardNegCLIPTrainer
 
 
 logger = logging.getLogger(__name__)
 
 START, CONTROL = "start", "control"
+# What Trainer itself reports of an evaluation.
+TRAINER_METRICS = ("loss", "runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
+MAX_LEARNING_RATE = 1e-4
 RESUME_WORDS = ("true", "false", "none")  # Any other value of resume_from_checkpoint is a folder.
 
 
@@ -49,38 +59,66 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
     """
     args = arguments.training
     check_writable(str(args.output_dir))
-    trainings = _list_trainings(arguments)
+    arguments = name_start_model(arguments)
+    if _has_control(arguments):
+        _check_control(args)
     if args.push_to_hub and args.process_index == 0:
         prepare_release(args)  # Better known before the training than after it.
-    model, processor = load_model(_start_model(arguments))
+    trainings = _list_trainings(arguments)
+    model, processor = _load_start_model(arguments)
+    _check_before_data(arguments, model, processor)
     data = _prepare(arguments, model, processor)
     if args.process_index == 0:
-        logger.info(describe_plan(arguments, data, list(trainings)))
+        logger.info(describe_plan(arguments, data, list(trainings), saved_dtype(_start_model(arguments))))
     outcomes = {START: collect_outcomes(model.to(args.device), processor, data.pairs, data.held_out)}
     seconds = {}
     for name, of_training in trainings.items():
         began = time.perf_counter()
-        trainer = train_model(name, of_training, data, signals)
+        subfolder = CONTROL if name == CONTROL else None
+        with tracked_apart(_run_name(args), subfolder) if len(trainings) > 1 else nullcontext():
+            trainer = train_model(name, of_training, data, signals)
         seconds[name] = time.perf_counter() - began
         outcomes[name] = _evaluate(trainer, data)
-    results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
-    record = RunRecord(arguments, data, results, seconds, trainer.state.global_step)
-    metrics = collect_metrics(record)
-    if trainer.is_world_process_zero():
-        save_artifacts(record, metrics)
+    with say_where_the_model_is(str(args.output_dir)):
+        results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
+        record = RunRecord(arguments, data, results, seconds, trainer.state.global_step)
+        metrics = collect_metrics(record)
+        if trainer.is_world_process_zero():
+            save_artifacts(record, metrics)
     return metrics
+
+
+def name_start_model(arguments: Arguments) -> Arguments:
+    """Name the paper's model if the user named none, unless scenes are trained on: the small one is made for these."""
+    if arguments.model.model_name_or_path or arguments.data.dataset == SCENES:
+        return arguments
+    return arguments._replace(model=replace(arguments.model, model_name_or_path=PAPER_MODEL))
 
 
 def _list_trainings(arguments: Arguments) -> dict[str, Arguments]:
     """The trainings of a run by name, in their order: the control, if it is wanted, and the model itself."""
     args = arguments.training
     trainings = {}
-    if arguments.model.control and args.num_negatives:
-        _check_control(args)
+    if _has_control(arguments):
         folder = str(Path(str(args.output_dir)) / CONTROL)
-        trainings[CONTROL] = replace(args, num_negatives=0, output_dir=folder, push_to_hub=False)
+        others: dict[str, Any] = {
+            "output_dir": folder,
+            "push_to_hub": False,
+            "run_name": f"{_run_name(args)}-{CONTROL}",
+        }
+        trainings[CONTROL] = replace(args, num_negatives=0, **others)
+        args = replace(args, run_name=_run_name(args))
     trainings[f"K = {args.num_negatives}"] = args
     return {name: arguments._replace(training=of_training) for name, of_training in trainings.items()}
+
+
+def _run_name(args: HardNegCLIPTrainingArguments) -> str:
+    """What trackers call the run."""
+    return args.run_name or Path(str(args.output_dir)).name
+
+
+def _has_control(arguments: Arguments) -> bool:
+    return bool(arguments.model.control and arguments.training.num_negatives)
 
 
 def _check_control(args: HardNegCLIPTrainingArguments) -> None:
@@ -96,6 +134,36 @@ def _check_control(args: HardNegCLIPTrainingArguments) -> None:
 
 def _start_model(arguments: Arguments) -> str:
     return arguments.model.model_name_or_path or str(START_MODEL)
+
+
+def _load_start_model(arguments: Arguments) -> tuple[Any, Any]:
+    name = _start_model(arguments)
+    try:
+        return load_model(name, arguments.model.dtype)
+    except OSError as error:
+        raise OSError(f"{error}. Name another model, a folder or a Hub id, with --model_name_or_path.") from error
+
+
+def _check_before_data(arguments: Arguments, model: Any, processor: Any) -> None:
+    """Check what can be known before data are prepared, which takes minutes."""
+    args, data = arguments.training, arguments.data
+    check_packages(args, model)
+    find_text_format(model, processor.tokenizer, "padded")
+    tasks = [task.name for spec in args.benchmarks for task in load_benchmark(spec)]
+    if args.eval_strategy != "no":
+        concepts = load_lexicon(tuple(data.concepts)).concepts if args.num_negatives else ()
+        known = [
+            *TRAINER_METRICS,
+            *(["accuracy"] if concepts else []),
+            *(f"accuracy_{concept}" for concept in concepts),
+        ]
+        beginnings = [f"{score}_" for score in CHANCE] if data.pairs or data.dataset == SCENES else []
+        check_best_metric(args.metric_for_best_model, known, [*beginnings, *(f"{task}_" for task in tasks)])
+    if data.dataset != SCENES and args.learning_rate > MAX_LEARNING_RATE and not arguments.model.lora_towers:
+        logger.warning(
+            f"learning_rate is {args.learning_rate:g}, and a pretrained CLIP forgets what it knows above "
+            f"{MAX_LEARNING_RATE:g}. The paper takes 5e-6."
+        )
 
 
 def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
@@ -127,7 +195,7 @@ def train_model(name: str, arguments: Arguments, data: TrainingData, signals: St
     """
     args = arguments.training
     logger.info(f"Training {name}: K = {args.num_negatives}, {len(data.rows):,} captions")
-    model, processor = load_model(_start_model(arguments))
+    model, processor = _load_start_model(arguments)
     text_format = find_text_format(model, processor.tokenizer, args.text_layout)
     set_seed(args.seed)  # A control gets the same random LoRA matrices.
     evaluates = args.eval_strategy != "no"
@@ -141,11 +209,13 @@ def train_model(name: str, arguments: Arguments, data: TrainingData, signals: St
         pairs=data.pairs if evaluates else None,
         callbacks=[TimeEstimate(name), StopAfterStep(signals, name)],
     )
-    with signals.finish_step():
+    with signals.finish_step(), keep_finished_training(trainer):
         trainer.train(resume_from_checkpoint=find_checkpoint(args))
         trainer.args.push_to_hub = False  # The release is one commit, after metrics and card.
         trainer.save_model()
         trainer.save_state()  # Its log has the curves of `hf-hardneg report`.
+    if trainer.is_world_process_zero():
+        remove_leftovers(Path(str(args.output_dir)), has_lora=bool(arguments.model.lora_towers))
     return trainer
 
 
@@ -185,4 +255,5 @@ def find_checkpoint(args: HardNegCLIPTrainingArguments) -> str | None:
 
 
 def _evaluate(trainer: HardNegCLIPTrainer, data: TrainingData) -> Outcomes:
-    return collect_outcomes(trainer.model, trainer.processing_class, data.pairs, data.held_out)
+    with say_where_the_model_is(str(trainer.args.output_dir)):
+        return collect_outcomes(trainer.model, trainer.processing_class, data.pairs, data.held_out)

@@ -24,15 +24,17 @@ from ..evaluation.results import mean_scores
 from ..evaluation.tasks import Task
 from ..hub.retries import RetryPolicy
 from ..model.adapters import merge_lora
-from ..model.dual_encoder import find_text_format, take_collated_batches
+from ..model.dual_encoder import check_texts_differ, find_text_format, take_collated_batches
 from ..model.embeddings import Embeddings, join_embeddings, split_embeddings
 from ..model.encoding import Encoder
 from .arguments import HardNegCLIPTrainingArguments
 from .checkpoints import write_whole
+from .checks import check_arguments, check_best_metric, check_processor, check_trainable, check_weights
 from .collator import NO_NEGATIVE, ChunkCollator, HardNegCollator
 from .gather import gather_embeddings, unshardable_parameters
 from .grad_cache import backward_in_chunks
 from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, pair_scores, sigmoid_loss
+from .special_tokens import KeepSpecialTokens
 from .stop_signals import keep_workers
 from .temperature import ClampTemperature
 
@@ -60,7 +62,8 @@ class HardNegCLIPTrainer(Trainer):
         **kwargs: Further arguments of `transformers.Trainer`.
 
     Raises:
-        ValueError: If training would go wrong: several GPUs in one process, GradCache under DeepSpeed, batches made
+        ValueError: If training would go wrong: arguments of another class, no processor, texts that the model embeds
+            alike, an adapter that is not merged, several GPUs in one process, GradCache under DeepSpeed, batches made
             for another K, or a loss that is not finite.
 
     Example:
@@ -83,12 +86,19 @@ class HardNegCLIPTrainer(Trainer):
         pairs: Dataset | None = None,
         **kwargs: Any,
     ) -> None:
-        _check_one_gpu(args)
+        check_arguments(args)
+        check_weights(model, args)
         plain: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        # By its name, or by its place behind the two datasets.
+        processor: Any = kwargs.get("processing_class", trainer_args[2] if len(trainer_args) > 2 else None)
+        if pairs is not None or args.benchmarks:
+            check_processor(processor, "the evaluation on pairs or benchmarks")
         if data_collator is None:
-            processor = kwargs["processing_class"]
+            check_processor(processor, "the collator that the trainer makes")
             text_format = find_text_format(plain, processor.tokenizer, args.text_layout)
             data_collator = HardNegCollator(processor, args.num_negatives, text_format=text_format)
+        elif isinstance(data_collator, HardNegCollator):
+            check_texts_differ(plain, data_collator.processor.tokenizer, data_collator.text_format)
         take_collated_batches(plain)
         kwargs.setdefault("compute_metrics", self._accuracy_by_concept)
         super().__init__(model, args, data_collator, *trainer_args, **kwargs)
@@ -102,6 +112,7 @@ class HardNegCLIPTrainer(Trainer):
         if args.distillation_weight:
             self.teacher = copy.deepcopy(plain).to(args.device).eval().requires_grad_(False)
         self.all_finite: Tensor | None = None
+        self.add_callback(KeepSpecialTokens(plain))
         if not self.is_sigmoid:
             self.add_callback(ClampTemperature())
         if self.is_fsdp_enabled:
@@ -115,6 +126,15 @@ class HardNegCLIPTrainer(Trainer):
         """Make the repository on the Hub, and try again while the Hub is busy."""
         make_repo = super().init_hf_repo
         RetryPolicy(time.sleep).call(lambda: make_repo(token, private))
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train as Trainer does; raises ValueError if every weight is frozen."""
+        check_trainable(self.model)
+        return super().train(*args, **kwargs)
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        check_best_metric(self.args.metric_for_best_model, [name.removeprefix("eval_") for name in metrics])
+        return super()._determine_best_metric(metrics, trial)
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         """Leave the temperature out of the weight decay, which would pull it towards 1."""
@@ -173,9 +193,13 @@ class HardNegCLIPTrainer(Trainer):
         self.all_finite = finite if self.all_finite is None else self.all_finite & finite
         return loss
 
+    def is_finite(self) -> bool:
+        """Whether every loss since the last log was finite."""
+        return self.all_finite is None or bool(self.all_finite)
+
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Log as Trainer does; raises ValueError if a loss since the last log was not finite."""
-        if self.all_finite is not None and not self.all_finite:
+        if not self.is_finite():
             raise ValueError(
                 f"The loss became nan or infinite before step {self.state.global_step}. Lower learning_rate (it is "
                 f"{self.args.learning_rate}), or train in float32 or bf16 instead of fp16."
@@ -277,14 +301,6 @@ class HardNegCLIPTrainer(Trainer):
         scores, concept_ids = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
         collator: Any = self.data_collator
         return negatives_accuracy(scores, concept_ids, collator.concepts)
-
-
-def _check_one_gpu(args: HardNegCLIPTrainingArguments) -> None:
-    if args.n_gpu > 1:
-        raise ValueError(
-            f"One process sees {args.n_gpu} GPUs, which would tear batches apart. Start one process per GPU with "
-            "`accelerate launch`, or show the process one GPU with CUDA_VISIBLE_DEVICES."
-        )
 
 
 def _warn_about_accumulation(args: HardNegCLIPTrainingArguments) -> None:

@@ -14,8 +14,9 @@ from hf_hardneg.data.coco import load_coco
 from hf_hardneg.data.files import open_dataset
 from hf_hardneg.data.inpainted_pairs import drop_broken_pairs
 from hf_hardneg.data.leakage import IN_CHALLENGE_SET, IN_VAL2017, ids_of_pairs, read_challenge_ids
+from hf_hardneg.data.long_captions import fit_captions
 from hf_hardneg.data.photos import image_problem
-from hf_hardneg.data.splits import drop_long_captions, split_by_image
+from hf_hardneg.data.splits import split_by_image
 
 
 def test_coco_folder_gives_a_row_per_caption(coco):
@@ -147,10 +148,10 @@ def test_captions_longer_than_the_model_are_left_out_and_counted(coco, processor
 
     edit_captions(coco, spoil)
     rows, _ = load_coco(coco)
-    kept, skipped = drop_long_captions(rows, processor.tokenizer, 32)
+    kept, skipped = fit_captions(rows, processor.tokenizer, 32)
     assert skipped == {skip_reasons.TOO_LONG: 1} and len(kept) == 59
     with pytest.raises(ValueError, match="All 60 captions have more than 1 tokens"):
-        drop_long_captions(rows, processor.tokenizer, 1)
+        fit_captions(rows, processor.tokenizer, 1)
 
 
 def test_held_out_images_are_in_no_training_row(coco):

@@ -4,10 +4,13 @@ import pytest
 import torch
 from helpers.captions import CAPTIONS
 from helpers.models import SMALL, gray, small_metaclip, small_siglip
-from transformers import CLIPModel, CLIPTextModel
+from transformers import BlipConfig, BlipModel, CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from hf_hardneg.model.dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
+from hf_hardneg.model.encoding import Encoder
+from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
 from hf_hardneg.training.collator import HardNegCollator
+from hf_hardneg.training.trainer import HardNegCLIPTrainer
 
 
 def test_clip_and_metaclip_pack_texts_and_siglip_pads_them_as_it_was_trained(model, processor):
@@ -99,3 +102,67 @@ def test_a_tree_batch_for_a_model_that_was_not_prepared_is_an_error_not_another_
     assert batch["path_index"].shape[1]
     with pytest.raises(RuntimeError):
         embed_texts(model, text)
+
+
+def with_eos(model, eos_token_id):
+    """The same weights under another `eos_token_id`."""
+    config = copy.deepcopy(model.config)
+    config.text_config.eos_token_id = eos_token_id
+    changed = type(model)(config).eval()
+    changed.load_state_dict(model.state_dict())
+    return changed
+
+
+@pytest.mark.parametrize("layout", ["auto", "padded"])
+def test_a_model_that_reads_texts_at_the_wrong_token_is_refused(model, processor, layout):
+    ids = processor.tokenizer(["a photo of a cat"])["input_ids"][0]
+    for wrong in (ids[0], *ids[1:-2], len(processor.tokenizer) - 3):  # at the beginning, at a word, at no token
+        with pytest.raises(
+            ValueError, match=rf"equal embeddings. It reads a text at the token {wrong} .*ends texts with"
+        ):
+            find_text_format(with_eos(model, wrong), processor.tokenizer, layout)
+    for right in (ids[-1], 2):
+        find_text_format(with_eos(model, right), processor.tokenizer, layout)
+
+
+def test_a_tokenizer_without_its_files_is_refused_in_training_and_evaluation(model, processor, make_trainer):
+    own = copy.deepcopy(processor)
+    own.tokenizer = CLIPTokenizer()  # what transformers makes where vocabulary and merges are missing
+    message = r"The tokenizer gives texts such as 'a photo of a cat' and 'a photo of a dog' equal token ids"
+    for use in (Encoder, lambda model, processor: make_trainer(model, processing_class=processor)):
+        with pytest.raises(ValueError, match=message):
+            use(model, own)
+    args = HardNegCLIPTrainingArguments(output_dir="out", use_cpu=True, report_to="none")
+    with pytest.raises(ValueError, match=message):  # also where the user made the collator
+        HardNegCLIPTrainer(model, args, HardNegCollator(own, 3))
+
+
+def test_a_tower_whose_long_texts_lose_their_end_is_refused(model, processor):
+    class Cutting:
+        """A tokenizer that cuts long texts without their end token."""
+
+        model_input_names, eos_token_id = processor.tokenizer.model_input_names, processor.tokenizer.eos_token_id
+
+        def __call__(self, texts, truncation=False, max_length=None, **options):
+            found = processor.tokenizer(texts, **options)
+            cut = found["input_ids"][:, :max_length] if "return_tensors" in options else None
+            found["input_ids"] = [ids[:max_length] for ids in found["input_ids"]] if cut is None else cut
+            return found
+
+    with pytest.raises(ValueError, match="such as 'a cat and a tree' and 'a dog and a tree' equal embeddings"):
+        find_text_format(model, Cutting())
+
+
+def test_a_blip_model_is_trained(processor, make_trainer):
+    shape = {**SMALL, "num_hidden_layers": 1}
+    special = {name: getattr(processor.tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    text = {**shape, **special, "vocab_size": len(processor.tokenizer), "max_position_embeddings": 32}
+    config = BlipConfig(
+        text_config=text, vision_config={**shape, "image_size": 48, "patch_size": 16}, projection_dim=32
+    )
+    blip = BlipModel(config)
+    before = copy.deepcopy(blip.state_dict())
+    make_trainer(blip).train()
+    after = blip.state_dict()
+    assert all(torch.isfinite(weights).all() for weights in after.values())
+    assert sum(not after[name].equal(before[name]) for name in before) > len(before) / 2

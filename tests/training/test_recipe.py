@@ -1,7 +1,9 @@
 import pytest
 import yaml
 
+from hf_hardneg.model.loading import PAPER_MODEL
 from hf_hardneg.training.recipe import RECIPES, parse_arguments
+from hf_hardneg.training.run import name_start_model
 
 
 def test_without_arguments_the_demo_runs():
@@ -72,3 +74,47 @@ def test_values_of_a_recipe_are_checked_like_flags(tmp_path, capsys):
     model, data, training = parse_arguments([str(recipe)])
     assert (data.concepts, data.num_rows, model.control) == (["color"], None, True)
     assert training.lr_scheduler_kwargs == {"a": 1}
+
+
+@pytest.mark.parametrize("flag", ["model_revision", "revision", "dataset_revision", "model_id", "model", "base_model"])
+def test_a_flag_about_the_model_or_the_data_is_never_taken_for_one_about_the_hub(flag, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"{flag}: main\n")
+    for argv in ([f"--{flag}", "main"], [f"--{flag.replace('_', '-')}=main"], [str(recipe)]):
+        with pytest.raises(ValueError) as raised:
+            parse_arguments(argv)
+        assert "hub" not in str(raised.value)
+        assert ("ID@REVISION" in str(raised.value)) == ("revision" in flag)
+
+
+def test_advice_for_what_other_trainers_have(tmp_path):
+    with pytest.raises(ValueError, match="drawn at random, not by length"):
+        parse_arguments(["--group_by_length", "true"])
+    with pytest.raises(ValueError, match="Did you mean '--hub_model_id'"):
+        parse_arguments(["--hub_model", "x"])
+
+
+@pytest.mark.parametrize("flags", [["--dataset", "photos.csv"], ["--num_rows", "5", "--dataset=photos.csv"]])
+def test_data_of_ones_own_get_the_papers_setting_and_not_the_demos(flags):
+    model, data, training = parse_arguments(flags)
+    assert model.model_name_or_path == PAPER_MODEL and not model.control
+    assert (data.dataset, training.learning_rate, training.max_steps) == ("photos.csv", 5e-6, -1)
+    assert parse_arguments(["--dataset", "scenes"]).training.learning_rate == 1e-3
+
+
+def test_the_default_model_is_the_papers_for_photos_and_the_small_one_for_scenes(tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"output_dir: {tmp_path}\ndataset: photos.csv\n")
+    assert name_start_model(parse_arguments([str(recipe)])).model.model_name_or_path == PAPER_MODEL
+    assert name_start_model(parse_arguments([str(recipe), "--dataset", "scenes"])).model.model_name_or_path is None
+    named = name_start_model(parse_arguments([str(recipe), "--model_name_or_path", "mine"]))
+    assert named.model.model_name_or_path == "mine"
+
+
+def test_one_temperature_is_the_default_and_the_demo_keeps_the_one_of_its_figures(tmp_path):
+    from hf_hardneg.negatives import AddHardNegatives
+
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"output_dir: {tmp_path}\n")
+    assert parse_arguments([str(recipe)]).data.temperature == AddHardNegatives().temperature == 1.375
+    assert parse_arguments(["demo.yaml"]).data.temperature == 1.35

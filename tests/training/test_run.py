@@ -14,6 +14,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from hf_hardneg.atomic_folder import check_writable
 from hf_hardneg.lexicon.concepts import CONCEPTS
+from hf_hardneg.model.loading import START_MODEL
 from hf_hardneg.scenes.world import scene_pairs
 from hf_hardneg.training.command import main
 
@@ -204,7 +205,11 @@ def test_the_coco_recipe_runs_on_a_coco_folder(coco, random_vit, tmp_path, caplo
     ("argv", "message"),
     [
         (["--num_negativs", "3"], "--num_negatives"),
-        (["--dataset", "no/such/dataset", "--output_dir", "{tmp}/out"], "no/such/dataset"),
+        (["demo.yaml", "--dataset", "no/such/dataset", "--output_dir", "{tmp}/out"], "--model_name_or_path"),
+        (
+            ["--dataset", "no/such/dataset", "--model_name_or_path", str(START_MODEL), "--output_dir", "{tmp}/out"],
+            "no/such/dataset",
+        ),
         (["--output_dir", "{tmp}/file/out"], "another --output_dir"),
         (
             ["--concepts", "color", "--concept_weights", "1", "2", "--output_dir", "{tmp}/out"],

@@ -1,0 +1,89 @@
+"""Captions with more tokens than the model's position table: they are left out, or cut between two words."""
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from itertools import compress
+from typing import Any
+
+from datasets import Dataset
+
+from ..columns import CAPTION, NEGATIVE_FEATURES, NEGATIVES, REJECTIONS
+from .skip_reasons import EQUAL_NEGATIVE, LONG
+
+
+def fit_captions(
+    rows: Dataset, tokenizer: Any, max_tokens: int, cut: bool = False, what: str = "caption"
+) -> tuple[Dataset, Counter[str]]:
+    """Leave out captions with too many tokens, or cut them.
+
+    Args:
+        rows: One row per caption. Only the captions are read.
+        tokenizer: The model's tokenizer.
+        max_tokens: The most tokens of a caption, with special tokens.
+        cut: Whether they are cut, between two words. One whose first word is too long is left out.
+        what: What the counts and errors call a caption.
+
+    Returns:
+        The rows that are left, and how many captions were left out or cut, by reason.
+
+    Raises:
+        ValueError: If no caption is left.
+    """
+    captions = rows[CAPTION][:]
+    lengths = [len(ids) for ids in tokenizer(captions, verbose=False)["input_ids"]]
+    too_long = [i for i, length in enumerate(lengths) if length > max_tokens]
+    short = {i: cut_text(captions[i], tokenizer, max_tokens) for i in too_long} if cut else {}
+    left_out = {i for i in too_long if not short.get(i)}
+    if len(left_out) == len(rows):
+        raise ValueError(
+            f"All {len(rows)} {what}s have more than {max_tokens} tokens, the model's limit. Name a model that reads "
+            "more (--model_name_or_path), or cut them: --long_captions cut."
+        )
+    if any(short.values()):
+        texts = [short.get(i) or caption for i, caption in enumerate(captions)]
+        # Only this column is read, so that no image is decoded and written anew.
+        options: dict[str, Any] = {"with_indices": True, "input_columns": [CAPTION], "features": rows.features}
+        rows = rows.map(lambda _, i: {CAPTION: texts[i]}, **options, desc="Cutting captions")
+    if left_out:
+        rows = rows.select([i for i in range(len(rows)) if i not in left_out])
+    reason = LONG.format(what=what)
+    counts = {reason: len(left_out), f"{reason}, and was cut": len(too_long) - len(left_out)}
+    return rows, +Counter(counts)
+
+
+def cut_text(text: str, tokenizer: Any, max_tokens: int) -> str:
+    """Return the longest beginning of a text, in whole words, of at most `max_tokens` tokens; "" if there is none."""
+    ends = [0, *(word.end() for word in re.finditer(r"\S+", text))]
+    kept = bisect_right(ends, max_tokens, key=lambda end: len(tokenizer(text[:end], verbose=False)["input_ids"]))
+    return text[: ends[max(kept - 1, 0)]].strip()
+
+
+def drop_equal_negatives(rows: Dataset, tokenizer: Any, max_tokens: int) -> tuple[Dataset, Counter[str]]:
+    """Remove negatives that the model cannot tell from their caption, since its tokens within the limit are equal.
+
+    Args:
+        rows: Rows with negatives. Only captions and negatives are read.
+        tokenizer: The model's tokenizer.
+        max_tokens: The most tokens that the model reads.
+
+    Returns:
+        The rows, each with the negatives that are left, and how many negatives were removed.
+    """
+    names = [name for name in NEGATIVE_FEATURES if name in rows.column_names and name != REJECTIONS]
+
+    def read(texts: Sequence[str]) -> list[list[int]]:
+        return tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"] if texts else []
+
+    def keep(captions: list[str], negatives: list[list[str]], *others: list[list[Any]]) -> dict[str, list[list[Any]]]:
+        of_negatives = iter(read([text for texts in negatives for text in texts]))
+        of_captions = zip(read(captions), negatives, strict=True)
+        kept = [[next(of_negatives) != ids for _ in texts] for ids, texts in of_captions]
+        columns = zip(names, (negatives, *others), strict=True)
+        return {name: [list(compress(*pair)) for pair in zip(column, kept, strict=True)] for name, column in columns}
+
+    before = sum(map(len, rows[NEGATIVES]))
+    options: dict[str, Any] = {"input_columns": [CAPTION, *names], "features": rows.features}
+    rows = rows.map(keep, batched=True, **options, desc="Comparing negatives")
+    return rows, +Counter({EQUAL_NEGATIVE: before - sum(map(len, rows[NEGATIVES]))})
