@@ -22,6 +22,7 @@ from .artifacts import RunRecord, collect_metrics, save_artifacts
 from .collator import HardNegCollator
 from .plan import describe_plan
 from .prepare import TrainingData, prepare_data
+from .prepare_stream import prepare_stream
 from .release import prepare_release, pushes_checkpoints
 from .time_estimate import TimeEstimate
 from .trainer import HardNegCLIPTrainer
@@ -60,6 +61,9 @@ def run(arguments: Arguments) -> dict[str, Any]:
         outcomes[name] = _evaluate_and_save(trainer, data)
     results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
     record = RunRecord(arguments, data, results, seconds, trainer.state.global_step)
+    if data.stream is not None:
+        data.skipped += data.stream.skipped.total()
+        logger.warning(f"Skipped while reading the stream: {dict(data.skipped)}")
     metrics = collect_metrics(record)
     if trainer.is_world_process_zero():
         save_artifacts(record, metrics)
@@ -97,7 +101,8 @@ def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
     """Prepare the data in the first process; the others then read its cache."""
     args = arguments.training
     with args.main_process_first(desc="preparing data"):
-        data = prepare_data(arguments, processor.tokenizer, text_limit(model))
+        prepare = prepare_stream if arguments.data.streaming else prepare_data
+        data = prepare(arguments, processor.tokenizer, text_limit(model))
         if arguments.model.text_only:
             model = model.to(args.device)
             # Training no longer needs its images, and would decode them. Retrieval needs the held-out ones.
@@ -120,7 +125,8 @@ def train_model(name: str, arguments: Arguments, data: TrainingData) -> HardNegC
         The trainer, with the trained model and its processor (`processing_class`).
     """
     args = arguments.training
-    logger.info(f"Training {name}: K = {args.num_negatives}, {len(data.rows):,} captions")
+    number = f"{len(data.rows):,} captions" if data.stream is None else "a stream of captions"
+    logger.info(f"Training {name}: K = {args.num_negatives}, {number}")
     model, processor = load_model(_start_model(arguments))
     text_format = find_text_format(model, processor.tokenizer, args.text_layout)
     set_seed(args.seed)  # A control gets the same random LoRA matrices.
@@ -129,12 +135,14 @@ def train_model(name: str, arguments: Arguments, data: TrainingData) -> HardNegC
         choose_weights(model, arguments.model),
         replace(args, push_to_hub=pushes_checkpoints(args)),
         HardNegCollator(processor, args.num_negatives, data.concepts, text_format),
-        train_dataset=data.rows,
+        train_dataset=data.rows if data.stream is None else data.stream,
         eval_dataset=data.held_out if evaluates else None,
         processing_class=processor,
         pairs=data.pairs if evaluates else None,
         callbacks=[TimeEstimate(name)],
     )
+    if data.stream is not None:
+        data.stream.skipped.clear()  # A control has read the same rows.
     trainer.train(resume_from_checkpoint=find_checkpoint(args))
     trainer.args.push_to_hub = False  # The release is one commit, after metrics and card.
     return trainer
