@@ -208,9 +208,8 @@ class DataArguments:
         if self.shuffle_buffer < 0 or self.slot_model_captions < 1:
             raise ValueError("shuffle_buffer must be 0 or more, and slot_model_captions 1 or more.")
         if self.streaming:
-            for name, instead in (("language_model", "make negatives beforehand"), ("num_rows", "set max_steps")):
-                if getattr(self, name) is not None:
-                    raise ValueError(f"{name} does not work with --streaming true: {instead}.")
+            if self.language_model:
+                raise ValueError("language_model does not work with --streaming true: it would run in each worker.")
         elif self.slot_model or self.held_out_split:
             raise ValueError("slot_model and held_out_split need --streaming true.")
 

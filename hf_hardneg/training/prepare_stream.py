@@ -1,5 +1,6 @@
 """From arguments to a stream of training rows: nothing but the first captions is read before the training."""
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import chain, islice
@@ -38,6 +39,8 @@ from .prepare import (
     make_adder,
 )
 
+
+logger = logging.getLogger(__name__)
 
 _UNDECODED = Features({**ROW_FEATURES, IMAGE: datasets.Image(decode=False)})
 _CAPTIONS = Features({name: ROW_FEATURES[name] for name in NEGATIVE_SOURCES})
@@ -100,6 +103,8 @@ def _check_arguments(arguments: Arguments) -> None:
     args = arguments.data
     if arguments.training.max_steps <= 0:
         raise ValueError("The number of rows of a stream is not known: set --max_steps to say how long to train.")
+    if args.num_rows:
+        logger.warning(f"num_rows {args.num_rows} is not used: max_steps says how many captions of a stream are read.")
     if arguments.model.text_only:
         raise ValueError(
             "text_only encodes each photo before the training, so it does not work with --streaming true."

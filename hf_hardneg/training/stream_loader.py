@@ -70,12 +70,13 @@ class LoaderSettings:
     @classmethod
     def of_trainer(cls, args: TrainingArguments, batch_size: int, is_training: bool) -> "LoaderSettings":
         """Take the settings from a trainer's arguments."""
+        accelerator: Any = args.accelerator_config
         return cls(
             batch_size=batch_size,
             num_workers=args.dataloader_num_workers,
             process=args.process_index,
             num_processes=args.world_size,
-            is_dispatched=bool(args.accelerator_config.dispatch_batches) and args.world_size > 1,
+            is_dispatched=bool(accelerator.dispatch_batches) and args.world_size > 1,
             device=args.device,
             seed=args.seed,
             drop_last=args.dataloader_drop_last and is_training,
@@ -148,7 +149,7 @@ class StreamLoader(DataLoaderStateMixin):
         is_endless: Whether another pass follows the last one, for training; else one pass is made.
     """
 
-    def __init__(self, dataset: IterableDataset, collator: Any, settings: LoaderSettings, is_endless: bool) -> None:
+    def __init__(self, dataset: Any, collator: Any, settings: LoaderSettings, is_endless: bool) -> None:
         self.dataset, self.collator, self.settings, self.is_endless = dataset, collator, settings, is_endless
         self.gradient_state, self._drop_last = GradientState(), True  # so that accelerate asks for no length
         self.epoch, self.batches = 0, 0  # where the next batch comes from: the pass, and its number in the pass
@@ -248,8 +249,8 @@ class StreamPosition(TrainerCallback, ExportableState):
     ) -> None:
         """Go to where the checkpoint was saved."""
         ours = self.state()["attributes"]
-        saved: Any = state.stateful_callbacks.get(type(self).__name__) or {}
-        saved = saved.get("attributes") if state.global_step and self.goes_on else None
+        kept: Any = state.stateful_callbacks or {}
+        saved = kept.get(type(self).__name__, {}).get("attributes") if state.global_step and self.goes_on else None
         if self.loader is None or not saved:
             return
         self.loader.is_over = state.global_step >= state.max_steps

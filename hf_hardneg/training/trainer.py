@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -149,9 +149,10 @@ class HardNegCLIPTrainer(Trainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Make Trainer's loader, or that of a stream."""
-        dataset: Any = self.eval_dataset if eval_dataset is None else eval_dataset
+        of_trainer: Any = self.eval_dataset
+        dataset = of_trainer if eval_dataset is None else eval_dataset
         if isinstance(dataset, str):
-            dataset = self.eval_dataset[dataset]
+            dataset = of_trainer[dataset]
         if not is_stream(dataset):
             return super().get_eval_dataloader(eval_dataset)
         settings = LoaderSettings.of_trainer(self.args, self.args.eval_batch_size, is_training=False)
@@ -309,10 +310,10 @@ def _check_one_gpu(args: HardNegCLIPTrainingArguments) -> None:
 
 
 def _check_streams(args: HardNegCLIPTrainingArguments, datasets: Sequence[Any]) -> None:
-    streams = any(map(is_stream, datasets))
+    streams, accelerator = any(map(is_stream, datasets)), cast(Any, args.accelerator_config)
     if streams and args.max_steps <= 0:
         raise ValueError("The number of rows of a stream is not known: set max_steps to say how long to train.")
-    if streams and args.accelerator_config.split_batches:
+    if streams and accelerator.split_batches:
         raise ValueError("split_batches does not work with a stream: set per_device_train_batch_size instead.")
 
 
