@@ -30,6 +30,7 @@ HELP_GROUPS = {
         "allow_challenge_images",
         "scene_mention_rates",
     ],
+    "Streaming": ["streaming", "shuffle_buffer", "slot_model", "slot_model_captions", "held_out_split"],
     "Hard negatives": [
         "num_negatives",
         "concepts",

@@ -201,14 +201,56 @@ class DataArguments:
     num_proc: int | None = field(
         default=None, metadata={"help": "How many processes prepare the data. Default: one per CPU core."}
     )
+    streaming: bool = field(
+        default=False,
+        metadata={
+            "help": "Read the rows while training, without downloading the data first. The dataset is a Hub id, a "
+            "folder, or shards such as 'data/{000..099}.tar' (WebDataset), '*.parquet' or '*.jsonl'. Needs max_steps."
+        },
+    )
+    shuffle_buffer: int = field(
+        default=1000,
+        metadata={
+            "help": "Streaming: from how many rows the next one is drawn, for each worker. Shards are shuffled, too. "
+            "0 keeps the order of the stream."
+        },
+    )
+    slot_model: str | None = field(
+        default=None,
+        metadata={
+            "help": "Streaming: the folder slot_model that `hf-hardneg negatives` or another run wrote. Default: "
+            "counted on the first captions of the stream."
+        },
+    )
+    slot_model_captions: int = field(
+        default=50_000,
+        metadata={"help": "Streaming: how many first captions are counted for the slot model and for the statistics."},
+    )
+    held_out_split: str | None = field(
+        default=None,
+        metadata={
+            "help": "Streaming: the split that held-out images come from. Default: the first images of the training "
+            "split, which are then not trained on."
+        },
+    )
 
     def __post_init__(self) -> None:
-        """Check the ranges, the length of `scene_mention_rates`, and `long_captions`."""
+        """Check the ranges, the length of `scene_mention_rates`, `long_captions`, and what goes with streaming."""
         check_ranges(self, DATA_RANGES)
         if self.long_captions not in LONG_CAPTIONS:
             raise ValueError(f"long_captions is {self.long_captions!r}; it must be one of {', '.join(LONG_CAPTIONS)}.")
+        self._check_streaming()
         if len(self.scene_mention_rates) != 3:
             raise ValueError(f"scene_mention_rates {self.scene_mention_rates} must be 3: color, size, location.")
+
+    def _check_streaming(self) -> None:
+        if self.shuffle_buffer < 0 or self.slot_model_captions < 1:
+            raise ValueError("shuffle_buffer must be 0 or more, and slot_model_captions 1 or more.")
+        if self.streaming:
+            if self.language_model:
+                raise ValueError("language_model does not work with --streaming true: it would run in each worker.")
+        elif self.slot_model or self.held_out_split:
+            raise ValueError("slot_model and held_out_split need --streaming true.")
 
 
 @dataclass(repr=False)  # TrainingArguments' own repr hides the token

@@ -82,7 +82,7 @@ def _data_metrics(record: RunRecord) -> dict[str, Any]:
     data = record.data
     return {
         **asdict(record.arguments.data),
-        "rows": len(data.rows),
+        "rows": None if data.stream is not None else len(data.rows),
         "fingerprint": data.rows._fingerprint,
         "held_out": len(data.held_out),
         "skipped": dict(data.skipped),
@@ -168,7 +168,7 @@ def _card_facts(record: RunRecord, metrics: Mapping[str, Any]) -> dict[str, Any]
         "title": Path(str(args.hub_model_id or args.output_dir)).name,
         "base": model_args.model_name_or_path or "The miniature start model of hf_hardneg",
         "location": args.hub_model_id or args.output_dir,
-        "rows": data["rows"],
+        "rows": "a stream of" if data["rows"] is None else data["rows"],
         "num_negatives": args.num_negatives,
         "concepts": ", ".join(data_args.concepts),
         "version": metrics["versions"]["hf-hardneg"],

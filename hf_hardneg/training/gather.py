@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from ..model.embeddings import Embeddings
 
 
+NO_ROW = torch.iinfo(torch.int64).min  # the image id of rows that only fill a batch up; they come last in it
+
+
 class _AllGather(torch.autograd.Function):
     """Concatenate equal-sized tensors of all ranks; the gradient of each part is summed over the ranks."""
 
@@ -40,7 +43,8 @@ def gather_embeddings(local: Embeddings) -> Embeddings:
     batch would give it (tests/training/test_gather.py).
 
     Args:
-        local: The batch of this process. Processes may differ in B and in K, but not in D.
+        local: The batch of this process. Processes may differ in B and in K, but not in D. Rows with the image id
+            `NO_ROW` are left out.
 
     Returns:
         The batch of all processes, with the largest K. Without a process group, `local` itself.
@@ -54,6 +58,7 @@ def gather_embeddings(local: Embeddings) -> Embeddings:
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return local
     sizes = torch.tensor(local.mask.shape, device=local.image.device)
+    sizes = torch.cat([sizes, (local.image_id != NO_ROW).sum()[None]])
     all_sizes = _AllGather.apply(sizes[None]).tolist()
     most_rows, most_negatives = (max(size[axis] for size in all_sizes) for axis in (0, 1))
     rows, columns = most_rows - local.mask.shape[0], most_negatives - local.mask.shape[1]
@@ -61,7 +66,7 @@ def gather_embeddings(local: Embeddings) -> Embeddings:
     mask = F.pad(local.mask.to(torch.uint8), (0, columns))
     parts = (local.image, local.caption, negatives, mask, local.image_id)
     # Indices instead of a mask, which the device would have to send to the CPU to be counted.
-    kept_rows = [torch.arange(size[0]) + rank * most_rows for rank, size in enumerate(all_sizes)]
+    kept_rows = [torch.arange(size[2]) + rank * most_rows for rank, size in enumerate(all_sizes)]
     keep = torch.cat(kept_rows).to(local.image.device)
     joined = []
     for part in parts:
@@ -69,6 +74,35 @@ def gather_embeddings(local: Embeddings) -> Embeddings:
         joined.append(_AllGather.apply(padded).index_select(0, keep))
     image, caption, negatives, mask, image_id = joined
     return Embeddings(image, caption, negatives, mask.bool(), image_id)
+
+
+def collect_numbers(number: int, device: torch.device) -> list[int]:
+    """Collect a number of each process, in the order of their ranks."""
+    return _AllGather.apply(torch.tensor([number], device=device)).tolist()
+
+
+def sum_numbers(numbers: Tensor) -> Tensor:
+    """Sum a tensor (n,) over all processes."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return numbers
+    # The backend may know tensors of a device only; objects go with every backend.
+    parts: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(parts, numbers.tolist())
+    return torch.tensor(parts).sum(0)
+
+
+def send_object(content: Any, source: int) -> Any:
+    """What the process `source` gives; the others' `content` is ignored."""
+    box = [content]
+    dist.broadcast_object_list(box, source)
+    return box[0]
+
+
+def scatter_objects(contents: list[Any]) -> Any:
+    """What the first process has for this one: `contents` holds one for each process, and counts in the first only."""
+    received = [None]
+    dist.scatter_object_list(received, contents if dist.get_rank() == 0 else None)
+    return received[0]
 
 
 def unshardable_parameters(model: nn.Module) -> nn.ParameterList:

@@ -43,13 +43,14 @@ def describe_plan(
         saved_dtype: What the start model's checkpoint says its weights are, such as "bfloat16".
     """
     args = arguments.training
-    steps = count_steps(args, len(data.rows))
+    num_rows = None if data.stream is not None else len(data.rows)
+    steps = args.max_steps if num_rows is None else count_steps(args, num_rows)
     return "\n".join(
         [
             f"Model: {_describe_model(arguments.model, saved_dtype)}",
             f"Rows: {_describe_rows(data)}",
             f"Negatives: {_describe_negatives(args.num_negatives, data)}",
-            f"Steps: {_describe_steps(steps, args, len(data.rows), trainings)}",
+            f"Steps: {_describe_steps(steps, args, num_rows, trainings)}",
             f"Time: {_describe_time(steps, len(trainings))}",
             f"Output: {args.output_dir}",
         ]
@@ -66,7 +67,8 @@ def _describe_model(args: ModelArguments, saved_dtype: str | None) -> str:
 
 def _describe_rows(data: TrainingData) -> str:
     pairs = "no inpainted pairs" if data.pairs is None else f"{len(data.pairs):,} inpainted pairs"
-    return f"{len(data.rows):,} captions to train on; {len(data.held_out):,} held out and {pairs} to evaluate on"
+    number = f"{len(data.rows):,} captions" if data.stream is None else "a stream of unknown length"
+    return f"{number} to train on; {len(data.held_out):,} held out and {pairs} to evaluate on"
 
 
 def _describe_negatives(num_negatives: int, data: TrainingData) -> str:
@@ -76,17 +78,21 @@ def _describe_negatives(num_negatives: int, data: TrainingData) -> str:
     share = 100 * (1 - counts[0] / counts.total())
     mean = sum(number * captions for number, captions in counts.items()) / counts.total()
     concepts = ", ".join(f"{name} {number:,}" for name, number in data.negatives.most_common())
+    of_captions = "the captions" if data.stream is None else f"the first {counts.total():,} captions"
     return (
-        f"up to K = {num_negatives} per caption; {share:.1f} % of the captions have some, {mean:.2f} on average "
+        f"up to K = {num_negatives} per caption; {share:.1f} % of {of_captions} have some, {mean:.2f} on average "
         f"({concepts})"
     )
 
 
-def _describe_steps(steps: int, args: HardNegCLIPTrainingArguments, num_rows: int, trainings: Sequence[str]) -> str:
+def _describe_steps(
+    steps: int, args: HardNegCLIPTrainingArguments, num_rows: int | None, trainings: Sequence[str]
+) -> str:
     batch = args.train_batch_size * args.world_size
-    epochs = steps * batch * args.gradient_accumulation_steps / num_rows
+    captions = steps * batch * args.gradient_accumulation_steps
+    seen = f"{captions:,} captions in all" if num_rows is None else f"{captions / num_rows:.3g} epochs"
     models = "1 training" if len(trainings) == 1 else f"each of {len(trainings)} trainings"
-    return f"{steps:,} with batches of {batch:,} captions ({epochs:.3g} epochs) in {models}: {', '.join(trainings)}"
+    return f"{steps:,} with batches of {batch:,} captions ({seen}) in {models}: {', '.join(trainings)}"
 
 
 def _describe_time(steps: int, num_trainings: int) -> str:

@@ -25,6 +25,7 @@ from ..negatives.language_model import ThinByLanguageModel
 from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
 from .arguments import Arguments, DataArguments
+from .caption_stream import CaptionStream
 
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class TrainingData:
     """What a run trains on and is evaluated on, and what was left out.
 
     Attributes:
-        rows: Training rows, one per caption.
+        rows: Training rows, one per caption. If there is a stream: its first captions, without photos.
         held_out: Rows of other images, to evaluate retrieval on.
         pairs: Inpainted pairs to evaluate on, if there are any.
         concepts: The names of the concepts that negatives can have.
@@ -48,6 +49,7 @@ class TrainingData:
         negatives: How many negatives the training rows have, by concept.
         rejections: How many captions lost a candidate for a negative, by reason.
         negatives_per_caption: How many training captions have 0, 1, ..., K negatives.
+        stream: What is trained on instead of `rows`, read during the training.
     """
 
     rows: Dataset
@@ -58,6 +60,7 @@ class TrainingData:
     negatives: Counter[str] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
     negatives_per_caption: Counter[int] = field(default_factory=Counter)
+    stream: CaptionStream | None = None
 
 
 def prepare_data(arguments: Arguments, tokenizer: Any, max_tokens: int) -> TrainingData:
@@ -83,7 +86,10 @@ def prepare_data(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Train
     data.held_out, also = fit_captions(data.held_out, tokenizer, limit, cut, "held-out caption")
     data.skipped += too_long + also
     if arguments.training.num_negatives or not args.keep_captions_without_negatives:
-        _add_negatives_to_all(data, arguments, tokenizer, max_tokens)
+        model = count_words([data.rows, data.held_out], tuple(args.concepts))
+        add_negatives_to_all(data, arguments, make_adder(arguments, model))
+        if cut:
+            _drop_equal_negatives(data, tokenizer, max_tokens)
     return data
 
 
@@ -100,17 +106,20 @@ def load_sources(args: DataArguments) -> TrainingData:
             held_out=scene_rows(args.held_out_scenes, args.held_out_images),
             pairs=scene_pairs(args.held_out_scenes, args.pairs_per_concept),
         )
-    pairs = None
-    if args.pairs:
-        pairs = open_dataset(args.pairs, "test")
-        require_columns(pairs.column_names, list(PAIR_FEATURES), args.pairs)
-    rows, skipped = _load_photos(args, _find_challenge_ids(args, pairs))
+    pairs, broken = load_pairs(args)
+    rows, skipped = _load_photos(args, find_challenge_ids(args, pairs))
     rows, held_out = split_by_image(rows, args.held_out_images)
     rows = rows.select(range(min(args.num_rows or len(rows), len(rows))))
-    if pairs is not None:
-        pairs, broken = drop_broken_pairs(pairs)
-        skipped += broken
-    return TrainingData(rows, held_out, pairs, skipped=skipped)
+    return TrainingData(rows, held_out, pairs, skipped=skipped + broken)
+
+
+def load_pairs(args: DataArguments) -> tuple[Dataset | None, Counter[str]]:
+    """Load the inpainted pairs to evaluate on, if any are wanted, and count those that are broken, by reason."""
+    if not args.pairs:
+        return None, Counter()
+    pairs = open_dataset(args.pairs, "test")
+    require_columns(pairs.column_names, list(PAIR_FEATURES), args.pairs)
+    return drop_broken_pairs(pairs)
 
 
 def _load_photos(args: DataArguments, challenge_ids: set[int] | None) -> tuple[Dataset, Counter[str]]:
@@ -127,7 +136,7 @@ def _load_photos(args: DataArguments, challenge_ids: set[int] | None) -> tuple[D
     )
 
 
-def _find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] | None:
+def find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] | None:
     """Collect the COCO ids of photos that must not be trained on; None if all photos may be."""
     if args.allow_challenge_images:
         logger.warning("Photos of challenge sets and of COCO val2017 may be trained on: allow_challenge_images.")
@@ -141,15 +150,17 @@ def _find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] 
     return ids
 
 
-def _add_negatives_to_all(data: TrainingData, arguments: Arguments, tokenizer: Any, max_tokens: int) -> None:
+def _drop_equal_negatives(data: TrainingData, tokenizer: Any, max_tokens: int) -> None:
+    """Leave out negatives that a cut makes equal to their caption."""
+    data.rows, equal = drop_equal_negatives(data.rows, tokenizer, max_tokens)
+    data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
+    data.skipped += equal
+
+
+def add_negatives_to_all(data: TrainingData, arguments: Arguments, add: AddHardNegatives) -> None:
     """Add negatives to the training rows and the held-out rows, and count them."""
-    model = _fit_slot_model([data.rows, data.held_out], tuple(arguments.data.concepts))
-    rows = _add_negatives(data.rows, arguments, model)
-    data.held_out = _add_negatives(data.held_out, arguments, model)
-    if arguments.data.long_captions == "cut":
-        rows, equal = drop_equal_negatives(rows, tokenizer, max_tokens)
-        data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
-        data.skipped += equal
+    rows = _add_negatives(data.rows, arguments, add)
+    data.held_out = _add_negatives(data.held_out, arguments, add)
     data.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]
@@ -163,28 +174,33 @@ def _add_negatives_to_all(data: TrainingData, arguments: Arguments, tokenizer: A
     data.negatives_per_caption.update(counts)
 
 
-def _fit_slot_model(parts: Sequence[Dataset], concepts: tuple[str, ...]) -> SlotModel:
-    """Count the words of all captions: how likely each word is in its context."""
+def count_words(parts: Sequence[Dataset], concepts: tuple[str, ...]) -> SlotModel:
+    """Fit the slot model on all captions: how likely each word is in its context."""
     batches = (batch for rows in parts for batch in rows.select_columns(NEGATIVE_SOURCES).iter(BATCH))
     number = sum(-(-len(rows) // BATCH) for rows in parts)
     return fit_slot_model(tqdm(batches, total=number, desc="Counting words", disable=None), concepts)
 
 
-def _add_negatives(rows: Dataset, arguments: Arguments, model: SlotModel) -> Dataset:
-    """Add the columns of hard negatives; `model` was fitted on the captions of `rows`."""
-    args, seed = arguments.data, arguments.training.seed
-    add = AddHardNegatives(
+def make_adder(arguments: Arguments, model: SlotModel) -> AddHardNegatives:
+    """Make what adds negatives to rows; `model` was fitted on their captions."""
+    args = arguments.data
+    return AddHardNegatives(
         num_negatives=max(1, arguments.training.num_negatives),
-        seed=seed,
+        seed=arguments.training.seed,
         concepts=tuple(args.concepts),
         concept_weights=tuple(args.concept_weights) or None,
         model=model,
         temperature=args.temperature,
     )
+
+
+def _add_negatives(rows: Dataset, arguments: Arguments, add: AddHardNegatives) -> Dataset:
+    """Add the columns of hard negatives."""
+    args = arguments.data
     num_proc = min(args.num_proc or os.cpu_count() or 1, 1 + len(rows) // ROWS_PER_PROCESS)
     features = with_negatives(rows.features)
     rows = rows.map(add, batched=True, num_proc=num_proc, features=features, desc="Adding hard negatives")
     if args.language_model:
-        thin = ThinByLanguageModel(args.language_model, args.temperature, seed)
+        thin = ThinByLanguageModel(args.language_model, args.temperature, arguments.training.seed)
         rows = rows.map(thin, batched=True, features=features, desc="Language model")
     return rows

@@ -28,6 +28,7 @@ from .collator import HardNegCollator
 from .finish import keep_finished_training, say_where_the_model_is
 from .plan import describe_plan
 from .prepare import TrainingData, prepare_data
+from .prepare_stream import prepare_stream
 from .release import prepare_release, pushes_checkpoints
 from .stop_signals import StopAfterStep, StopSignals
 from .time_estimate import TimeEstimate
@@ -81,6 +82,9 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
         outcomes[name] = _evaluate(trainer, data)
     with say_where_the_model_is(str(args.output_dir)):
         results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
+        if data.stream is not None:
+            data.skipped += data.stream.skipped.total()
+            logger.warning(f"Skipped while reading the stream: {dict(data.skipped)}")
         record = RunRecord(arguments, data, results, seconds, trainer.state.global_step)
         metrics = collect_metrics(record)
         if trainer.is_world_process_zero():
@@ -170,7 +174,8 @@ def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
     """Prepare the data in the first process; the others then read its cache."""
     args = arguments.training
     with args.main_process_first(desc="preparing data"):
-        data = prepare_data(arguments, processor.tokenizer, text_limit(model))
+        prepare = prepare_stream if arguments.data.streaming else prepare_data
+        data = prepare(arguments, processor.tokenizer, text_limit(model))
         if arguments.model.text_only:
             model = model.to(args.device)
             # Training no longer needs its images, and would decode them. Retrieval needs the held-out ones.
@@ -194,7 +199,8 @@ def train_model(name: str, arguments: Arguments, data: TrainingData, signals: St
         The trainer, with the trained model and its processor (`processing_class`).
     """
     args = arguments.training
-    logger.info(f"Training {name}: K = {args.num_negatives}, {len(data.rows):,} captions")
+    number = f"{len(data.rows):,} captions" if data.stream is None else "a stream of captions"
+    logger.info(f"Training {name}: K = {args.num_negatives}, {number}")
     model, processor = _load_start_model(arguments)
     text_format = find_text_format(model, processor.tokenizer, args.text_layout)
     set_seed(args.seed)  # A control gets the same random LoRA matrices.
@@ -203,12 +209,14 @@ def train_model(name: str, arguments: Arguments, data: TrainingData, signals: St
         choose_weights(model, arguments.model),
         replace(args, push_to_hub=pushes_checkpoints(args)),
         HardNegCollator(processor, args.num_negatives, data.concepts, text_format),
-        train_dataset=data.rows,
+        train_dataset=data.rows if data.stream is None else data.stream,
         eval_dataset=data.held_out if evaluates else None,
         processing_class=processor,
         pairs=data.pairs if evaluates else None,
         callbacks=[TimeEstimate(name), StopAfterStep(signals, name)],
     )
+    if data.stream is not None:
+        data.stream.skipped.clear()  # A control has read the same rows.
     with signals.finish_step(), keep_finished_training(trainer):
         trainer.train(resume_from_checkpoint=find_checkpoint(args))
         trainer.args.push_to_hub = False  # The release is one commit, after metrics and card.

@@ -5,16 +5,15 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from datasets import Dataset
 from peft import PeftModel
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from transformers import EvalPrediction, Trainer
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, rotate_checkpoints
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, TrainOutput, rotate_checkpoints
 
 from ..columns import IMAGE_ID, NEGATIVE_CONCEPTS
 from ..evaluation.benchmarks import load_benchmark
@@ -36,6 +35,7 @@ from .grad_cache import backward_in_chunks
 from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, pair_scores, sigmoid_loss
 from .special_tokens import KeepSpecialTokens
 from .stop_signals import keep_workers
+from .stream_loader import LoaderSettings, StreamLoader, StreamPosition, is_stream
 from .temperature import ClampTemperature
 
 
@@ -101,7 +101,12 @@ class HardNegCLIPTrainer(Trainer):
             check_texts_differ(plain, data_collator.processor.tokenizer, data_collator.text_format)
         take_collated_batches(plain)
         kwargs.setdefault("compute_metrics", self._accuracy_by_concept)
+        _check_streams(args, [*trainer_args[:1], kwargs.get("train_dataset")])
         super().__init__(model, args, data_collator, *trainer_args, **kwargs)
+        # Accelerate would cut our batches along their first axis; `StreamLoader` dispatches whole ones.
+        self.accelerator.dataloader_config.dispatch_batches = False
+        self.stream_position = StreamPosition()
+        self.add_callback(self.stream_position)
         self.pairs = None if pairs is None else pairs_task("pairs", pairs)
         self.tasks = [task for spec in args.benchmarks for task in load_benchmark(spec)]
         self.label_names = [NEGATIVE_CONCEPTS]
@@ -140,16 +145,55 @@ class HardNegCLIPTrainer(Trainer):
         """Leave the temperature out of the weight decay, which would pull it towards 1."""
         return [name for name in super().get_decay_parameter_names(model) if not name.endswith("logit_scale")]
 
-    def get_train_dataloader(self) -> DataLoader:
-        """Make Trainer's loader; with `grad_cache_rows`, its batches are chunks."""
-        if not self.args.grad_cache_rows:
-            return super().get_train_dataloader()
+    def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
+        """Train as Trainer does; a resumed training on a stream goes on where the checkpoint was saved."""
+        skips = self.args.ignore_data_skip
+        self.stream_position.goes_on = not skips
+        self.args.ignore_data_skip = skips or is_stream(self.train_dataset)  # The stream's loader skips by itself.
+        try:
+            return super().train(*args, **kwargs)
+        finally:
+            self.args.ignore_data_skip = skips
+
+    def get_train_dataloader(self) -> Any:
+        """Make Trainer's loader, or that of a stream; with `grad_cache_rows`, its batches are chunks."""
         whole: Any = self.data_collator
-        self.data_collator = ChunkCollator(whole, self.args.grad_cache_rows)  # type: ignore[assignment]
+        collator = ChunkCollator(whole, self.args.grad_cache_rows) if self.args.grad_cache_rows else whole
+        if is_stream(self.train_dataset):
+            settings = LoaderSettings.of_trainer(self.args, self._train_batch_size, is_training=True)
+            self.stream_position.loader = StreamLoader(self.train_dataset, collator, settings, is_endless=True)
+            return self.stream_position.loader
+        self.data_collator = collator
         try:
             return super().get_train_dataloader()
         finally:
             self.data_collator = whole
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """Make Trainer's loader, or that of a stream."""
+        of_trainer: Any = self.eval_dataset
+        dataset = of_trainer if eval_dataset is None else eval_dataset
+        if isinstance(dataset, str):
+            dataset = of_trainer[dataset]
+        if not is_stream(dataset):
+            return super().get_eval_dataloader(eval_dataset)
+        settings = LoaderSettings.of_trainer(self.args, self.args.eval_batch_size, is_training=False)
+        return StreamLoader(dataset, self.data_collator, settings, is_endless=False)
+
+    def get_test_dataloader(self, test_dataset: Any) -> Any:
+        """Make Trainer's loader, or that of a stream."""
+        return (
+            self.get_eval_dataloader(test_dataset)
+            if is_stream(test_dataset)
+            else super().get_test_dataloader(test_dataset)
+        )
+
+    def prediction_step(self, *args: Any, **kwargs: Any) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Evaluate a batch; on a stream, processes may differ in their rows, and missing ones have no label."""
+        loss, *others = super().prediction_step(*args, **kwargs)
+        pad = self.accelerator.pad_across_processes
+        scores, labels = (None if one is None else pad(one, dim=0, pad_index=NO_NEGATIVE) for one in others)
+        return loss, scores, labels
 
     def compute_loss(
         self,
@@ -301,6 +345,14 @@ class HardNegCLIPTrainer(Trainer):
         scores, concept_ids = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
         collator: Any = self.data_collator
         return negatives_accuracy(scores, concept_ids, collator.concepts)
+
+
+def _check_streams(args: HardNegCLIPTrainingArguments, datasets: Sequence[Any]) -> None:
+    streams, accelerator = any(map(is_stream, datasets)), cast(Any, args.accelerator_config)
+    if streams and args.max_steps <= 0:
+        raise ValueError("The number of rows of a stream is not known: set max_steps to say how long to train.")
+    if streams and accelerator.split_batches:
+        raise ValueError("split_batches does not work with a stream: set per_device_train_batch_size instead.")
 
 
 def _warn_about_accumulation(args: HardNegCLIPTrainingArguments) -> None:

@@ -1,0 +1,369 @@
+"""Streams: rows of photos and captions that are read while a model trains, from any number of shards.
+
+A stream is an `IterableDataset` of `datasets` whose photos are not decoded. `open_stream` makes one of a Hub id, of
+Parquet, JSON or CSV shards, and of WebDataset archives. Several readers share a stream: `part_of` tells which rows
+each of them reads.
+"""
+
+import hashlib
+import os
+import random
+import re
+import tarfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from glob import glob
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import fsspec
+from datasets import IterableDataset, load_dataset
+from datasets.distributed import split_dataset_by_node
+
+from ..columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, OTHER_CAPTIONS
+from ..revisions import split_revision
+from .files import CAPTION_COLUMNS, find_column, open_dataset
+from .leakage import ID_COLUMNS, SOURCE_COLUMNS, refuse_split, why_refused
+from .photos import image_problem
+from .skip_reasons import EMPTY
+
+
+BUILDERS = {
+    ".tar": "webdataset",
+    ".parquet": "parquet",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "csv",
+}
+# WebDataset calls a column after the ending of its files.
+IMAGE_ENDINGS = ("jpg", "jpeg", "png", "webp")
+IMAGE_COLUMNS = (IMAGE, "img", *IMAGE_ENDINGS, "filepath", "file_path", "image_path", "filename", "file_name", "path")
+TEXT_COLUMNS = (*CAPTION_COLUMNS, "txt")
+IDS = ("imgid", "img_id", *ID_COLUMNS)
+READ_AT_ONCE = 32  # raw rows; more would cost memory where a row holds a photo
+SHARDS_OF_A_SAVED_DATASET = 64
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class StreamColumns:
+    """Where a raw row has its photo and its captions.
+
+    Attributes:
+        images: Columns of photos; each row's photo is in the first that is not empty.
+        caption: The column of one caption or several.
+        folder: What the paths of photos are relative to.
+    """
+
+    images: tuple[str, ...]
+    caption: str
+    folder: str
+
+
+class Photo(NamedTuple):
+    """A photo with its captions.
+
+    Attributes:
+        image: {"bytes": ..., "path": ...}, not decoded.
+        image_id: Equal for rows that show the same photo.
+        captions: Those of one raw row, none of them empty.
+        categories: The names of annotated objects.
+    """
+
+    image: dict[str, Any]
+    image_id: int
+    captions: list[str]
+    categories: list[str]
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """The names that a WebDataset pattern stands for.
+
+    Examples:
+        >>> expand_braces("shards/{008..010}.tar")
+        ['shards/008.tar', 'shards/009.tar', 'shards/010.tar']
+        >>> expand_braces("{a,b}.tar")
+        ['a.tar', 'b.tar']
+    """
+    found = re.search(r"\{(?:(\d+)\.\.(\d+)|([^{}]*,[^{}]*))\}", pattern)
+    if not found:
+        return [pattern]
+    first, last, names = found.groups()
+    choices = names.split(",") if names else [f"{i:0{len(first)}}" for i in range(int(first), int(last) + 1)]
+    return [name for one in choices for name in expand_braces(pattern[: found.start()] + one + pattern[found.end() :])]
+
+
+def _shards_in(folder: Path, split: str | None) -> list[str]:
+    """The tar, JSON or CSV files of a folder; those of the split, if names say so."""
+    files = [file for file in sorted(folder.glob("*")) if file.suffix.lower() in BUILDERS]
+    files = [file for file in files if file.suffix.lower() != ".parquet" and file.stem.lower() != "metadata"]
+    of_split = [str(file) for file in files if file.name.startswith(split or "train")]
+    if split and files and not of_split:
+        raise ValueError(f"No file in {folder.absolute()} has a name that begins with the split {split!r}.")
+    return of_split or list(map(str, files))
+
+
+def _find_shards(source: str, split: str | None) -> list[str]:
+    """The files that the user named one by one, by a pattern or by their folder; [] for what `datasets` opens."""
+    if Path(source).is_dir():
+        return _shards_in(Path(source), split)
+    if Path(split_revision(source)[0]).suffix.lower() not in BUILDERS:
+        return []
+    names = expand_braces(source)
+    if "://" not in source:
+        names = [file for name in names for file in (sorted(glob(name)) or [name])]
+        missing = [name for name in names if not Path(name).is_file()]
+        if missing:
+            raise FileNotFoundError(f"There is no file {Path(missing[0]).absolute()}, which {source!r} names.")
+    return names
+
+
+def _is_empty(file: str) -> bool:
+    """Whether a local shard has no content at all; `datasets` cannot read such a file."""
+    if "://" in file:
+        return False
+    if not file.endswith(".tar"):
+        return not os.path.getsize(file)
+    with tarfile.open(file) as archive:
+        return archive.next() is None
+
+
+def _open_shards(files: list[str], source: str, columns: list[str] | None) -> IterableDataset:
+    endings = {Path(file).suffix.lower() for file in files}
+    if len(endings) > 1:
+        raise ValueError(f"{source} names files of several kinds ({', '.join(sorted(endings))}); give one kind.")
+    (ending,) = endings
+    try:
+        full = [file for file in files if not _is_empty(file)]
+    except tarfile.TarError as error:
+        raise ValueError(f"A shard of {source} is no tar archive ({error}); check how it was written.") from error
+    if not full:
+        raise ValueError(f"{source} holds no rows: all its {len(files)} files are empty.")
+    options: dict[str, Any] = {"sep": "\t"} if ending == ".tsv" else {}
+    if columns and ending == ".parquet":
+        options["columns"] = columns
+    return load_dataset(BUILDERS[ending], data_files={"train": full}, split="train", streaming=True, **options)
+
+
+def open_stream(source: str, split: str | None = None, columns: list[str] | None = None) -> IterableDataset:
+    """Open rows of photos and captions without downloading or decoding any.
+
+    Args:
+        source: A Hub id, ID@REVISION, a folder that `datasets` opens, or shards: WebDataset archives (.tar), Parquet,
+            JSONL or CSV files, as a folder, a file, a glob or a brace list such as `data/{000..099}.tar`.
+        split: Its name; None for "train".
+        columns: Of Parquet files, read no others.
+
+    Raises:
+        FileNotFoundError: If a named file is not there.
+        ValueError: If shards are of several kinds or all empty.
+    """
+    files = _find_shards(source, split)
+    if files:
+        stream = _open_shards(files, source, columns)
+    elif any((Path(source) / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
+        saved = open_dataset(source, split or "train")
+        stream = saved.to_iterable_dataset(num_shards=min(SHARDS_OF_A_SAVED_DATASET, max(1, len(saved))))
+    else:
+        name, revision = split_revision(source)
+        settings: dict[str, Any] = {"split": split or "train", "revision": revision, "streaming": True}
+        stream = load_dataset(name, **settings)
+        if columns and stream.info.builder_name == "parquet":
+            stream = load_dataset(name, **settings, columns=columns)
+    return stream.decode(False) if stream.features else stream
+
+
+def _flat(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A raw row, with what WebDataset keeps in a JSON file beside the photo."""
+    inner = raw.get("json")
+    return {**inner, **raw} if isinstance(inner, dict) else raw
+
+
+def find_stream_columns(
+    stream: IterableDataset, source: str, image_column: str | None, caption_column: str | None
+) -> StreamColumns:
+    """Find the columns of photos and captions by the first row.
+
+    Args:
+        stream: From `open_stream`.
+        source: Its name, for errors. Paths are relative to its folder.
+        image_column: The name that the user gave, or None for the usual ones.
+        caption_column: The same for captions.
+
+    Raises:
+        ValueError: If there is no row or no such column.
+    """
+    first = next(stream.iter(1), None)
+    if first is None:
+        raise ValueError(f"{source} holds no rows.")
+    columns = list(_flat({name: values[0] for name, values in first.items()}))
+    image = find_column(image_column, IMAGE_COLUMNS, columns, source, "--image_column")
+    others = [name for name in IMAGE_ENDINGS if name in columns] if image in IMAGE_ENDINGS else []
+    caption = find_column(caption_column, TEXT_COLUMNS, columns, source, "--caption_column")
+    value = first.get(image, [None])[0]
+    if isinstance(value, str) and re.match("https?://", value):
+        raise ValueError(
+            f"Column {image!r} of {source} holds URLs, which are not downloaded: pack the photos in shards."
+        )
+    folder = source if Path(source).is_dir() else os.path.dirname(source)
+    return StreamColumns(tuple(dict.fromkeys([image, *others])), caption, os.path.abspath(folder))
+
+
+def text_columns(stream: IterableDataset, columns: StreamColumns) -> list[str] | None:
+    """The columns that tell a row's captions and which photo it shows, without the photo; None if not known."""
+    if not stream.features:
+        return None
+    wanted = {columns.caption, CATEGORIES, *IDS, *SOURCE_COLUMNS}
+    return [name for name in stream.features if name in wanted and name not in columns.images]
+
+
+def texts_of(value: Any) -> list[str]:
+    """The captions in a cell: a text, a list of texts, or objects that hold texts as Karpathy's files do."""
+    if isinstance(value, str):
+        return [value.strip()] if value.strip() else []
+    if isinstance(value, list):
+        return [text for one in value for text in texts_of(one)]
+    if isinstance(value, dict):
+        return next((texts_of(value[name]) for name in TEXT_COLUMNS if name in value), [])
+    if value is None or isinstance(value, bytes):
+        return []
+    return [str(value)]
+
+
+def _image_of(raw: Mapping[str, Any], columns: StreamColumns) -> dict[str, Any] | None:
+    value = next((raw[name] for name in columns.images if raw.get(name)), None)
+    if isinstance(value, bytes):
+        return {"bytes": value, "path": None}
+    if isinstance(value, str):
+        return {"bytes": None, "path": os.path.join(columns.folder, value)}
+    return value if isinstance(value, dict) else None
+
+
+def _fetch(image: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Read a photo that lies in a repository of the Hub, so that it is opened like all others."""
+    if image is None or image["bytes"] or "://" not in str(image["path"]):
+        return image
+    try:
+        with fsspec.open(image["path"], "rb") as file:
+            return {**image, "bytes": file.read()}
+    except OSError:
+        return None
+
+
+def _as_id(value: Any) -> int:
+    """An integer that stands for an image: a whole number itself, else a hash, alike in every process."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value)
+    if re.fullmatch(r"0|[1-9]\d{0,17}", text):
+        return int(text)
+    content = value if isinstance(value, bytes) else text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little") >> 1
+
+
+def image_id_of(raw: Mapping[str, Any], image: Mapping[str, Any] | None) -> int:
+    """Equal for rows of one photo: by an id column, by the path of its file, or by its embedded bytes."""
+    known = next((raw[name] for name in reversed(IDS) if raw.get(name) is not None), None)
+    if known is not None:
+        return _as_id(known)
+    image = image or {}
+    return _as_id(image.get("bytes") or image.get("path") or "")
+
+
+def caption_rows(
+    raw: Mapping[str, Any], columns: StreamColumns, challenge: Collection[int] | None, skip: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """The captions of a raw row, without its photo: one dictionary of `columns.NEGATIVE_SOURCES` each.
+
+    Args:
+        raw: As the stream has it.
+        columns: From `find_stream_columns`.
+        challenge: COCO ids that are not trained on; None if all photos may be.
+        skip: Called with the reason for each row and each caption that is left out.
+    """
+    raw = _flat(raw)
+    refused = None if challenge is None else why_refused(raw, challenge)
+    if refused:
+        skip(refused)
+        return []
+    captions = texts_of(raw.get(columns.caption))
+    if not captions:
+        skip(EMPTY)
+    image_id, categories = image_id_of(raw, _image_of(raw, columns)), raw.get(CATEGORIES) or []
+    return [
+        {
+            IMAGE_ID: image_id,
+            CAPTION: caption,
+            OTHER_CAPTIONS: captions[:i] + captions[i + 1 :],
+            CATEGORIES: categories,
+        }
+        for i, caption in enumerate(captions)
+    ]
+
+
+def photo_rows(
+    raw: Mapping[str, Any], columns: StreamColumns, challenge: Collection[int] | None, skip: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """The captions of a raw row as `caption_rows` gives them, each with its photo, not decoded.
+
+    A photo that cannot be used leaves none.
+    """
+    rows = caption_rows(raw, columns, challenge, skip)
+    if not rows:
+        return []
+    image = _fetch(_image_of(_flat(raw), columns))
+    problem = image_problem(image)
+    if problem:
+        skip(problem)
+        return []
+    return [{IMAGE: image, **row} for row in rows]
+
+
+def part_of(stream: IterableDataset, reader: int, readers: int) -> IterableDataset:
+    """The part of a stream that one of several readers reads; together they read each row once.
+
+    Each reader gets shards of its own. Where there are fewer shards than readers, those of one shard take turns: with
+    three of them, each keeps every third row.
+    """
+    groups = min(max(stream.num_shards, 1), readers)
+    part = stream.shard(groups, reader % groups, contiguous=False)
+    beside = len(range(reader % groups, readers, groups))
+    return part if beside == 1 else split_dataset_by_node(part, reader // groups, beside)
+
+
+def examples(stream: IterableDataset) -> Iterator[dict[str, Any]]:
+    """The rows of a stream, all of them also in a worker of a data loader, where `iter` would leave some out."""
+    for batch in stream.iter(READ_AT_ONCE):
+        for values in zip(*batch.values(), strict=True):
+            yield dict(zip(batch, values, strict=True))
+
+
+def shuffle_in_buffer(items: Iterable[Item], size: int, seed: str) -> Iterator[Item]:
+    """Give each item in exchange for a later one, drawn from a buffer; the seed decides the order.
+
+    Examples:
+        >>> sorted(shuffle_in_buffer(range(5), 3, "seed"))
+        [0, 1, 2, 3, 4]
+        >>> list(shuffle_in_buffer(range(5), 0, "seed"))  # no buffer, no shuffling
+        [0, 1, 2, 3, 4]
+    """
+    generator, rest = random.Random(seed), iter(items)
+    buffer = list(islice(rest, size))
+    if not buffer:
+        yield from rest
+    for item in rest:
+        place = generator.randrange(len(buffer))
+        buffer[place], item = item, buffer[place]
+        yield item
+    generator.shuffle(buffer)
+    yield from buffer
+
+
+def check_split(split: str | None, source: str, challenge: Collection[int] | None) -> None:
+    """Raise a ValueError if the split is one that challenge sets are made from, unless all photos may be used."""
+    if challenge is not None:
+        refuse_split(split or "train", source)

@@ -1,0 +1,187 @@
+"""From arguments to a stream of training rows: nothing but the first captions is read before the training."""
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterable
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import datasets
+from datasets import Dataset, Features
+from tqdm.auto import tqdm
+
+from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_SOURCES, ROW_FEATURES
+from ..data.coco import is_coco_folder
+from ..data.splits import drop_long_captions
+from ..data.streaming import (
+    StreamColumns,
+    caption_rows,
+    check_split,
+    examples,
+    find_stream_columns,
+    open_stream,
+    photo_rows,
+    text_columns,
+)
+from ..lexicon.concepts import load_lexicon
+from ..lexicon.index import load_index
+from ..negatives.slot_model import SlotModel
+from .arguments import Arguments, DataArguments
+from .caption_stream import CaptionStream, SkipCounts
+from .prepare import (
+    MAX_ADDED_TOKENS,
+    TrainingData,
+    add_negatives_to_all,
+    count_words,
+    find_challenge_ids,
+    load_pairs,
+    make_adder,
+)
+
+
+logger = logging.getLogger(__name__)
+
+_UNDECODED = Features({**ROW_FEATURES, IMAGE: datasets.Image(decode=False)})
+_CAPTIONS = Features({name: ROW_FEATURES[name] for name in NEGATIVE_SOURCES})
+
+
+def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> TrainingData:
+    """Open the stream, hold out its first photos, and find the slot model; training rows are read later.
+
+    Args:
+        arguments: Those of the run; K is `num_negatives`.
+        tokenizer: The model's tokenizer.
+        max_tokens: The most tokens that the model reads.
+
+    Returns:
+        The data, with a `stream`. Its `rows` are the first captions, without photos.
+
+    Raises:
+        ValueError: If an argument does not work with a stream, or the stream cannot be used.
+    """
+    args, training = arguments.data, arguments.training
+    _check_arguments(arguments)
+    pairs, broken = load_pairs(args)
+    challenge = find_challenge_ids(args, pairs)
+    check_split(args.dataset_split, args.dataset, challenge)
+    raw = open_stream(args.dataset, args.dataset_split)
+    # The names that are defaults are among the usual ones.
+    wishes = (None if name in (IMAGE, CAPTION) else name for name in (args.image_column, args.caption_column))
+    columns = find_stream_columns(raw, args.dataset, *wishes)
+    limit = max_tokens - MAX_ADDED_TOKENS
+    held_out, skipped = _hold_out(raw, columns, challenge, args)
+    held_out_ids = frozenset(held_out[IMAGE_ID])
+    held_out, too_long = drop_long_captions(held_out, tokenizer, limit)
+    makes_negatives = training.num_negatives > 0 or not args.keep_captions_without_negatives
+    captions = Dataset.from_dict({name: [] for name in _CAPTIONS}, features=_CAPTIONS)
+    if makes_negatives:
+        captions, _ = drop_long_captions(read_first_captions(args, columns, challenge), tokenizer, limit)
+    data = TrainingData(captions, held_out, pairs, skipped=skipped + too_long + broken)
+    data.concepts = tuple(load_lexicon(tuple(args.concepts)).concepts)
+    add = None
+    if makes_negatives:
+        add = make_adder(arguments, _find_slot_model(arguments, captions))
+        add_negatives_to_all(data, arguments, add)
+    data.stream = CaptionStream(
+        raw=raw,
+        columns=columns,
+        add=add,
+        tokenizer=tokenizer,
+        max_tokens=limit,
+        challenge=challenge,
+        held_out=held_out_ids,
+        shuffle_buffer=args.shuffle_buffer,
+        seed=training.seed,
+        keep_without_negatives=args.keep_captions_without_negatives,
+        skipped=SkipCounts(training.dataloader_num_workers),
+    )
+    return data
+
+
+def _check_arguments(arguments: Arguments) -> None:
+    args = arguments.data
+    if arguments.training.max_steps <= 0:
+        raise ValueError("The number of rows of a stream is not known: set --max_steps to say how long to train.")
+    if args.num_rows:
+        logger.warning(f"num_rows {args.num_rows} is not used: max_steps says how many captions of a stream are read.")
+    if arguments.model.text_only:
+        raise ValueError(
+            "text_only encodes each photo before the training, so it does not work with --streaming true."
+        )
+    if args.dataset == "scenes" or is_coco_folder(args.dataset):
+        raise ValueError(f"{args.dataset} is on this machine and is not streamed: leave out --streaming.")
+
+
+def _hold_out(
+    raw: datasets.IterableDataset, columns: StreamColumns, challenge: Collection[int] | None, args: DataArguments
+) -> tuple[Dataset, Counter[str]]:
+    """Read the held-out rows: the first of another split, or of the training split, which then leaves them out."""
+    if args.held_out_split:
+        raw = open_stream(args.dataset, args.held_out_split)
+    share = 1.0 if args.held_out_split else 0.1
+    return take_held_out(examples(raw), columns, challenge, args.held_out_images, share)
+
+
+def read_first_captions(args: DataArguments, columns: StreamColumns, challenge: Collection[int] | None) -> Dataset:
+    """Read the captions of the first rows, and no photos where the format allows it (Parquet).
+
+    Returns:
+        `slot_model_captions` rows of `columns.NEGATIVE_SOURCES`, fewer if the stream has no more.
+    """
+    stream = open_stream(args.dataset, args.dataset_split)
+    stream = open_stream(args.dataset, args.dataset_split, text_columns(stream, columns))
+    rows = chain.from_iterable(caption_rows(raw, columns, challenge, lambda reason: None) for raw in examples(stream))
+    number = args.slot_model_captions
+    found = list(tqdm(islice(rows, number), total=number, desc="Reading captions", disable=None))
+    return Dataset.from_list(found, features=_CAPTIONS)
+
+
+def take_held_out(
+    raws: Iterable[dict[str, Any]],
+    columns: StreamColumns,
+    challenge: Collection[int] | None,
+    number: int,
+    most: float,
+) -> tuple[Dataset, Counter[str]]:
+    """Read the rows of the first `number` photos; of a stream that ends before, those of the first share `most`.
+
+    Returns:
+        Rows of `columns.ROW_FEATURES`, and what was skipped on the way, by reason.
+
+    Raises:
+        ValueError: If there are too few photos to hold some out.
+    """
+    skipped: Counter[str] = Counter()
+    by_image: dict[int, list[dict[str, Any]]] = {}
+    for raw in raws:
+        rows = photo_rows(raw, columns, challenge, lambda reason: skipped.update([reason]))
+        if rows and len(by_image) == number and rows[0][IMAGE_ID] not in by_image:
+            break
+        for row in rows:
+            by_image.setdefault(row[IMAGE_ID], []).append(row)
+    else:
+        if len(by_image) < 2:
+            raise ValueError(
+                f"The stream has {len(by_image)} usable photos; at least 2 are needed. Skipped: {skipped}."
+            )
+        by_image = dict(islice(by_image.items(), max(1, min(number, int(len(by_image) * most)))))
+    found = Dataset.from_list(list(chain.from_iterable(by_image.values())), features=_UNDECODED)
+    return found.cast(ROW_FEATURES), skipped
+
+
+def _find_slot_model(arguments: Arguments, captions: Dataset) -> SlotModel:
+    """The slot model of all processes: the one that the user gave, or that of the first captions.
+
+    It is kept in the output folder, so that a resumed training makes the same negatives.
+    """
+    args, training = arguments.data, arguments.training
+    concepts = tuple(args.concepts)
+    kept = Path(str(training.output_dir)) / "slot_model"
+    resumes = str(training.resume_from_checkpoint or "false").lower() not in ("false", "none")
+    if args.slot_model or (kept.is_dir() and (resumes or training.local_process_index)):
+        return SlotModel.load(args.slot_model or kept, load_index(concepts))
+    model = count_words([captions], concepts)
+    if training.local_process_index == 0:
+        model.save(kept, load_index(concepts))
+    return model
