@@ -10,7 +10,7 @@ from typing import Any
 from datasets import Dataset
 
 from ..columns import CAPTION, NEGATIVE_FEATURES, NEGATIVES, REJECTIONS
-from .skip_reasons import EQUAL_NEGATIVE, LONG
+from .skip_reasons import CUT, EQUAL_NEGATIVE, LONG
 
 
 def fit_captions(
@@ -49,7 +49,7 @@ def fit_captions(
     if left_out:
         rows = rows.select([i for i in range(len(rows)) if i not in left_out])
     reason = LONG.format(what=what)
-    counts = {reason: len(left_out), f"{reason}, and was cut": len(too_long) - len(left_out)}
+    counts = {reason: len(left_out), CUT.format(reason=reason): len(too_long) - len(left_out)}
     return rows, +Counter(counts)
 
 

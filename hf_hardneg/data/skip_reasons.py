@@ -8,5 +8,6 @@ TOO_DEEP = "the image has more than 8 bits a channel"
 NO_IMAGE = "the annotation has no image"
 LONG = "the {what} is longer than the model's position table"
 TOO_LONG = LONG.format(what="caption")
+CUT = "{reason}, and was cut"
 EQUAL_NEGATIVE = "a negative has the same tokens as its caption, as far as the model reads"
 EMPTY = "the caption is empty"

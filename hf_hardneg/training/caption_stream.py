@@ -12,8 +12,18 @@ from datasets import Image
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_SOURCES, NEGATIVES
-from ..data import skip_reasons
 from ..data.leakage import IN_CHALLENGE_SET, IN_VAL2017
+from ..data.long_captions import cut_text
+from ..data.skip_reasons import (
+    CUT,
+    EMPTY,
+    MISSING,
+    TOO_DEEP,
+    TOO_LARGE,
+    TOO_LONG,
+    TOO_SMALL,
+    UNREADABLE,
+)
 from ..data.streaming import StreamColumns, examples, part_of, photo_rows, shuffle_in_buffer
 from ..negatives.add_negatives import AddHardNegatives
 from .gather import sum_numbers
@@ -22,11 +32,20 @@ from .gather import sum_numbers
 PHOTOS_AT_ONCE = 64  # whose captions get their negatives together; more would cost memory
 HELD_OUT = "the image is held out"
 NO_NEGATIVE_LEFT = "the caption has no hard negative"
-REASONS = tuple(
-    dict.fromkeys(
-        [value for name, value in vars(skip_reasons).items() if name.isupper() and isinstance(value, str)]
-        + [IN_CHALLENGE_SET, IN_VAL2017, HELD_OUT, NO_NEGATIVE_LEFT]
-    )
+WAS_CUT = CUT.format(reason=TOO_LONG)
+REASONS = (
+    MISSING,
+    UNREADABLE,
+    TOO_SMALL,
+    TOO_LARGE,
+    TOO_DEEP,
+    EMPTY,
+    TOO_LONG,
+    WAS_CUT,
+    IN_CHALLENGE_SET,
+    IN_VAL2017,
+    HELD_OUT,
+    NO_NEGATIVE_LEFT,
 )
 
 
@@ -67,7 +86,8 @@ class CaptionStream(IterableDataset):
         columns: Where `raw` has photos and captions.
         add: Makes the negatives; None for none.
         tokenizer: The model's.
-        max_tokens: Longer captions are left out.
+        max_tokens: Longer captions are left out, or cut.
+        cut_long: Whether they are cut.
         challenge: COCO ids that are not trained on; None if all photos may be.
         held_out: Image ids that are not trained on.
         shuffle_buffer: How many rows the buffer holds; 0 keeps the order of the stream.
@@ -81,6 +101,7 @@ class CaptionStream(IterableDataset):
     add: AddHardNegatives | None
     tokenizer: Any
     max_tokens: int
+    cut_long: bool
     challenge: Collection[int] | None
     held_out: Collection[int]
     shuffle_buffer: int
@@ -119,8 +140,7 @@ class CaptionStream(IterableDataset):
     def _finish(self, rows: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         """Leave out rows that are held out or too long, and add negatives."""
         rows = self._keep(rows, [row[IMAGE_ID] not in self.held_out for row in rows], HELD_OUT)
-        lengths = [len(ids) for ids in self.tokenizer([row[CAPTION] for row in rows])["input_ids"]] if rows else []
-        rows = self._keep(rows, [length <= self.max_tokens for length in lengths], skip_reasons.TOO_LONG)
+        rows = self._fit(rows)
         if self.add is None or not rows:
             return rows
         made = self.add({name: [row[name] for row in rows] for name in NEGATIVE_SOURCES})
@@ -129,6 +149,19 @@ class CaptionStream(IterableDataset):
         if self.keep_without_negatives:
             return rows
         return self._keep(rows, [bool(row[NEGATIVES]) for row in rows], NO_NEGATIVE_LEFT)
+
+    def _fit(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Leave out captions that are too long, or cut them."""
+        texts = [row[CAPTION] for row in rows]
+        lengths = [len(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"]] if rows else []
+        fits = [length <= self.max_tokens for length in lengths]
+        for i, row in enumerate(rows):
+            if not fits[i] and self.cut_long:
+                row[CAPTION] = cut_text(texts[i], self.tokenizer, self.max_tokens)
+                if row[CAPTION]:
+                    fits[i] = True
+                    self.skipped.add(WAS_CUT)
+        return self._keep(rows, fits, TOO_LONG)
 
     def _keep(self, rows: list[dict[str, Any]], wanted: list[bool], reason: str) -> list[dict[str, Any]]:
         for _ in range(wanted.count(False)):

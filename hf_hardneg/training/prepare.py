@@ -87,9 +87,7 @@ def prepare_data(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Train
     data.skipped += too_long + also
     if arguments.training.num_negatives or not args.keep_captions_without_negatives:
         model = count_words([data.rows, data.held_out], tuple(args.concepts))
-        add_negatives_to_all(data, arguments, make_adder(arguments, model))
-        if cut:
-            _drop_equal_negatives(data, tokenizer, max_tokens)
+        add_negatives_to_all(data, arguments, make_adder(arguments, model), tokenizer, max_tokens)
     return data
 
 
@@ -150,17 +148,27 @@ def find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] |
     return ids
 
 
-def _drop_equal_negatives(data: TrainingData, tokenizer: Any, max_tokens: int) -> None:
-    """Leave out negatives that a cut makes equal to their caption."""
-    data.rows, equal = drop_equal_negatives(data.rows, tokenizer, max_tokens)
-    data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
-    data.skipped += equal
+def add_negatives_to_all(
+    data: TrainingData, arguments: Arguments, add: AddHardNegatives, tokenizer: Any, max_tokens: int
+) -> None:
+    """Add negatives to the training rows and the held-out rows, and count them.
 
+    Args:
+        data: Without negatives; it is changed.
+        arguments: Those of the run.
+        add: Makes the negatives.
+        tokenizer: The model's.
+        max_tokens: The most tokens that the model reads.
 
-def add_negatives_to_all(data: TrainingData, arguments: Arguments, add: AddHardNegatives) -> None:
-    """Add negatives to the training rows and the held-out rows, and count them."""
+    Raises:
+        ValueError: If no training caption gets a negative.
+    """
     rows = _add_negatives(data.rows, arguments, add)
     data.held_out = _add_negatives(data.held_out, arguments, add)
+    if arguments.data.long_captions == "cut":
+        rows, equal = drop_equal_negatives(rows, tokenizer, max_tokens)
+        data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
+        data.skipped += equal
     data.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]

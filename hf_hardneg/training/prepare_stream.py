@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_SOURCES, ROW_FEATURES
 from ..data.coco import is_coco_folder
-from ..data.splits import drop_long_captions
+from ..data.long_captions import fit_captions
 from ..data.streaming import (
     StreamColumns,
     caption_rows,
@@ -72,23 +72,25 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
     limit = max_tokens - MAX_ADDED_TOKENS
     held_out, skipped = _hold_out(raw, columns, challenge, args)
     held_out_ids = frozenset(held_out[IMAGE_ID])
-    held_out, too_long = drop_long_captions(held_out, tokenizer, limit)
+    cut = args.long_captions == "cut"
+    held_out, too_long = fit_captions(held_out, tokenizer, limit, cut, "held-out caption")
     makes_negatives = training.num_negatives > 0 or not args.keep_captions_without_negatives
     captions = Dataset.from_dict({name: [] for name in _CAPTIONS}, features=_CAPTIONS)
     if makes_negatives:
-        captions, _ = drop_long_captions(read_first_captions(args, columns, challenge), tokenizer, limit)
+        captions, _ = fit_captions(read_first_captions(args, columns, challenge), tokenizer, limit, cut)
     data = TrainingData(captions, held_out, pairs, skipped=skipped + too_long + broken)
     data.concepts = tuple(load_lexicon(tuple(args.concepts)).concepts)
     add = None
     if makes_negatives:
         add = make_adder(arguments, _find_slot_model(arguments, captions))
-        add_negatives_to_all(data, arguments, add)
+        add_negatives_to_all(data, arguments, add, tokenizer, max_tokens)
     data.stream = CaptionStream(
         raw=raw,
         columns=columns,
         add=add,
         tokenizer=tokenizer,
         max_tokens=limit,
+        cut_long=cut,
         challenge=challenge,
         held_out=held_out_ids,
         shuffle_buffer=args.shuffle_buffer,
