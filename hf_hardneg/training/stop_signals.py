@@ -154,9 +154,13 @@ class StopAfterStep(TrainerCallback):
         raise Stopped(self.received)
 
 
-def keep_workers(loader: DataLoader) -> DataLoader:
-    """Make the loader's workers heed their process only, so that a signal to all leaves the step its data."""
-    if loader.num_workers and not isinstance(loader.worker_init_fn, _HeedParent):
+def keep_workers(loader: Any) -> Any:
+    """Make a loader's workers heed their process only, so that a signal to all leaves the step its data.
+
+    Args:
+        loader: A `DataLoader`. Any other loader is left as it is: `StreamLoader` does this for those that it makes.
+    """
+    if isinstance(loader, DataLoader) and loader.num_workers and not isinstance(loader.worker_init_fn, _HeedParent):
         loader.worker_init_fn = _HeedParent(loader.worker_init_fn)
     return loader
 

@@ -132,11 +132,6 @@ class HardNegCLIPTrainer(Trainer):
         make_repo = super().init_hf_repo
         RetryPolicy(time.sleep).call(lambda: make_repo(token, private))
 
-    def train(self, *args: Any, **kwargs: Any) -> Any:
-        """Train as Trainer does; raises ValueError if every weight is frozen."""
-        check_trainable(self.model)
-        return super().train(*args, **kwargs)
-
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         check_best_metric(self.args.metric_for_best_model, [name.removeprefix("eval_") for name in metrics])
         return super()._determine_best_metric(metrics, trial)
@@ -146,7 +141,12 @@ class HardNegCLIPTrainer(Trainer):
         return [name for name in super().get_decay_parameter_names(model) if not name.endswith("logit_scale")]
 
     def train(self, *args: Any, **kwargs: Any) -> TrainOutput:
-        """Train as Trainer does; a resumed training on a stream goes on where the checkpoint was saved."""
+        """Train as Trainer does; a resumed training on a stream goes on where the checkpoint was saved.
+
+        Raises:
+            ValueError: If every weight is frozen.
+        """
+        check_trainable(self.model)
         skips = self.args.ignore_data_skip
         self.stream_position.goes_on = not skips
         self.args.ignore_data_skip = skips or is_stream(self.train_dataset)  # The stream's loader skips by itself.
@@ -326,7 +326,7 @@ class HardNegCLIPTrainer(Trainer):
         else:
             super()._run_epoch(*args, **kwargs)
 
-    def evaluation_loop(self, dataloader: DataLoader, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+    def evaluation_loop(self, dataloader: Any, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """Evaluate as Trainer does, and add the scores of pairs and benchmarks to the metrics."""
         output = super().evaluation_loop(keep_workers(dataloader), *args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
