@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from ..model.encoding import load_encoder
 from .benchmarks import benchmark_options, load_benchmark, parse_benchmark
 from .results import ALL, MACRO, Outcomes, Results, compare_to_control, join_seeds, summarize_outcomes
-from .tasks import Skipped, Task
+from .tasks import Skipped, Task, TaskOutcomes
 
 
 @dataclass
@@ -169,16 +169,17 @@ def evaluate_models(
         runs: list[Outcomes] = []
         for seed, path in enumerate(paths):
             encoder = load_encoder(path)
-            run: Outcomes = {}
+            run: dict[str, TaskOutcomes] = {}
             # Sorted, because what shares a batch decides the last digits: the order of the benchmarks must not matter.
-            for task in sorted(tasks.values(), key=lambda task: task.name):
-                outcomes = task.run(encoder)
-                run[task.name], evaluation.skipped[task.name] = outcomes.scores, outcomes.skipped
-                evaluation.identical.setdefault(name, {})[task.name] = outcomes.identical
-                row = {"model": name, "seed": seed, "task": task.name}
-                evaluation.items += [row | item for item in outcomes.items]
+            for task in sorted(tasks):
+                run[task] = tasks[task].run(encoder)
                 progress.update()
-            runs.append(run)
+            for task in tasks:
+                row = {"model": name, "seed": seed, "task": task}
+                evaluation.items += [row | item for item in run[task].items]
+                evaluation.skipped[task] = run[task].skipped
+            runs.append({task: outcomes.scores for task, outcomes in run.items()})
+            evaluation.identical[name] = {task: run[task].identical for task in tasks}
             evaluation.cut[name] = encoder.cut
         evaluation.outcomes[name] = {task: join_seeds([run[task] for run in runs]) for task in tasks}
     progress.close()

@@ -63,8 +63,8 @@ def score_row(metrics: Mapping[str, Any], task: str, group: str, score: str) -> 
     """One score of all models.
 
     Returns:
-        task, group, score, label, n, skipped, chance, and "models": for each its name, value, low, high, difference to
-        the control (or None) and chart ("svg").
+        task, group, score, label, n, skipped, chance, "is_partial", whether the group is a part of all items,
+        and "models": for each its name, value, low, high, difference to the control (or None) and chart ("svg").
     """
     models = []
     for model, number in model_numbers(metrics).items():
@@ -72,7 +72,8 @@ def score_row(metrics: Mapping[str, Any], task: str, group: str, score: str) -> 
         difference = metrics["differences"].get(model, {}).get(task, {}).get(group, {}).get(score)
         models.append({"name": model, **value, "difference": difference, "svg": draw_interval(value, number)})
     facts = {name: models[0][name] for name in ("n", "skipped", "chance")}
-    return {"task": task, "group": group, "score": score, "label": label_score(score), **facts, "models": models}
+    facts |= {"label": label_score(score), "is_partial": group not in (MACRO, ALL)}
+    return {"task": task, "group": group, "score": score, **facts, "models": models}
 
 
 def _first_results(metrics: Mapping[str, Any]) -> Mapping[str, Any]:

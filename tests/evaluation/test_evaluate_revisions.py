@@ -7,7 +7,7 @@ import sys
 
 from datasets import ClassLabel, Dataset, Features, Image
 from helpers.benchmark_fixtures import save_parquet, scene
-from helpers.hub_server import LFS_SUFFIXES, Blob, Hub
+from helpers.hub_server import Blob, Hub
 
 from hf_hardneg.commands.evaluate import evaluate_to_folder
 from hf_hardneg.training.make_start_model import build_model
@@ -15,7 +15,7 @@ from hf_hardneg.training.make_start_model import build_model
 
 def commit(repo, folder, tag):
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    blobs = {name: Blob(path.read_bytes(), name.endswith(LFS_SUFFIXES)) for name, path in files.items()}
+    blobs = {name: Blob(path.read_bytes(), lfs=False) for name, path in files.items()}
     repo.tags[tag] = repo.commit("main", tag, blobs)
 
 

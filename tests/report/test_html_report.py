@@ -267,7 +267,7 @@ def test_the_plot_takes_the_curve_and_its_tasks(out, metrics, models, tmp_path):
     assert "the ring is alpha 0.5" in section and "relative to plain" in section and 'class="ring"' in section
     results = metrics["results"][NAME]
     gain = results["winoground"]["macro"]["group"]["value"]
-    recalls = results["coco"]["all"]
+    recalls = results["coco"]["15 images"]
     recall = (recalls["image_to_text_R@1"]["value"] + recalls["text_to_image_R@1"]["value"]) / 2
     retention = (recall + results["zero_shot"]["all"]["top1"]["value"]) / 2
     assert f">{gain:.1f}<" in section and f">{retention:.1f}<" in section
@@ -309,6 +309,7 @@ def test_a_page_of_retrieval_alone_says_what_is_missing(models, tmp_path):
     main(["evaluate", str(models / "tuned"), "--benchmarks", spec, "--out", str(tmp_path / "out")])
     page = Page(tmp_path / "out" / "report.html")
     assert not page.items and "No item was skipped." in page.texts
+    assert any("coco (15 images)" in text for text in page.texts) and any("split test" in text for text in page.texts)
     assert any("no plot of gain against forgetting" in text for text in page.texts)
     assert any("no pairs to show" in text for text in page.texts)
 
