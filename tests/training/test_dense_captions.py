@@ -9,8 +9,9 @@ from hf_hardneg.training.recipe import parse_arguments
 
 
 LONG = "the caption is longer than the model's position table"
-DENSE = "a red car stands next to a blue bus " + "and behind it there is a small green tree " * 10
-SHORT = "a red car stands next to a blue bus"
+COLORS = ("red", "green", "yellow", "white")
+SHORT = [f"a {color} car stands next to a tree" for color in COLORS] * 5
+DENSE = [f"{caption} {'and behind it there is a small house ' * 10}" for caption in SHORT]
 
 
 @pytest.fixture
@@ -28,30 +29,29 @@ def prepare(processor, tmp_path):
 
 
 def test_dense_captions_are_left_out_by_default_and_cut_on_purpose(prepare):
-    captions = [SHORT, DENSE] * 10
+    captions = SHORT[:10] + DENSE[10:]
     data = prepare(captions)
-    assert set(data.rows["caption"]) == {SHORT}
+    assert set(data.rows["caption"]) == set(SHORT)
     assert data.skipped[LONG] + data.skipped[LONG.replace("caption", "held-out caption")] == 10
     data = prepare(captions, "--long_captions", "cut")
     assert len(data.rows) + len(data.held_out) == 20
-    cut = [row for row in data.rows if row["caption"] != SHORT]
+    cut = [row for row in data.rows if row["caption"] not in SHORT]
     assert data.skipped[f"{LONG}, and was cut"] == len(cut) and LONG not in data.skipped
-    assert all(DENSE.startswith(row["caption"]) for row in cut)
+    assert all(DENSE[row["image_id"]].startswith(row["caption"]) for row in cut)
     assert all(negative[: len(row["caption"])] != row["caption"] for row in data.rows for negative in row["negatives"])
     assert any(row["negatives"] for row in cut)
 
 
 def test_if_only_held_out_captions_are_long_the_count_says_so(prepare):
-    held_out = set(prepare([SHORT] * 20).held_out["image_id"])
-    captions = [SHORT] * 20
-    captions[max(held_out)] = DENSE
+    held_out = set(prepare(SHORT).held_out["image_id"])
+    captions = [DENSE[i] if i in held_out else SHORT[i] for i in range(20)]
     with pytest.raises(ValueError, match="All .* held-out captions have more than"):
         prepare(captions)
-    assert prepare(captions, "--long_captions", "cut").skipped == {
-        "the held-out caption is longer than the model's position table, and was cut": 1
-    }
+    counts = prepare(captions, "--long_captions", "cut").skipped
+    held_out_too_long = "the held-out caption is longer than the model's position table, and was cut"
+    assert counts == {held_out_too_long: len(held_out)}
 
 
 def test_an_unknown_way_is_refused(prepare):
     with pytest.raises(ValueError, match="long_captions is 'trim'; it must be one of drop, cut"):
-        prepare([SHORT] * 20, "--long_captions", "trim")
+        prepare(SHORT, "--long_captions", "trim")

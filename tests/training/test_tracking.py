@@ -29,7 +29,7 @@ class Wandb(types.ModuleType):
     def init(self, project, name=None, group=None):
         import os
 
-        self.run = types.SimpleNamespace(_label=lambda **_: None, name=name, id=str(len(self.runs)))
+        self.run = types.SimpleNamespace(_label=lambda **_: None, name=name, summary={})
         group = group or os.environ.get("WANDB_RUN_GROUP")
         self.runs.append({"name": name, "group": group, "id": os.environ.get("WANDB_RUN_ID"), "steps": []})
 
