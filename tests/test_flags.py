@@ -10,9 +10,9 @@ from hf_hardneg.training.recipe import build_parser
 
 
 PACKAGE = Path(hf_hardneg.__file__).parent
-FLAG = re.compile(r"(?<![\w-])--([a-z][a-z_-]+)")
-# Flags of other programs: accelerate.
-FOREIGN = {"num_processes"}
+FLAG = re.compile(r"(?<![\w-])--([a-z][a-z0-9_-]+)")
+# Flags of accelerate, and what stands for any flag.
+FOREIGN = {"num_processes", "config_file", "flag", "flags"}
 
 
 def flags_of(parser):

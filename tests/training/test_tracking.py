@@ -9,20 +9,27 @@ from hf_hardneg.training.command import main
 from hf_hardneg.training.tracking import tracked_apart
 
 
+class Config(dict):
+    """The config of the run that is open."""
+
+    def __init__(self, wandb):
+        self.wandb = wandb
+
+    def update(self, values, allow_val_change):
+        self.wandb.runs[-1]["num_negatives"] = values["num_negatives"]
+
+
 class Wandb(types.ModuleType):
     """What transformers' `WandbCallback` uses of wandb; it records runs and the steps that are logged to them."""
 
     def __init__(self):
         super().__init__("wandb")
-        self.run, self.config, self.summary, self.runs = None, types.SimpleNamespace(update=self._update), {}, []
-
-    def _update(self, values, **_):
-        self.runs[-1]["num_negatives"] = values["num_negatives"]
+        self.run, self.config, self.runs = None, Config(self), []
 
     def init(self, project, name=None, group=None):
         import os
 
-        self.run = types.SimpleNamespace(_label=lambda **_: None, name=name, id=str(len(self.runs)))
+        self.run = types.SimpleNamespace(_label=lambda **_: None, name=name, summary={})
         group = group or os.environ.get("WANDB_RUN_GROUP")
         self.runs.append({"name": name, "group": group, "id": os.environ.get("WANDB_RUN_ID"), "steps": []})
 
