@@ -1,6 +1,7 @@
 """`hf-hardneg push`."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
     from ..hub.local_folder import detect_type
     from ..hub.push import publish_folder
 
+    logging.getLogger("hf_hardneg").setLevel(logging.INFO)
     repo_type = args.type or detect_type(Path(args.folder))
     published = publish_folder(args.folder, args.repo_id, repo_type, private=args.private, tag=args.tag)
     sys.stdout.write(f"{published}\n")

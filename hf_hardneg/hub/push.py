@@ -2,7 +2,7 @@
 
 1. Ask the Hub who owns the token, find or create the repo, and check that the token can write to it.
 2. List the repo's files and compare hashes. What differs is uploaded to a branch of this push, downloaded from there
-   and compared by SHA-256. Only then main gets it, in one commit on top of the listed state (`release.py`). After a
+   and compared by SHA-256. Only then main gets it, in one commit (`main_commit.py`). After a
    failure this step starts again with the listing. If the commit was done and only its answer was lost, the listing
    shows the commit, and there is nothing left to commit.
 3. Make the repo public, if that was asked for, tag the commit, and delete the branch.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .. import __version__
 from .local_folder import check_folder, read_folder, space_sdk
-from .release import BRANCH_PREFIX, OVERTAKEN, delete_branches, release_files
+from .main_commit import BRANCH_PREFIX, OVERTAKEN, delete_branches, release_files
 from .remote import one_sentence, open_repo, sign_in
 
 

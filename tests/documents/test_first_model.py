@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from helpers.benchmark_fixtures import make_benchmark
 from helpers.captions import scene_captions
-from helpers.hub_server import LFS_SUFFIXES, Blob, Hub
+from helpers.hub_server import Blob, Hub
 from helpers.pushes import TOKEN, fresh_environment
 
 from hf_hardneg.scenes.world import scene_rows
@@ -23,11 +23,7 @@ from hf_hardneg.training.make_start_model import build_model, build_processor, b
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "first-model.md"
-# A name of this environment for what stands at the beginning of each line.
-PROGRAMS = {
-    "hf-hardneg": ["-m", "hf_hardneg.cli"],
-    "accelerate": ["-m", "accelerate.commands.accelerate_cli"],
-}
+PROGRAMS = {"hf-hardneg": ["-m", "hf_hardneg.cli"], "python": []}  # after this environment's Python
 EXTRA = ["--max_steps", "4", "--per_device_train_batch_size", "8", "--use_cpu", "true"]
 PHOTOS = 48
 
@@ -53,7 +49,7 @@ def make_photos(folder):
 def offer(hub, kind, repo_id, folder):
     repo = hub.add_repo(kind, repo_id)
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    blobs = {name: Blob(path.read_bytes(), name.endswith(LFS_SUFFIXES)) for name, path in files.items()}
+    blobs = {name: Blob(path.read_bytes(), lfs=False) for name, path in files.items()}
     repo.commit("main", "all files", blobs)
 
 

@@ -94,8 +94,9 @@ def test_what_the_hub_or_datasets_would_not_take_is_said_before_anything_is_comm
         push(hub, folder, "org/data", "dataset")
 
 
-def test_the_command_says_what_it_did_and_tells_types_apart(hub, folder, tmp_path, capsys):
+def test_the_command_says_what_it_did_and_tells_types_apart(hub, folder, tmp_path, capsys, caplog):
     cli(["push", str(folder), "org/my-clip", "--private"])
+    assert "Uploading 5 files, 0.0 MB, to the branch hf_hardneg-push-" in caplog.text
     assert "read back and equal by SHA-256" in capsys.readouterr().out
     write(tmp_path / "unknown", {"notes.txt": ""})
     with pytest.raises(

@@ -15,8 +15,8 @@ from helpers.pushes import TOKEN, WANTED, assert_whole, contents, faults, push, 
 
 from hf_hardneg.hub.errors import PushError
 from hf_hardneg.hub.local_folder import MANIFEST
+from hf_hardneg.hub.main_commit import BRANCH_PREFIX
 from hf_hardneg.hub.push import publish_folder
-from hf_hardneg.hub.release import BRANCH_PREFIX
 from hf_hardneg.hub.retries import RetryPolicy
 
 

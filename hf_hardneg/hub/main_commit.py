@@ -27,6 +27,7 @@ from .remote import MAIN, Remote
 from .retries import HUB_ERRORS, describe_briefly, http_status
 
 
+logger = logging.getLogger(__name__)
 BRANCH_PREFIX = "hf_hardneg-push-"
 OVERTAKEN = (409, 412)  # the statuses if somebody else committed to main since it was listed, or is about to
 MAX_REFUSALS = 5  # of a commit on top of the same commit of main
@@ -70,10 +71,12 @@ def release_files(
             f"The tag {tag} of {remote} is at commit {tagged[:12]} already, which is another one: choose a new tag."
         )
     if not add and not delete:
+        logger.info("Main has these files: downloading them, to compare them with the folder")
         compare_commit(remote, files, head, remote_files)
         return head, remote.parent_commit not in (None, head)
     try:
         staged, staged_files = _stage(remote, files, head, message)
+        logger.info("Downloading them from there, to compare them with the folder")
         try:
             compare_commit(remote, files, staged, staged_files)
         except PushError:
@@ -110,6 +113,8 @@ def _stage(remote: Remote, files: Mapping[str, LocalFile], head: str, message: s
     missing, _ = plan_changes(files, staged_files, ())
     if not missing:
         return staged, staged_files
+    megabytes = sum(files[path].size for path in missing) / 1e6
+    logger.info(f"Uploading {len(missing)} files, {megabytes:,.1f} MB, to the branch {branch}")
     options: dict[str, Any] = {"commit_message": f"{message}: not compared yet", "revision": branch}
     operations = [CommitOperationAdd(path, files[path].source) for path in missing]
     remote.api.create_commit(operations=operations, **remote.address, **options)
@@ -186,7 +191,7 @@ def delete_branches(remote: Remote, names: Iterable[str]) -> None:
             remote.retries.call(partial(remote.api.delete_branch, **remote.address, branch=name))
         except HUB_ERRORS as error:
             if http_status(error) != 404:  # deleted meanwhile, or before an answer that was lost
-                logging.getLogger(__name__).warning(
+                logger.warning(
                     f"The branch {name} of {remote} could not be deleted ({describe_briefly(error)}). It is not "
                     "needed; the next push tries again."
                 )
