@@ -111,6 +111,7 @@ def _run_logged(log, target, args):
     # The test may have been started with nohup, which ignores signals.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    mp.set_start_method("fork", force=True)  # Data workers start as they do in a command on Linux.
     torch.set_num_threads(1)
     try:
         target(*args)

@@ -146,7 +146,9 @@ def test_a_checkpoint_that_lost_a_file_or_the_end_of_one_is_passed_over(two_step
             damaged.unlink() if size is None else os.truncate(damaged, size)
             caplog.clear()
             assert find_last_checkpoint(out) == str(out / "checkpoint-1"), (name, size)
-            assert "checkpoint-2 is not used" in caplog.text and name.split(".")[0] in caplog.text.replace("*", "")
+            assert "checkpoint-2 is not used" in caplog.text and (
+                size is None or f"{name} cannot be read" in caplog.text
+            )
             shutil.rmtree(out)
 
 
