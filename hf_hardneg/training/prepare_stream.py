@@ -180,7 +180,8 @@ def _find_slot_model(arguments: Arguments, captions: Dataset) -> SlotModel:
     args, training = arguments.data, arguments.training
     concepts = tuple(args.concepts)
     kept = Path(str(training.output_dir)) / "slot_model"
-    resumes = str(training.resume_from_checkpoint or "false").lower() not in ("false", "none")
+    asked = str(training.resume_from_checkpoint or "false").lower() not in ("false", "none")
+    resumes = asked and any(kept.parent.glob("checkpoint-*"))
     if args.slot_model or (kept.is_dir() and (resumes or training.local_process_index)):
         return SlotModel.load(args.slot_model or kept, load_index(concepts))
     model = count_words([captions], concepts)

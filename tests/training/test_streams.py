@@ -45,6 +45,8 @@ def test_a_stream_is_learned_like_the_same_rows_in_order(model, make_trainer, tr
     expected = train(make_trainer, model, training_rows, **in_order)
     stream = training_rows.to_iterable_dataset()
     assert_same(expected, train(make_trainer, model, stream, **in_order))
+    if not k:
+        return
     assert_same(expected, train(make_trainer, model, stream, **in_order, **DISPATCH))
     # In chunks, sums are rounded otherwise.
     cached = train(make_trainer, model, stream, **in_order, grad_cache_rows=3)
@@ -158,8 +160,9 @@ def test_no_negatives_leave_rows_and_their_order_as_they_are(tmp_path, start, pr
     assert orders[0] == orders[1] and len(orders[0]) == 17
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("sizes", [[20], [7, 13], [1, 0, 19], [5, 5, 5, 5]])
+@pytest.mark.parametrize(
+    ("sizes", "workers"), [([20], 0), ([20], 2), ([7, 13], 0), ([1, 0, 19], 2), ([5, 5, 5, 5], 0)]
+)
 def test_a_pass_has_each_row_once_and_each_pass_another_order(tmp_path, start, processor, in_folder, sizes, workers):
     source = write_parquet(tmp_path / "shards", photos(20), sizes)
     stream = prepared(source, start, processor, dataloader_num_workers=workers).stream
