@@ -5,14 +5,14 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import FailFast, Field, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
 
 T = TypeVar("T")
 
 # A file with 600,000 broken rows has one error, that of the first.
-Rows = Annotated[list[T], FailFast()]
+Rows = Annotated[list[T], Field(fail_fast=True)]
 """A list, of which only the first broken item is reported."""
 Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """An integer that Arrow can hold."""
@@ -121,7 +121,8 @@ def require_json_rows(file: str | Path) -> None:
             raise ValueError(f"{file} holds an empty list; it must hold objects, one for each row.")
         return
     try:
-        read_json_lines(file, dict[str, Any])
+        for where, line in _lines(file):
+            parse_json(line, dict[str, Any], where)
     except ValueError as error:
         # One object over several lines is JSON, but no table.
         if file.suffix.lower() != ".json" or not _is_json(data):

@@ -1,21 +1,86 @@
 """Captions without images, from wherever they are: JSONL, CSV, Parquet, COCO's JSON, a dataset folder, a Hub id."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+import ast
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, Features, List, Value, load_dataset
-from datasets.exceptions import DatasetGenerationError
+from datasets import Dataset, Features, Value
 
 from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
 from .coco_annotations import captions_by_image, read_categories
 from .files import CAPTION_COLUMNS, find_column, open_dataset, read_json
+from .image_ids import find_id_column, number_images
 from .skip_reasons import EMPTY
 
 
-BUILDERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 _FEATURES = {name: ROW_FEATURES[name] for name in NEGATIVE_SOURCES}
+TEXT_FIELDS = ("raw", CAPTION, "text", "sentence")  # where an object says a caption; "raw" is Karpathy's
+
+
+def _spelled_list(text: str) -> list[str] | None:
+    """The texts of a list that a CSV cell spells as Python or JSON code; None if it spells none."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    try:
+        values = ast.literal_eval(text)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
+    return values if isinstance(values, list) and all(isinstance(value, str) for value in values) else None
+
+
+def caption_texts(value: Any) -> list[str]:
+    """The captions of one cell.
+
+    Args:
+        value: A string, an object that says the caption in one of `TEXT_FIELDS`, a list of these, null, or a string
+            that spells a list of strings.
+
+    Returns:
+        The captions as they are written. A null becomes an empty string, so that it can be counted.
+
+    Raises:
+        ValueError: If it is a number, a list of lists, or an object without a caption; the message says which.
+
+    Examples:
+        >>> caption_texts("a cat"), caption_texts([{"raw": "a cat", "sentid": 3}, None]), caption_texts('["a", "b"]')
+        (['a cat'], ['a cat', ''], ['a', 'b'])
+    """
+    if isinstance(value, list | tuple):
+        return [text for one in value for text in _texts_of_one(one)]
+    spelled = _spelled_list(value.strip()) if isinstance(value, str) else None
+    return _texts_of_one(value) if spelled is None else spelled
+
+
+def _texts_of_one(value: Any) -> list[str]:
+    """The captions of a cell or of an element of its list; an object of lists is how Arrow keeps lists of objects."""
+    if value is None or isinstance(value, str):
+        return [value or ""]
+    if isinstance(value, Mapping):
+        for name in TEXT_FIELDS:
+            if name in value:
+                inner = value[name]
+                if inner is None or isinstance(inner, str):
+                    return [inner or ""]
+                if isinstance(inner, list) and all(text is None or isinstance(text, str) for text in inner):
+                    return [text or "" for text in inner]
+        raise ValueError(f"an object with {sorted(value)}, and no caption in one of {', '.join(TEXT_FIELDS)}")
+    kind = "a list of lists" if isinstance(value, list | tuple) else f"{type(value).__name__} {str(value)[:40]}"
+    raise ValueError(f"{kind}, where a caption is a string")
+
+
+def read_cells(values: Iterable[Any], column: str, source: str | Path) -> Iterator[list[str]]:
+    """`caption_texts` of every cell of a column.
+
+    Raises:
+        ValueError: Names the source, the column and the row of the first cell that holds no captions.
+    """
+    for i, value in enumerate(values):
+        try:
+            yield caption_texts(value)
+        except ValueError as error:
+            raise ValueError(f"Column {column!r} of {source} holds in row {i} {error}.") from error
 
 
 def _read_coco(file: Path, data: Mapping[str, Any]) -> Dataset:
@@ -32,45 +97,38 @@ def _read_coco(file: Path, data: Mapping[str, Any]) -> Dataset:
     )
 
 
-def _open(source: str, split: str) -> Dataset:
+def _open(source: str, split: str, config: str | None) -> Dataset:
     """Any source as a Dataset with one row for each caption or each image."""
-    file = Path(source)
-    ending = file.suffix.lower()
-    if not file.is_file():
-        if ending in BUILDERS:
-            raise FileNotFoundError(f"There is no {source}.")
-        return open_dataset(source, split)
-    if ending not in BUILDERS:
-        raise ValueError(f"{source} ends in {ending!r}; known are {', '.join(BUILDERS)}, dataset folders and Hub ids.")
-    if not file.stat().st_size:
-        raise ValueError(f"{source} is empty; check how it was written.")
-    if ending == ".json":
+    file = Path(source).expanduser()
+    if file.suffix.lower() == ".json" and file.is_file() and file.stat().st_size:
         data = read_json(file)
-        if isinstance(data, dict):
-            if "annotations" not in data:
-                raise ValueError(f"{source} holds {sorted(data)[:5]}; COCO's captions hold images and annotations.")
+        if isinstance(data, dict) and "annotations" in data:
             return _read_coco(file, data)
-    options = {"sep": "\t"} if ending == ".tsv" else {}
-    try:
-        return load_dataset(BUILDERS[ending], data_files=source, split="train", **options)
-    except (DatasetGenerationError, ValueError) as error:
-        why = error.__cause__ or error
-        raise ValueError(f"{source} is no valid {ending} file ({why}); check how it was written.") from error
+    return open_dataset(source, split, config)
 
 
-def _spread(batch: Mapping[str, Sequence], indices: Sequence[int], column: str) -> dict[str, list]:
+def _spread(batch: Mapping[str, Sequence], column: str) -> dict[str, list]:
     """One row per caption, the others of the image beside it; empty captions are left out."""
     rows: dict[str, list] = {name: [] for name in _FEATURES}
-    categories = batch.get(CATEGORIES) or [[] for _ in indices]
-    ids = batch.get(IMAGE_ID) or indices
-    known = batch.get(OTHER_CAPTIONS) or [[] for _ in indices]
-    for image_id, texts, others, of_image in zip(ids, batch[column], known, categories, strict=True):
-        texts = [text for text in (texts if isinstance(texts, list) else [texts]) if text and text.strip()]
+    ids = batch[IMAGE_ID]
+    cells = [batch.get(name) or [None] * len(ids) for name in (column, OTHER_CAPTIONS, CATEGORIES)]
+    for image_id, *of_row in zip(ids, *cells, strict=True):
+        texts, others, categories = ([text for text in caption_texts(cell) if text.strip()] for cell in of_row)
         for i, text in enumerate(texts):
-            values = (image_id, text, [*texts[:i], *texts[i + 1 :], *(others or [])], of_image or [])
+            values = (image_id, text, [*texts[:i], *texts[i + 1 :], *others], categories)
             for name, value in zip(rows, values, strict=True):
                 rows[name].append(value)
     return rows
+
+
+def _needed_columns(dataset: Dataset, caption_column: str, source: str) -> Dataset:
+    """The columns that captions are made from, with integers that tell the images: no image is read."""
+    id_column = find_id_column(dataset)
+    ids = number_images(dataset[id_column][:]) if id_column else list(range(len(dataset)))
+    names = [name for name in (OTHER_CAPTIONS, CATEGORIES) if name in dataset.column_names]
+    for name in names:
+        deque(read_cells(dataset[name], name, source), maxlen=0)
+    return dataset.select_columns([caption_column, *names]).add_column(IMAGE_ID, ids, feature=Value("int64"))
 
 
 def _add_others(rows: Dataset) -> Dataset:
@@ -89,18 +147,18 @@ def _add_others(rows: Dataset) -> Dataset:
 
 
 def read_captions(
-    source: str, caption_column: str | None = None, split: str = "train"
+    source: str, caption_column: str | None = None, split: str = "train", config: str | None = None
 ) -> tuple[Dataset, Counter[str]]:
     """Read captions, one or a list of them in a row.
 
-    Columns `image_id` (integers), `other_captions` and `categories` are used where they are there; rows of one
-    `image_id` become each other's other captions. Without it every row is an image of its own.
+    Columns `other_captions` and `categories` are used where they are there. Rows of one image become each other's
+    other captions; `image_ids.find_id_column` tells the images. Without such a column each row is its own image.
 
     Args:
-        source: A .jsonl, .json, .csv, .tsv or .parquet file, COCO's captions_*.json (instances_*.json beside it is
-            used), a folder that `datasets` opens, or a Hub id.
+        source: What `files.open_dataset` opens, or COCO's captions_*.json (instances_*.json beside it is used).
         caption_column: Its name; None takes the first of `CAPTION_COLUMNS` that is there.
         split: Of a folder or Hub id.
+        config: The name of the configuration, where a folder or a Hub id has several.
 
     Returns:
         Rows with the columns of `columns.NEGATIVE_SOURCES`, one per caption, and what was skipped by reason.
@@ -109,21 +167,14 @@ def read_captions(
         FileNotFoundError: If there is no such file.
         ValueError: If the file is broken, of another format, lacks a column, or holds no caption.
     """
-    dataset = _open(source, split)
-    columns = dataset.column_names
-    name = find_column(caption_column, CAPTION_COLUMNS, columns, source, "--caption_column")
-    feature = dataset.features[name]
-    if feature not in (Value("string"), Value("large_string"), List(Value("string")), List(Value("large_string"))):
-        raise ValueError(f"Column {name!r} of {source} holds {feature}, not strings or lists of strings.")
-    if IMAGE_ID in columns and not str(getattr(dataset.features[IMAGE_ID], "dtype", "")).startswith(("int", "uint")):
-        raise ValueError(f"Column {IMAGE_ID!r} of {source} must hold integers; rename it or number the images.")
-    total = sum(len(text) if isinstance(text, list) else 1 for text in dataset[name])
-    rows = dataset.map(
+    dataset = _open(source, split, config)
+    name = find_column(caption_column, CAPTION_COLUMNS, dataset.column_names, source, "--caption_column")
+    total = sum(map(len, read_cells(dataset[name], name, source)))
+    rows = _needed_columns(dataset, name, source).map(
         _spread,
         batched=True,
-        with_indices=True,
         fn_kwargs={"column": name},
-        remove_columns=columns,
+        remove_columns=dataset.column_names,
         features=Features(_FEATURES),
         desc="Reading captions",
     )

@@ -1,21 +1,40 @@
-"""Open what a user names: a JSON file, a Hub id, a saved dataset, a folder of Parquet or images."""
+"""Open what a user names: a file, a saved dataset, a folder of Parquet or images, a Hub id."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+from datasets import (
+    Dataset,
+    DatasetDict,
+    ReadInstruction,
+    concatenate_datasets,
+    get_dataset_config_names,
+    load_dataset_builder,
+    load_from_disk,
+)
+from datasets.exceptions import DatasetGenerationError
+from datasets.packaged_modules.json.json import Json
+from datasets.packaged_modules.parquet.parquet import Parquet
+from pyarrow import ArrowException
+from pyarrow.dataset import ParquetFragmentScanOptions
 
 from .. import json_files
 from ..columns import CAPTION, NEGATIVES
 from ..revisions import split_revision
 from ..suggestions import did_you_mean
+from .csv_files import csv_settings
 
 
 # What published files call their columns: this project, NegCLIP (title, neg_caption), SugarCrepe (negative_caption),
 # Flickr (sentences, raw). The first that is there is taken.
 CAPTION_COLUMNS = (CAPTION, "captions", "title", "text", "sentences", "raw", "positive_caption", "true_caption")
 NEGATIVES_COLUMNS = (NEGATIVES, "neg_caption", "negative_caption", "negative", "negative_captions", "false_caption")
+
+BUILDERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+_HUB_ID = re.compile(r"[A-Za-z0-9_-][\w.-]*(/[\w.-]+)?")
 
 
 def read_json(file: Path) -> Any:
@@ -72,24 +91,121 @@ def find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str], 
     raise ValueError(f"{source} has the columns {list(columns)}, none of {', '.join(usual)}; set {flag} NAME.")
 
 
-def open_dataset(source: str, split: str, **settings: Any) -> Dataset:
-    """One split of a Hub id, a `save_to_disk` folder, or a local folder of Parquet, JSON or images.
+def open_dataset(source: str, split: str, config: str | None = None) -> Dataset:
+    """One split of whatever a user names.
 
     Args:
-        source: Id, ID@REVISION, or folder.
-        split: Its name.
-        settings: Of `load_dataset`; nothing to a `save_to_disk` folder.
+        source: A .csv, .tsv, .json, .jsonl, .ndjson or .parquet file, a `save_to_disk` folder, a local folder of
+            Parquet, JSON or images, a Hub id, or ID@REVISION.
+        split: Its name, or a slice such as "test[:20]". A file and a single saved dataset have one split, which any
+            name names.
+        config: The name of the configuration, where a folder or a Hub id has several.
+
+    Returns:
+        The rows, at least one. All columns of CSV and TSV files are strings, as written.
 
     Raises:
-        ValueError: If the split is not there; the message lists those that are.
+        FileNotFoundError: If a local path is not there, or neither a folder nor the Hub has that name.
+        ValueError: If the split or the configuration is not there (the message lists those that are), or the source
+            is broken or empty.
     """
-    if (Path(source) / "dataset_info.json").is_file() or (Path(source) / "dataset_dict.json").is_file():
-        dataset = load_from_disk(source)
-    else:
-        name, revision = split_revision(source)
-        dataset = load_dataset(name, revision=revision, **settings)
-    if isinstance(dataset, DatasetDict):
-        if split not in dataset:
-            raise ValueError(f"{source} has the splits {sorted(dataset)}, not {split!r}.")
-        dataset = dataset[split]
-    return dataset
+    path = Path(source).expanduser()
+    try:
+        if path.is_file():
+            found = _open_file(path)
+        elif path.is_dir():
+            found = _open_folder(path, config)
+        else:
+            found = _open_hub(source, path, config)
+    except (DatasetGenerationError, ArrowException) as error:
+        raise ValueError(f"{source} cannot be read ({error.__cause__ or error}); check how it was written.") from error
+    rows = _select_split(found, split, source)
+    if not len(rows):
+        raise ValueError(f"{source} holds no row in {split!r}.")
+    return rows
+
+
+def _open_file(file: Path) -> Dataset:
+    """The rows of one file, by its ending."""
+    ending = file.suffix.lower()
+    if ending not in BUILDERS:
+        raise ValueError(f"{file} ends in {ending!r}; known are {', '.join(BUILDERS)}, dataset folders and Hub ids.")
+    if not file.stat().st_size:
+        raise ValueError(f"{file} is empty; check how it was written.")
+    kind = BUILDERS[ending]
+    if ending == ".json" and not _holds_rows(file):
+        objects = as_objects(read_json(file), file)
+        names = dict.fromkeys(name for one in objects for name in one)
+        return Dataset.from_dict({name: [one.get(name) for one in objects] for name in names})
+    settings, number = csv_settings(file) if kind == "csv" else ({}, None)
+    rows = _load(load_dataset_builder(kind, data_files=escape(str(file.absolute())), **settings), file)["train"]
+    if number is not None and len(rows) != number:
+        raise ValueError(f"{file} has {number} rows, and {len(rows)} were read; check its quotes.")
+    return rows
+
+
+def _holds_rows(file: Path) -> bool:
+    """Whether a .json file holds a list, or an object in each of several lines as a .jsonl file does."""
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+        first, second = (next((line.strip() for line in lines if line.strip()), "") for _ in range(2))
+    return first.startswith("[") or (first.endswith("}") and second.startswith("{"))
+
+
+def _open_folder(folder: Path, config: str | None) -> DatasetDict | Dataset:
+    if (folder / "dataset_info.json").is_file() or (folder / "dataset_dict.json").is_file():
+        return load_from_disk(str(folder))
+    return _load(_find_config(str(folder), None, config), folder)
+
+
+def _open_hub(source: str, path: Path, config: str | None) -> DatasetDict:
+    """The rows of a Hub id; what looks like a local path is not asked for on the Hub."""
+    name, revision = split_revision(source)
+    if "://" in source:
+        raise ValueError(f"{source} is a URL; download the file, and give its path.")
+    if not _HUB_ID.fullmatch(name) or Path(name).suffix.lower() in BUILDERS:
+        raise FileNotFoundError(f"There is no file or folder {path.absolute()}.")
+    try:
+        return _load(_find_config(name, revision, config), source)
+    except (FileNotFoundError, ConnectionError) as error:
+        where = f"There is no folder {path.absolute()}, and the Hub gave no dataset {source}"
+        raise type(error)(f"{where}: {error}") from error
+
+
+def _find_config(name: str, revision: str | None, config: str | None) -> Any:
+    """The builder of a configuration; an error lists the configurations that there are."""
+    try:
+        return load_dataset_builder(name, config, revision=revision)
+    except ValueError as error:
+        names = get_dataset_config_names(name, revision=revision)
+        if len(names) < 2 and config is None:
+            raise
+        what = "several configurations" if config is None else f"no configuration {config!r}"
+        raise ValueError(f"{name} has {what}; choose one of {sorted(names)} with --dataset_config NAME.") from error
+
+
+def _load(builder: Any, source: str | Path) -> DatasetDict:
+    """Run a builder; Parquet is read by row groups, since a whole file of photos may not fit into the memory."""
+    if isinstance(builder, Parquet):
+        builder.config.fragment_scan_options = ParquetFragmentScanOptions(pre_buffer=False)
+    if isinstance(builder, Json):
+        files = [Path(file) for files in (builder.config.data_files or {}).values() for file in files]
+        for file in filter(Path.is_file, files):
+            json_files.require_json_rows(file)
+    builder.download_and_prepare()
+    if not any(split.num_examples for split in builder.info.splits.values()):
+        raise ValueError(f"{source} holds no row.")
+    return builder.as_dataset()
+
+
+def _select_split(found: Dataset | Mapping[str, Dataset], split: str, source: str) -> Dataset:
+    """A split by its name or a slice; a single split goes by any name."""
+    if isinstance(found, Dataset):
+        _, bracket, end = split.partition("[")
+        found, split = {"all": found}, f"all{bracket}{end}"
+    if split in found:
+        return found[split]
+    try:
+        parts = ReadInstruction.from_spec(split).to_absolute({name: len(rows) for name, rows in found.items()})
+    except ValueError as error:
+        raise ValueError(f"{source} has the splits {sorted(found)}, not {split!r}. A slice is test[:20].") from error
+    return concatenate_datasets([found[part.splitname].select(range(part.from_, part.to)) for part in parts])

@@ -4,9 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datasets import Dataset, Features, Image, Value, load_dataset_builder
-from datasets.packaged_modules.parquet.parquet import Parquet
-from pyarrow.dataset import ParquetFragmentScanOptions
+from datasets import Dataset, Features, Image, Value
 
 from ..columns import IMAGE_ID, PAIR_FEATURES
 from .files import open_dataset, require_columns
@@ -60,16 +58,9 @@ def open_pairs(source: str, split: str = "test") -> Dataset:
     Raises:
         ValueError: If the split or one of `NEEDED` is not there; the message lists what is.
     """
-    dataset = open_dataset(source, split, **_scan_settings(source))
+    dataset = open_dataset(source, split)
     require_columns(dataset.column_names, NEEDED, source)
     return dataset
-
-
-def _scan_settings(source: str) -> dict[str, Any]:
-    """Settings with which `load_dataset` keeps a row group of Parquet in memory, instead of the whole file."""
-    if not isinstance(load_dataset_builder(source), Parquet):
-        return {}
-    return {"fragment_scan_options": ParquetFragmentScanOptions(pre_buffer=False)}
 
 
 def image_ids(dataset: Dataset) -> Sequence[int | None]:

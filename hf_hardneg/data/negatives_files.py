@@ -1,84 +1,50 @@
 """Anybody's file of captions and negatives: TSV, CSV, JSON (SugarCrepe's too), JSONL, Parquet or a dataset folder."""
 
-import ast
-import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, as_objects, find_column, open_dataset
+from .captions import read_cells
+from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
 from .skip_reasons import EMPTY
 
 
-def _read_rows(file: Path) -> dict[str, list[Any]]:
-    """Columns of a file or dataset folder, by its ending."""
-    import pandas as pd
-
-    if file.is_dir():
-        dataset = open_dataset(str(file), "train")
-        return {name: dataset[name][:] for name in dataset.column_names}
-    ending = file.suffix.lower()
-    if ending in (".tsv", ".csv"):
-        table = pd.read_csv(file, sep="\t" if ending == ".tsv" else ",", keep_default_na=False)
-    elif ending == ".json":
-        table = pd.DataFrame(as_objects(json.loads(file.read_text(encoding="utf-8")), file))
-    elif ending in (".jsonl", ".ndjson"):
-        table = pd.DataFrame([json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line])
-    elif ending == ".parquet":
-        table = pd.read_parquet(file)
-    else:
-        raise ValueError(f"{file} ends in {ending!r}; known are .tsv, .csv, .json, .jsonl, .parquet and folders.")
-    return {str(name): table[name].tolist() for name in table.columns}
-
-
-def _as_texts(value: Any) -> list[str]:
-    """A cell's negatives: a list, a string, or a string that spells a Python or JSON list as NegCLIP's TSV has it."""
-    if isinstance(value, str):
-        if value.startswith("[") and value.endswith("]"):
-            try:
-                value = ast.literal_eval(value)
-            except (SyntaxError, ValueError):
-                return [value]
-        else:
-            return [value]
-    if value is None or isinstance(value, float):
-        return []
-    return [str(text) for text in value]
-
-
 def read_caption_negatives(
-    file: str | Path, caption_column: str | None = None, negatives_column: str | None = None
+    source: str | Path,
+    caption_column: str | None = None,
+    negatives_column: str | None = None,
+    split: str = "train",
+    config: str | None = None,
 ) -> tuple[list[str], list[list[str]], Counter[str]]:
     """Read captions and the negatives of each.
 
     Args:
-        file: .tsv, .csv, .json, .jsonl, .parquet, or a folder that `datasets` opens.
+        source: What `files.open_dataset` opens.
         caption_column: Its name; None takes the first of `CAPTION_COLUMNS` that is there.
         negatives_column: A negative or a list of them in each row; None takes one of `NEGATIVES_COLUMNS`.
+        split: Of a folder or Hub id.
+        config: The name of the configuration, where a folder or a Hub id has several.
 
     Returns:
-        N captions, N lists of negatives, and what was skipped by reason. Empty negatives are kept: they are a defect
-        to be counted.
+        N captions, N lists of negatives, and what was skipped by reason. A row with several captions gives as many
+        pairs. Empty negatives are kept: they are a defect to be counted. A null means that there is no negative.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is of another format, broken, or lacks a column; the message says which it has.
     """
-    file = Path(file)
-    if not file.exists():
-        raise FileNotFoundError(f"There is no {file}.")
-    try:
-        table = _read_rows(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read ({error}).") from error
-    columns = list(table)
-    caption_name = find_column(caption_column, CAPTION_COLUMNS, columns, file, "--caption_column")
-    negatives_name = find_column(negatives_column, NEGATIVES_COLUMNS, columns, file, "--negatives_column")
+    dataset = open_dataset(str(source), split, config)
+    caption_name = find_column(caption_column, CAPTION_COLUMNS, dataset.column_names, source, "--caption_column")
+    negatives_name = find_column(
+        negatives_column, NEGATIVES_COLUMNS, dataset.column_names, source, "--negatives_column"
+    )
     captions, negatives, skipped = [], [], Counter[str]()
-    for caption, texts in zip(table[caption_name], table[negatives_name], strict=True):
-        if not isinstance(caption, str) or not caption.strip():
-            skipped[EMPTY] += 1
-            continue
-        captions.append(caption)
-        negatives.append(_as_texts(texts))
+    texts = read_cells(dataset[caption_name], caption_name, source)
+    cells = ([] if cell is None else cell for cell in dataset[negatives_name])
+    for of_row, changed in zip(texts, read_cells(cells, negatives_name, source), strict=True):
+        for caption in of_row:
+            if not caption.strip():
+                skipped[EMPTY] += 1
+                continue
+            captions.append(caption)
+            negatives.append(changed)
     return captions, negatives, +skipped

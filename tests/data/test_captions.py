@@ -68,18 +68,17 @@ def test_the_annotated_categories_beside_coco_captions_are_used(tmp_path):
     ("name", "content", "options", "message"),
     [
         ("a.jsonl", '{"x": 1}', {}, "caption_column"),
-        ("a.jsonl", '{"caption": 1}', {}, "not strings"),
+        ("a.jsonl", '{"caption": 1}', {}, "row 0 int 1"),
         ("a.jsonl", '{"caption": "a cat"}', {"caption_column": "captoin"}, "'caption'"),
         ("a.jsonl", '{"caption": " "}', {}, "no caption"),
-        ("a.jsonl", '{"caption": "a cat", "image_id": "x"}', {}, "integers"),
         ("a.json", "{", {}, "not valid JSON"),
-        ("a.json", '{"x": 1}', {}, "COCO"),
+        ("a.json", '{"x": 1}', {}, "list of objects"),
         ("a.txt", "a cat", {}, "known are"),
         ("a.csv", "", {}, "is empty"),
         ("a.jsonl", "", {}, "is empty"),
-        ("a.jsonl", '{"caption": "a cat"}\n[[', {}, "no valid .jsonl"),
-        ("a.csv", "\n", {}, "no valid .csv"),
-        ("a.parquet", "PARQ", {}, "no valid .parquet"),
+        ("a.jsonl", '{"caption": "a cat"}\n[[', {}, "a.jsonl, line 2, is not valid JSON"),
+        ("a.csv", "\n", {}, "holds no row"),
+        ("a.parquet", "PARQ", {}, "a.parquet cannot be read"),
     ],
 )
 def test_a_source_that_cannot_be_used_says_why(tmp_path, name, content, options, message):

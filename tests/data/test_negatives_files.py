@@ -50,9 +50,9 @@ def test_sugarcrepe_is_read_as_published(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("x.xml", "", "ends in"),
-        ("x.json", "{", "cannot be read"),
-        ("x.json", "[1]", "list of objects"),
+        ("x.xml", "<a/>", "ends in"),
+        ("x.json", "{", "not valid JSON"),
+        ("x.json", "[1]", "must be an object"),
         ("x.csv", "text_a,text_b\n1,2\n", "--caption_column"),
         ("x.csv", "caption,wrong\n1,2\n", "--negatives_column"),
     ],
