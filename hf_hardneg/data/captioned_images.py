@@ -12,10 +12,11 @@ from ..columns import CATEGORIES, OTHER_CAPTIONS
 from .captions import read_cells
 from .files import CAPTION_COLUMNS, find_column, open_dataset
 from .image_columns import SUFFIXES, TEXTS, find_image_column, refuse_urls, undecoded
+from .image_ids import IMAGE_ID_COLUMNS, IMAGE_PATH_COLUMNS
 from .leakage import SOURCE_COLUMNS, count_refused, file_name_tells, refuse_split
 from .photo_files import FoundFile, PhotoFile, find_files, look_at_files
 from .photo_rows import Photo, clean_captions, rows_from_photos
-from .same_photo import ID_COLUMNS, NAME_COLUMNS, count_contradictions, find_keys, matching_columns, number_photos
+from .same_photo import count_contradictions, find_keys, matching_columns, number_photos
 from .skip_reasons import MISSING
 
 
@@ -33,7 +34,7 @@ def load_captioned_images(
 ) -> tuple[Dataset, Counter[str]]:
     """Read photos with one caption or a list of captions in a row.
 
-    Rows show the same photo if a column of ids says so (`same_photo.ID_COLUMNS`), else if they have the same file name
+    Rows show the same photo if a column of ids says so (`image_ids.IMAGE_ID_COLUMNS`), else if they have the same file name
     or the same bytes. Embedded photos are written to the cache once each, and rows hold their paths.
 
     Args:
@@ -61,15 +62,15 @@ def load_captioned_images(
         raise ValueError(f"Column {image_column!r} of {source} holds the captions, not images; set image_column.")
     found = _find_files(dataset, image_column, source, num_proc)
     table = dataset.remove_columns(image_column)
+    files = look_at_files([one.path for one in found if one.path], num_proc)
+    _require_images(found, files, image_column, source)
+    ids = _number_rows(table, found, files, source)
     skipped: Counter[str] = Counter()
     if challenge is not None:
         kept, refused = _find_refused(table, [one.name for one in found], challenge, source)
         skipped += refused
         if refused:
-            table, found = table.select(kept), [found[i] for i in kept]
-    files = look_at_files([one.path for one in found if one.path], num_proc)
-    _require_images(found, files, image_column, source)
-    ids = _number_rows(table, found, files, source)
+            table, found, ids = table.select(kept), [found[i] for i in kept], [ids[i] for i in kept]
     photos = [
         Photo(one.path, image_id, clean_captions(captions, skipped), others, categories)
         for one, image_id, captions, others, categories in zip(
@@ -132,7 +133,9 @@ def _told(table: Dataset, column: str, source: str) -> list[list[str]]:
 def _number_rows(table: Dataset, found: Sequence[FoundFile], files: Mapping[str, PhotoFile], source: str) -> list[int]:
     """The image id of each row; says in the log what was taken for an id, and what contradicts it."""
     contents = [files[one.path].digest if one.path else None for one in found]
-    columns = [name for name in matching_columns(ID_COLUMNS, table.column_names) if _holds_ids(table.features[name])]
+    columns = [
+        name for name in matching_columns(IMAGE_ID_COLUMNS, table.column_names) if _holds_ids(table.features[name])
+    ]
     keys = find_keys({name: table[name][:] for name in columns}, _file_names(table), contents)
     twice, several = count_contradictions(keys, contents)
     if twice:
@@ -143,7 +146,7 @@ def _number_rows(table: Dataset, found: Sequence[FoundFile], files: Mapping[str,
         )
     if not columns and len(set(keys)) == len(keys):
         logger.warning(
-            f"{source} has no column of image ids, such as {', '.join(ID_COLUMNS[:3])}, and no photo comes twice: "
+            f"{source} has no column of image ids, such as {', '.join(IMAGE_ID_COLUMNS[:3])}, and no photo comes twice: "
             "every row is taken for a photo of its own."
         )
     return number_photos(keys, columns[0] if columns else None)
@@ -155,7 +158,7 @@ def _holds_ids(feature: Any) -> bool:
 
 def _file_names(table: Dataset) -> Sequence[str | None]:
     """What a column beside the images says of their files; nothing if all have one name."""
-    for name in matching_columns(NAME_COLUMNS, table.column_names):
+    for name in matching_columns(IMAGE_PATH_COLUMNS, table.column_names):
         if table.features[name] in TEXTS and len(table.unique(name)) > 1:
             return table[name][:]
     return [None] * len(table)

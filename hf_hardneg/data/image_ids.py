@@ -10,7 +10,7 @@ from ..columns import IMAGE, IMAGE_ID
 
 # What published sets call an image, the surest first: this project, Karpathy, open_clip (filepath), ImageFolder
 # (file_name), SugarCrepe (filename). `image` counts where it holds a path or a name instead of the image itself.
-IMAGE_ID_COLUMNS = (IMAGE_ID, "cocoid", "coco_id", "imgid", "img_id")
+IMAGE_ID_COLUMNS = (IMAGE_ID, "cocoid", "coco_id", "imgid", "img_id", "photo_id")
 IMAGE_PATH_COLUMNS = ("filepath", "file_path", "image_path", "filename", "file_name", "path", IMAGE)
 _TEXTS = (Value("string"), Value("large_string"))
 _WHOLE = ("int", "uint", "float")
@@ -25,7 +25,7 @@ def find_id_column(dataset: Dataset) -> str | None:
     return next((name for name in IMAGE_PATH_COLUMNS if features.get(name) in _TEXTS), None)
 
 
-def _as_integer(value: Any) -> int | None:
+def as_integer(value: Any) -> int | None:
     """A whole number, also one that is written as 139.0 or "139"; None for all else."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
@@ -45,7 +45,7 @@ def number_images(values: Sequence[Any]) -> list[int]:
         ([139, 139, 285], [0, 1, 0, 2, 3])
     """
     empty = [value is None or value == "" or value != value for value in values]
-    integers = {value: _as_integer(value) for value, no in zip(values, empty, strict=True) if not no}
+    integers = {value: as_integer(value) for value, no in zip(values, empty, strict=True) if not no}
     if None in integers.values() or len(set(integers.values())) < len(integers):
         integers = {value: i for i, value in enumerate(integers)}
     following = max((number for number in integers.values() if number is not None), default=-1) + 1

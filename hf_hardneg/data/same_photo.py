@@ -6,10 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-
-# What people call an image's id, and its file; the surest first. `id` is not among them: it often numbers rows.
-ID_COLUMNS = ("image_id", "img_id", "imgid", "cocoid", "coco_id", "photo_id", "flickr_id")
-NAME_COLUMNS = ("filename", "file_name", "filepath", "file_path", "image_path", "img_path", "image_file", "image_name")
+from .image_ids import as_integer
 
 
 Key = tuple[str, Any]
@@ -39,7 +36,7 @@ def matching_columns(usual: Sequence[str], columns: Sequence[str]) -> list[str]:
     """The columns whose names are usual, in any case and with or without underscores, the most usual first.
 
     Examples:
-        >>> matching_columns(ID_COLUMNS, ["caption", "cocoid", "imageId"])
+        >>> matching_columns(IMAGE_ID_COLUMNS, ["caption", "cocoid", "imageId"])
         ['imageId', 'cocoid']
     """
     plain = {name.lower().replace("_", ""): name for name in reversed(columns)}
@@ -99,7 +96,7 @@ def number_photos(keys: Sequence[Key], kept: str | None) -> list[int]:
 
     Args:
         keys: As `find_keys` gives them.
-        kept: The column whose ids are kept, if all of them are integers that Arrow can hold. Other keys get the
+        kept: The column whose ids are kept, if all of them are whole numbers that Arrow can hold. Other keys get the
             numbers after them, in the order in which they come.
 
     Examples:
@@ -109,10 +106,11 @@ def number_photos(keys: Sequence[Key], kept: str | None) -> list[int]:
         [0, 1]
     """
     distinct = list(dict.fromkeys(keys))
-    ids = {key: key[1] for key in distinct if key[0] == kept}
-    if not all(isinstance(number, int) and -(2**63) <= number < 2**62 for number in ids.values()):
+    ids = {key: as_integer(key[1]) for key in distinct if key[0] == kept}
+    fit = all(number is not None and -(2**62) <= number < 2**62 for number in ids.values())
+    if not fit or len(set(ids.values())) < len(ids):  # "7" and "007" may be two photos
         ids = {}
-    first = max([-1, *ids.values()]) + 1
+    first = max([-1, *(number for number in ids.values() if number is not None)]) + 1
     numbers = {**{key: first + i for i, key in enumerate(key for key in distinct if key not in ids)}, **ids}
     return [numbers[key] for key in keys]
 
