@@ -19,6 +19,7 @@ HELP_GROUPS = {
     "Training data": [
         "dataset",
         "dataset_split",
+        "dataset_config",
         "image_column",
         "caption_column",
         "num_rows",
@@ -29,6 +30,7 @@ HELP_GROUPS = {
     ],
     "Hard negatives": [
         "num_negatives",
+        "negatives",
         "concepts",
         "concept_weights",
         "temperature",

@@ -81,6 +81,9 @@ class DataArguments:
             "help": "The split to train on, such as train2017. Default: the only split of a COCO folder, else 'train'."
         },
     )
+    dataset_config: str | None = field(
+        default=None, metadata={"help": "The config of the data set, where a Hub id has several."}
+    )
     image_column: str = field(
         default="image",
         metadata={"help": "The column of images, for a Hub id or a folder of Parquet files or images."},
@@ -124,6 +127,15 @@ class DataArguments:
         metadata={
             "help": "How often each concept is chosen in captions that name several: one number per concept, 0 or "
             "more. Default: all alike."
+        },
+    )
+    negatives: str | None = field(
+        default=None,
+        metadata={
+            "help": "Negatives that you already have, instead of new ones: a file, a dataset folder (such as the one "
+            "that `hf-hardneg negatives` wrote) or a Hub id with the columns caption and negatives, and if possible "
+            "image_id. They are joined to the captions, and each caption takes its first num_negatives. Default: the "
+            "column 'negatives' of the training data, if there is one, else new negatives."
         },
     )
     keep_captions_without_negatives: bool = field(

@@ -23,6 +23,7 @@ from ..negatives.language_model import ThinByLanguageModel
 from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
 from .arguments import Arguments, DataArguments
+from .given_negatives import NOT_GIVEN, find_given_negatives, use_given_negatives
 
 
 logger = logging.getLogger(__name__)
@@ -134,11 +135,19 @@ def _find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] 
 
 
 def _add_negatives_to_all(data: TrainingData, arguments: Arguments) -> None:
-    """Add negatives to the training rows and the held-out rows, and count them."""
-    model = _fit_slot_model([data.rows, data.held_out], tuple(arguments.data.concepts))
-    rows = _add_negatives(data.rows, arguments, model)
-    data.held_out = _add_negatives(data.held_out, arguments, model)
-    data.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
+    """Add new or given negatives to the training rows and the held-out rows, and count them."""
+    given = find_given_negatives(arguments.data)
+    if given is not None:
+        most = max(1, arguments.training.num_negatives)
+        rows, data.held_out, concepts = use_given_negatives(given, data.rows, data.held_out, most)
+        data.concepts = tuple(sorted(concepts, key=lambda name: (name not in data.concepts, name)))
+        data.skipped += given.left_out
+        data.rejections[NOT_GIVEN] += sum(not negatives for negatives in rows[NEGATIVES])
+    else:
+        model = _fit_slot_model([data.rows, data.held_out], tuple(arguments.data.concepts))
+        rows = _add_negatives(data.rows, arguments, model)
+        data.held_out = _add_negatives(data.held_out, arguments, model)
+        data.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]
     if not any(counts):
