@@ -10,14 +10,17 @@ from pathlib import Path
 HELP = "how much of a set of negatives can be told without the image"
 DESCRIPTION = (
     "Read captions and negatives without any image; guessing gives 50 %. Known formats are TSV, CSV, JSON, JSONL, "
-    "Parquet and dataset folders. Files of NegCLIP and SugarCrepe are read as they are."
+    "Parquet, dataset folders and Hub ids. Files of NegCLIP and SugarCrepe are read as they are."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="Files with captions and negatives. Each is a column of the table."
+        "files",
+        nargs="+",
+        metavar="SOURCE",
+        help="Files, dataset folders or Hub ids with captions and negatives. Each is a column of the table.",
     )
     parser.add_argument(
         "--caption_column", help="The column of captions. Default: caption, title or another usual name."
@@ -26,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--negatives_column",
         help="The column of negatives. Default: negatives, neg_caption, negative_caption or another usual name.",
     )
+    parser.add_argument(
+        "--split",
+        default="train",
+        help="The split of a folder or Hub id, or a slice such as test[:20].",
+    )
+    parser.add_argument("--dataset_config", metavar="NAME", help="The configuration, where a source has several.")
     parser.add_argument("--json", metavar="OUT", help="Also write the figures to this file.")
     parser.add_argument("--figure", metavar="OUT", help="Also draw the figures to this file: .png, .svg or .pdf.")
 
@@ -41,7 +50,9 @@ def run(args: argparse.Namespace) -> None:
     audits = {}
     stems = [Path(file).stem for file in args.files]
     for file in tqdm(args.files, desc="Auditing", disable=None):
-        captions, negatives, skipped = read_caption_negatives(file, args.caption_column, args.negatives_column)
+        captions, negatives, skipped = read_caption_negatives(
+            file, args.caption_column, args.negatives_column, args.split, args.dataset_config
+        )
         stem = Path(file).stem
         try:
             audits[stem if stems.count(stem) == 1 else file] = audit_negatives(captions, negatives)

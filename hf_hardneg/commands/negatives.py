@@ -45,14 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a higher value gives more captions a negative, and text-only readers tell more of them "
         f"(default {TEMPERATURE})",
     )
-    parser.add_argument("--model", metavar="DIR", help="slot_model folder of other captions; its counts are added")
+    parser.add_argument("--model", metavar="DIR", help="slot_model folder of other captions; adds its counts")
     parser.add_argument(
         "--language_model",
         metavar="ID",
         help="Hub id or folder of a causal language model; drops negatives that it finds too unlikely",
     )
     parser.add_argument("--caption_column", help="default: caption, captions or text, whichever is there")
-    parser.add_argument("--split", default="train", help="split of a folder or Hub id (default train)")
+    parser.add_argument(
+        "--split", default="train", help="split of a folder or Hub id, or a slice such as test[:20] (default train)"
+    )
+    parser.add_argument("--dataset_config", metavar="NAME", help="configuration of a folder or Hub id with several")
     parser.add_argument(
         "--license",
         metavar="ID",
@@ -85,6 +88,7 @@ def run(args: argparse.Namespace) -> None:
     options = BuildOptions(
         caption_column=args.caption_column,
         split=args.split,
+        config=args.dataset_config,
         license=args.license,
         known_model=args.model,
         language_model=args.language_model,

@@ -171,11 +171,12 @@ def read_captions(
     dataset = _open(source, split, config)
     name = find_column(caption_column, CAPTION_COLUMNS, dataset.column_names, source, "--caption_column")
     total = sum(map(len, read_cells(dataset[name], name, source)))
-    rows = _needed_columns(dataset, name, source).map(
+    needed = _needed_columns(dataset, name, source)
+    rows = needed.map(
         _spread,
         batched=True,
         fn_kwargs={"column": name},
-        remove_columns=dataset.column_names,
+        remove_columns=needed.column_names,
         features=Features(_FEATURES),
         desc="Reading captions",
     )

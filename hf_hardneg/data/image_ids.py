@@ -45,10 +45,11 @@ def number_images(values: Sequence[Any]) -> list[int]:
         ([139, 139, 285], [0, 1, 0, 2, 3])
     """
     empty = [value is None or value == "" or value != value for value in values]
-    integers = {value: as_integer(value) for value, no in zip(values, empty, strict=True) if not no}
-    if None in integers.values() or len(set(integers.values())) < len(integers):
-        integers = {value: i for i, value in enumerate(integers)}
-    following = max((number for number in integers.values() if number is not None), default=-1) + 1
+    whole = {value: as_integer(value) for value, no in zip(values, empty, strict=True) if not no}
+    integers = {value: number for value, number in whole.items() if number is not None}
+    if len(set(integers.values())) < len(whole):
+        integers = {value: i for i, value in enumerate(whole)}
+    following = max(integers.values(), default=-1) + 1
     numbers = []
     for value, no in zip(values, empty, strict=True):
         numbers.append(following if no else integers[value])

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+from datasets import Dataset
 
-from ..columns import IMAGE_ID, NEGATIVE_FEATURES
+from ..columns import IMAGE_ID, NEGATIVE_FEATURES, NEGATIVE_SOURCES
 from ..data.skip_reasons import EMPTY
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, vocabularies_digest
@@ -74,11 +75,14 @@ def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel
         return SlotModel(count_contexts(slots), model.totals, model.tried, model.passed)
 
 
-def fit_slot_model(rows: Iterable[Mapping[str, Sequence]], concepts: tuple[str, ...] = CONCEPTS) -> SlotModel:
+def fit_slot_model(
+    rows: Dataset | Iterable[Mapping[str, Sequence]], concepts: tuple[str, ...] = CONCEPTS
+) -> SlotModel:
     """Count the words around every slot: the first pass over the captions, before negatives are drawn.
 
     Args:
-        rows: Batches with the columns of `columns.NEGATIVE_SOURCES`, such as `dataset.iter(batch_size=1000)`.
+        rows: A dataset with the column caption and, if possible, other_captions and categories; or batches of such
+            rows. Of a dataset no other column is read, so that no image is decoded.
         concepts: As in `AddHardNegatives`.
 
     Returns:
@@ -94,6 +98,8 @@ def fit_slot_model(rows: Iterable[Mapping[str, Sequence]], concepts: tuple[str, 
         2
     """
     index = load_index(concepts)
+    if isinstance(rows, Dataset):
+        rows = rows.select_columns([name for name in NEGATIVE_SOURCES if name in rows.column_names]).iter(BATCH)
     return SlotModel.empty(index).add(count_slots(batch, index) for batch in rows)
 
 
@@ -164,8 +170,8 @@ class AddHardNegatives:
         """Make the negatives of B rows.
 
         Args:
-            batch: The columns caption, image_id, other_captions and categories, each of length B. No other column is
-                read, so images are not decoded.
+            batch: The columns caption and image_id, and if possible other_captions and categories, each of length B.
+                No other column is read, so images are not decoded.
 
         Returns:
             The columns `columns.NEGATIVE_FEATURES`, each a list of B lists. All but "rejections" have one value for

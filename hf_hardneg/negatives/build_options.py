@@ -11,9 +11,11 @@ class BuildOptions:
 
     Attributes:
         caption_column: Column of the captions; None takes the usual name that is there.
-        split: Split of a dataset folder or Hub id.
+        split: Split of a dataset folder or Hub id, or a slice such as "test[:20]".
+        config: Configuration of a dataset folder or Hub id that has several.
         license: The Hub's id of the license of the captions, such as "cc-by-4.0". None writes "unknown" to the card.
-        known_model: Folder of a slot model of other captions, whose counts are added.
+        known_model: Folder of a slot model of other captions, whose counts are added. Captions that it has counted are
+            not counted again.
         language_model: Hub id or folder of a causal language model, which then thins the negatives; None for none.
         num_proc: Processes that draw; None is one process.
         with_audit: Whether to audit the negatives.
@@ -28,6 +30,7 @@ class BuildOptions:
 
     caption_column: str | None = None
     split: str = "train"
+    config: str | None = None
     license: str | None = None
     known_model: str | None = None
     language_model: str | None = None

@@ -1,12 +1,14 @@
 """From a file of captions to a dataset folder with hard negatives, a card, a slot model and a page to judge them."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from datasets import Dataset
 from tqdm.auto import tqdm
 
@@ -25,21 +27,50 @@ from ..data.captions import read_captions
 from ..lexicon.index import load_index
 from .add_negatives import BATCH, AddHardNegatives, fit_slot_model
 from .build_options import BuildOptions
+from .counted_captions import digest_captions, load_counted, new_batches, save_counted
 from .judge_page import build_sample_page
 from .language_model import ThinByLanguageModel
 from .negatives_card import CaptionOrigin, build_card, format_audit, format_counts
 from .slot_model import SlotModel
 
 
+logger = logging.getLogger(__name__)
+
 SETTINGS = ("num_negatives", "seed", "concepts", "concept_weights", "temperature")
 SAMPLED = (CAPTION, NEGATIVE_CONCEPTS, NEGATIVE_NEWS, NEGATIVE_SPANS)
 
 
-def fit_or_update(rows: Dataset, concepts: tuple[str, ...], known: str | None) -> SlotModel:
-    """Fit the slot model of `rows`; if `known` names the folder of a saved model, add its counts."""
-    number = -(-len(rows) // BATCH)
-    model = fit_slot_model(tqdm(rows.iter(BATCH), total=number, desc="Counting words", disable=None), concepts)
-    return model.add([SlotModel.load(known, load_index(concepts))]) if known else model
+def fit_or_update(rows: Dataset, concepts: tuple[str, ...], known: str | None) -> tuple[SlotModel, np.ndarray]:
+    """Fit the slot model of `rows`; if `known` names the folder of a saved model, add its counts.
+
+    Returns:
+        The model, and the digests of the captions that it has counted, each caption once.
+    """
+    counted = load_counted(known) if known else digest_captions([])
+    batches = tqdm(rows.iter(BATCH), total=-(-len(rows) // BATCH), desc="Counting words", disable=None)
+    model = fit_slot_model(new_batches(batches, counted), concepts)
+    digests = digest_captions(rows[CAPTION])
+    if known:
+        model = model.add([SlotModel.load(known, load_index(concepts))])
+        logger.warning(f"{known} has already counted {np.isin(digests, counted).sum():,} of {len(rows):,} captions.")
+    return model, np.union1d(counted, digests)
+
+
+def check_output(folder: str | Path, own: Sequence[str] = ("train.parquet",)) -> Path:
+    """Return the folder for the rows; a dataset folder with rows of another run would hold both.
+
+    Args:
+        folder: The dataset folder.
+        own: Names in data/ that the caller overwrites.
+
+    Raises:
+        ValueError: If data/ has other Parquet files, or any file at all where the caller overwrites none.
+    """
+    data = Path(folder) / "data"
+    others = sorted(file.name for file in data.glob("*.parquet" if own else "*") if file.name not in own)
+    if others:
+        raise ValueError(f"{data} has files of another run, such as {others[0]}; remove it or choose another --out.")
+    return data
 
 
 def make_negatives(
@@ -73,8 +104,9 @@ def make_negatives(
         4
     """
     options = options or BuildOptions()
-    rows, skipped = read_captions(source, options.caption_column, options.split)
-    model = fit_or_update(rows, add.concepts, options.known_model)
+    data = check_output(folder)
+    rows, skipped = read_captions(source, options.caption_column, options.split, options.config)
+    model, counted = fit_or_update(rows, add.concepts, options.known_model)
     settings = {name: getattr(add, name) for name in SETTINGS}
     made = rows.map(
         replace(add, model=model),
@@ -89,9 +121,10 @@ def make_negatives(
         made = made.map(thin, batched=True, batch_size=BATCH, features=made.features, desc="Language model")
     settings["language_model"] = options.language_model
     folder = Path(folder)
-    (folder / "data").mkdir(parents=True, exist_ok=True)
-    made.to_parquet(str(folder / "data" / "train.parquet"))
+    data.mkdir(parents=True, exist_ok=True)
+    made.to_parquet(str(data / "train.parquet"))
     model.save(folder / "slot_model", load_index(add.concepts))
+    save_counted(folder / "slot_model", counted)
     summary = {"source": Path(source).name, "settings": settings, **summarize(made, skipped, options.with_audit)}
     (folder / "negatives.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     page = build_sample_page({name: made[name][:] for name in SAMPLED}, f"Negatives of {summary['source']}")

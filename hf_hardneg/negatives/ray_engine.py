@@ -6,15 +6,21 @@ column, the truth filter reads only the caption itself.
 """
 
 import pickle
+import shutil
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_FEATURES, NEGATIVE_SOURCES, OTHER_CAPTIONS
 from ..lexicon.index import load_index
 from .add_negatives import BATCH, AddHardNegatives, count_slots
 from .build_options import BuildOptions
+from .counted_captions import digest_captions, load_counted, save_counted, without_counted
+from .dataset_folder import check_output
 from .slot_model import SlotModel
 
 
@@ -31,16 +37,22 @@ def _rows(table: "pa.Table") -> dict[str, list]:
 
 
 class CountSlots:
-    """Turn a table of captions into a table of one row that holds its pickled slot model."""
+    """Turn a table of captions into a table of one row: its pickled slot model, and the digests of its captions.
 
-    def __init__(self, concepts: tuple[str, ...]) -> None:
+    Captions whose digests are among `counted` are not counted.
+    """
+
+    def __init__(self, concepts: tuple[str, ...], counted: np.ndarray) -> None:
         self.concepts = concepts
+        self.counted = counted
 
     def __call__(self, table: "pa.Table") -> "pa.Table":
-        """Take an Arrow table; return one with the column `model`."""
+        """Take an Arrow table; return one with the columns `model` and `digests`."""
         import pyarrow as pa
 
-        return pa.table({"model": [pickle.dumps(count_slots(_rows(table), load_index(self.concepts)))]})
+        rows = _rows(table)
+        model = count_slots(without_counted(rows, self.counted), load_index(self.concepts))
+        return pa.table({"model": [pickle.dumps(model)], "digests": [digest_captions(rows[CAPTION]).tobytes()]})
 
 
 class AddColumns:
@@ -57,6 +69,13 @@ class AddColumns:
         for field in NEGATIVE_FEATURES.arrow_schema:
             table = table.append_column(field, pa.array(made[field.name], type=field.type))
         return table
+
+
+def _unpack(parts: Iterable[Mapping[str, bytes]], digests: list[np.ndarray]) -> Iterator[SlotModel]:
+    """The slot models that `CountSlots` made, one at a time; the digests of their captions are appended to a list."""
+    for part in parts:
+        digests.append(np.frombuffer(part["digests"], "<u8"))
+        yield pickle.loads(part["model"])
 
 
 def make_negatives_on_ray(
@@ -76,7 +95,7 @@ def make_negatives_on_ray(
 
     Raises:
         ImportError: If Ray is not installed; the message holds the install command.
-        ValueError: If a column is missing or the options name a language model.
+        ValueError: If a column is missing, the options name a language model, or the folder has rows.
     """
     options = options or BuildOptions()
     if options.language_model:
@@ -85,6 +104,7 @@ def make_negatives_on_ray(
         import ray
     except ImportError as error:
         raise ImportError("--engine ray needs Ray. Install it: pip install 'hf-hardneg[ray]'") from error
+    data = check_output(folder, own=())
     index = load_index(add.concepts)
     rows = ray.data.read_parquet(source)
     missing = {CAPTION, IMAGE_ID} - set(rows.schema().names)
@@ -93,14 +113,21 @@ def make_negatives_on_ray(
     tasks: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": BATCH, "concurrency": options.num_proc or 2}
     known = options.known_model
     model = SlotModel.empty(index) if known is None else SlotModel.load(known, index)
-    counted = rows.map_batches(CountSlots(add.concepts), **tasks)
-    model = model.add(pickle.loads(row["model"]) for row in counted.iter_rows())  # all made by CountSlots above
-    folder = Path(folder)
+    digests = [digest_captions([]) if known is None else load_counted(known)]
+    parts = rows.map_batches(CountSlots(add.concepts, digests[0]), **tasks).iter_rows()
+    model = model.add(_unpack(parts, digests))
     made = rows.map_batches(AddColumns(replace(add, model=model)), **tasks)
-    made.write_parquet(str(folder / "data"))
-    model.save(folder / "slot_model", index)
+    # A run that is killed leaves its rows here, where nobody reads them and the next run removes them.
+    unfinished = data.with_name("data.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    made.write_parquet(str(unfinished))
+    model.save(data.with_name("slot_model"), index)
+    save_counted(data.with_name("slot_model"), np.concatenate(digests))
+    if data.is_dir():
+        data.rmdir()
+    unfinished.rename(data)
     counts: Counter[str] = Counter()
-    written: Any = ray.data.read_parquet(str(folder / "data"), columns=["negatives"])
+    written: Any = ray.data.read_parquet(str(data), columns=["negatives"])
     for table in written.iter_batches(batch_format="pyarrow"):
         counts["captions"] += table.num_rows
         counts["negatives"] += sum(len(negatives) for negatives in table["negatives"].to_pylist())

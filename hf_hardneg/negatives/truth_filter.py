@@ -41,8 +41,10 @@ class ImageTexts(NamedTuple):
 
     @classmethod
     def from_batch(cls, batch: Mapping[str, Sequence]) -> "ImageTexts":
-        """Read the three columns of a batch and no other column."""
-        return cls([caption or "" for caption in batch[CAPTION]], batch[OTHER_CAPTIONS], batch[CATEGORIES])
+        """Read the three columns of a batch and no other column; all but the captions may be missing."""
+        captions = [caption or "" for caption in batch[CAPTION]]
+        nothing = [[]] * len(captions)
+        return cls(captions, *(batch[name] if name in batch else nothing for name in (OTHER_CAPTIONS, CATEGORIES)))
 
 
 class FilterResult(NamedTuple):

@@ -33,6 +33,7 @@ HELP_GROUPS = {
     "Streaming": ["streaming", "shuffle_buffer", "slot_model", "slot_model_captions", "held_out_split"],
     "Hard negatives": [
         "num_negatives",
+        "negatives",
         "concepts",
         "concept_weights",
         "temperature",

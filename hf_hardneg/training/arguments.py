@@ -162,6 +162,15 @@ class DataArguments:
             "more. Default: all alike."
         },
     )
+    negatives: str | None = field(
+        default=None,
+        metadata={
+            "help": "Negatives that you already have, instead of new ones: a file, a dataset folder (such as the one "
+            "that `hf-hardneg negatives` wrote) or a Hub id with the columns caption and negatives, and if possible "
+            "image_id. They are joined to the captions, and each caption takes its first num_negatives. Default: the "
+            "column 'negatives' of the training data, if there is one, else new negatives."
+        },
+    )
     keep_captions_without_negatives: bool = field(
         default=True,
         metadata={"help": "Also train on captions that have no hard negative, against the other captions of a batch."},

@@ -14,6 +14,7 @@ from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_SOURCES, NEGATIVES, PAIR_FEATU
 from ..data.captioned_images import load_captioned_images
 from ..data.coco import is_coco_folder, load_coco
 from ..data.files import open_dataset, require_columns
+from ..data.given_negatives import GivenNegatives
 from ..data.inpainted_pairs import drop_broken_pairs
 from ..data.karpathy import karpathy_file, load_karpathy
 from ..data.leakage import ids_of_pairs, read_challenge_ids
@@ -26,6 +27,7 @@ from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
 from .arguments import Arguments, DataArguments
 from .caption_stream import CaptionStream
+from .given_negatives import NOT_GIVEN, find_given_negatives, use_given_negatives
 
 
 logger = logging.getLogger(__name__)
@@ -86,8 +88,12 @@ def prepare_data(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Train
     data.held_out, also = fit_captions(data.held_out, tokenizer, limit, cut, "held-out caption")
     data.skipped += too_long + also
     if arguments.training.num_negatives or not args.keep_captions_without_negatives:
-        model = count_words([data.rows, data.held_out], tuple(args.concepts))
-        add_negatives_to_all(data, arguments, make_adder(arguments, model), tokenizer, max_tokens)
+        given = find_given_negatives(args)
+        if given is not None:
+            _add_given_negatives(data, arguments, given, tokenizer, max_tokens)
+        else:
+            model = count_words([data.rows, data.held_out], tuple(args.concepts))
+            add_new_negatives(data, arguments, make_adder(arguments, model), tokenizer, max_tokens)
     return data
 
 
@@ -148,10 +154,10 @@ def find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] |
     return ids
 
 
-def add_negatives_to_all(
+def add_new_negatives(
     data: TrainingData, arguments: Arguments, add: AddHardNegatives, tokenizer: Any, max_tokens: int
 ) -> None:
-    """Add negatives to the training rows and the held-out rows, and count them.
+    """Make negatives for the training rows and the held-out rows, and count them.
 
     Args:
         data: Without negatives; it is changed.
@@ -163,13 +169,31 @@ def add_negatives_to_all(
     Raises:
         ValueError: If no training caption gets a negative.
     """
-    rows = _add_negatives(data.rows, arguments, add)
+    data.rows = _add_negatives(data.rows, arguments, add)
     data.held_out = _add_negatives(data.held_out, arguments, add)
+    data.rejections.update(reason for reasons in data.rows[REJECTIONS] for reason in reasons)
+    _settle_negatives(data, arguments, tokenizer, max_tokens)
+
+
+def _add_given_negatives(
+    data: TrainingData, arguments: Arguments, given: GivenNegatives, tokenizer: Any, max_tokens: int
+) -> None:
+    """Take the negatives that somebody already has, and count them."""
+    most = max(1, arguments.training.num_negatives)
+    data.rows, data.held_out, concepts = use_given_negatives(given, data.rows, data.held_out, most)
+    data.concepts = tuple(sorted(concepts, key=lambda name: (name not in data.concepts, name)))
+    data.skipped += given.left_out
+    data.rejections[NOT_GIVEN] += sum(not negatives for negatives in data.rows[NEGATIVES])
+    _settle_negatives(data, arguments, tokenizer, max_tokens)
+
+
+def _settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, max_tokens: int) -> None:
+    """Leave out what the model cannot tell apart and, on demand, captions without negatives; count what is left."""
+    rows = data.rows
     if arguments.data.long_captions == "cut":
         rows, equal = drop_equal_negatives(rows, tokenizer, max_tokens)
         data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
         data.skipped += equal
-    data.rejections.update(reason for reasons in rows[REJECTIONS] for reason in reasons)
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]
     if not any(counts):

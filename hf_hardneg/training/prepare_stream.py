@@ -27,12 +27,12 @@ from ..data.streaming import (
 from ..lexicon.concepts import load_lexicon
 from ..lexicon.index import load_index
 from ..negatives.slot_model import SlotModel
-from .arguments import Arguments, DataArguments
+from .arguments import SCENES, Arguments, DataArguments
 from .caption_stream import CaptionStream, SkipCounts
 from .prepare import (
     MAX_ADDED_TOKENS,
     TrainingData,
-    add_negatives_to_all,
+    add_new_negatives,
     count_words,
     find_challenge_ids,
     load_pairs,
@@ -83,7 +83,7 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
     add = None
     if makes_negatives:
         add = make_adder(arguments, _find_slot_model(arguments, captions))
-        add_negatives_to_all(data, arguments, add, tokenizer, max_tokens)
+        add_new_negatives(data, arguments, add, tokenizer, max_tokens)
     data.stream = CaptionStream(
         raw=raw,
         columns=columns,
@@ -111,7 +111,9 @@ def _check_arguments(arguments: Arguments) -> None:
         raise ValueError(
             "text_only encodes each photo before the training, so it does not work with --streaming true."
         )
-    if args.dataset == "scenes" or is_coco_folder(args.dataset):
+    if args.negatives:
+        raise ValueError("--negatives does not work with --streaming true, which makes its negatives while it reads.")
+    if args.dataset == SCENES or is_coco_folder(args.dataset):
         raise ValueError(f"{args.dataset} is on this machine and is not streamed: leave out --streaming.")
 
 

@@ -26,7 +26,15 @@ def test_two_workers_give_the_rows_of_one_process(captions, monkeypatch):
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
-        main(["negatives", str(captions / "in"), "--out", str(captions / "ray"), "--engine", "ray"])
+        command = ["negatives", str(captions / "in"), "--out", str(captions / "ray"), "--engine", "ray"]
+        unfinished = captions / "ray" / "data.unfinished"
+        unfinished.mkdir(parents=True)
+        (unfinished / "of_a_killed_run.parquet").write_bytes(b"PAR1")
+        main(command)
+        with pytest.raises(SystemExit, match="files of another run"):
+            main(command)
+        again = [*command[:3], str(captions / "again"), "--engine", "ray", "--model", str(captions / "ray/slot_model")]
+        main(again)
     finally:
         ray.shutdown()
     main(["negatives", str(captions / "all.parquet"), "--out", str(captions / "one"), "--no_audit"])
@@ -36,6 +44,9 @@ def test_two_workers_give_the_rows_of_one_process(captions, monkeypatch):
     key = {row["caption"]: row for row in one.remove_columns(["categories", "other_captions"])}
     rows = list(on_ray.remove_columns("other_captions"))
     assert len(rows) == 400 and all(row == key[row["caption"]] for row in rows)
+    assert not unfinished.exists()
+    twice = load_dataset("parquet", data_files=str(captions / "again" / "data" / "*.parquet"), split="train")
+    assert sorted(map(str, twice["negatives"])) == sorted(map(str, on_ray["negatives"]))
 
 
 def test_without_ray_the_error_holds_the_install_command(captions, monkeypatch):

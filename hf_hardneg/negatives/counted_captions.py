@@ -1,0 +1,59 @@
+"""Which captions a slot model has counted, so that no caption is counted twice: the digests of their texts."""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..columns import CAPTION, NEGATIVE_SOURCES
+
+
+logger = logging.getLogger(__name__)
+
+FILE = "captions.npy"
+
+
+def digest_captions(captions: Iterable[str | None]) -> np.ndarray:
+    """(N,) uint64: a digest of each caption, alike in every process."""
+    texts = (hashlib.blake2b((text or "").encode("utf-8", "surrogatepass"), digest_size=8) for text in captions)
+    return np.frombuffer(b"".join(text.digest() for text in texts), dtype="<u8")
+
+
+def save_counted(folder: str | Path, digests: np.ndarray) -> None:
+    """Write the digests beside a slot model."""
+    np.save(Path(folder) / FILE, np.unique(digests))
+
+
+def load_counted(folder: str | Path) -> np.ndarray:
+    """The digests of the captions that a saved slot model has counted, sorted.
+
+    A model of an older version does not say which they are; a warning says what follows.
+
+    Raises:
+        ValueError: If the file is broken.
+    """
+    file = Path(folder) / FILE
+    if not file.is_file():
+        logger.warning(f"{folder} does not say which captions it has counted: those that are given again count twice.")
+        return np.empty(0, dtype="<u8")
+    try:
+        digests = np.load(file)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{file} cannot be read ({error}); make the slot model again.") from error
+    if digests.ndim != 1 or digests.dtype != np.dtype("<u8"):
+        raise ValueError(f"{file} holds {digests.ndim} dimensions of {digests.dtype}; make the slot model again.")
+    return digests
+
+
+def without_counted(batch: Mapping[str, Sequence], counted: np.ndarray) -> dict[str, list]:
+    """The rows of a batch whose captions are not among those that were counted."""
+    new = np.flatnonzero(~np.isin(digest_captions(batch[CAPTION]), counted)).tolist()
+    return {name: [batch[name][i] for i in new] for name in NEGATIVE_SOURCES if name in batch}
+
+
+def new_batches(batches: Iterable[Mapping[str, Sequence]], counted: np.ndarray) -> Iterator[Mapping[str, Sequence]]:
+    """The batches without the captions that were counted."""
+    for batch in batches:
+        yield without_counted(batch, counted) if len(counted) else batch
