@@ -16,6 +16,8 @@ Rows = Annotated[list[T], FailFast()]
 """A list, of which only the first broken item is reported."""
 Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """An integer that Arrow can hold."""
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""An integer that counts something."""
 Number = FiniteFloat
 """An integer or a float; no NaN, no infinity."""
 
@@ -39,7 +41,7 @@ _EXPECTED = {
     "greater_than_equal": "{ge} or more",
     "greater_than": "more than {gt}",
     "less_than_equal": "{le} or less",
-    "less_than": "less than {lt}",
+    "less_than": "less than {lt:,}",
     "literal_error": "{expected}",
     "string_pattern_mismatch": "a string of the form {pattern}",
 }
@@ -102,6 +104,24 @@ def parse_json(text: str | bytes, schema: type[T], where: str, advice: str = ADV
     if details[0]["type"] == "json_invalid":
         raise ValueError(f"{where} is not valid JSON ({details[0]['ctx']['error']}); {advice}.")
     raise ValueError(f"{where} {_describe(details, from_json(data))}; {advice}.")
+
+
+def check_shape(data: object, schema: Any, where: str, advice: str = ADVICE) -> None:
+    """Raise unless data that were read already, such as YAML, have the given shape.
+
+    Args:
+        data: Lists, dictionaries, texts and numbers.
+        schema: As `read_json` takes it.
+        where: What errors call it, such as a file.
+        advice: What to do about an error.
+
+    Raises:
+        ValueError: If the shape is another one. The message names the field.
+    """
+    try:
+        _adapter(schema).validate_python(data, strict=True)
+    except ValidationError as error:
+        raise ValueError(f"{where} {_describe(error.errors(include_url=False), data)}; {advice}.") from None
 
 
 def require_json_rows(file: str | Path) -> None:

@@ -21,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_benchmarks(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="The folder to write.")
     parser.add_argument(
-        "--max_loss", type=real_number(Range(0, 100)), default=1.0, help="How many points of retention may be lost (default 1)."
+        "--max_loss",
+        type=real_number(Range(0, 100)),
+        default=1.0,
+        help="How many points of retention may be lost (default 1).",
     )
 
 

@@ -19,7 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("captions", help=".jsonl, .csv, .tsv, .parquet, COCO's captions_*.json, a folder or a Hub id")
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write")
     parser.add_argument(
-        "-k", "--num_negatives", type=whole_number(Range(1)), default=3, help="negatives per caption, at most (default 3)"
+        "-k",
+        "--num_negatives",
+        type=whole_number(Range(1)),
+        default=3,
+        help="negatives per caption, at most (default 3)",
     )
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other negatives (default 0)")
     parser.add_argument(
@@ -29,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="concepts to change: names, or paths of your own YAML or JSON vocabularies",
     )
     parser.add_argument(
-        "--concept_weights", nargs="+", type=real_number(Range(0)), help="relative frequency of each concept (default: all alike)"
+        "--concept_weights",
+        nargs="+",
+        type=real_number(Range(0)),
+        help="relative frequency of each concept (default: all alike)",
     )
     parser.add_argument(
         "--temperature",

@@ -17,10 +17,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("--out", required=True, metavar="DIR", help="The folder to write.")
     parser.add_argument(
-        "--rows", type=whole_number(Range(1)), default=12000, help="How many captioned scenes to train on (default 12000)."
+        "--rows",
+        type=whole_number(Range(1)),
+        default=12000,
+        help="How many captioned scenes to train on (default 12000).",
     )
     parser.add_argument(
-        "--pairs_per_concept", type=whole_number(Range(1)), default=300, help="How many held-out pairs of each concept (default 300)."
+        "--pairs_per_concept",
+        type=whole_number(Range(1)),
+        default=300,
+        help="How many held-out pairs of each concept (default 300).",
     )
 
 

@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("captions", help="Captions: a file, a folder or a Hub id, as for hf-hardneg negatives.")
     parser.add_argument("--out", required=True, metavar="FILE", help="The .yaml file to write.")
-    parser.add_argument("--min_count", type=whole_number(Range(1)), default=20, help="How often a word must be used (default 20).")
+    parser.add_argument(
+        "--min_count", type=whole_number(Range(1)), default=20, help="How often a word must be used (default 20)."
+    )
     parser.add_argument(
         "--caption_column", help="The column of captions. Default: caption, captions or another usual name."
     )

@@ -56,7 +56,7 @@ def _open(source: str, split: str) -> Dataset:
     options = {"sep": "\t"} if ending == ".tsv" else {}
     try:
         return load_dataset(BUILDERS[ending], data_files=source, split="train", **options)
-    except (DatasetGenerationError, ValueError) as error:
+    except (DatasetGenerationError, ValueError, StopIteration) as error:
         why = error.__cause__ or error
         raise ValueError(f"{source} is no valid {ending} file ({why}); check how it was written.") from error
 

@@ -10,6 +10,7 @@ from .. import json_files
 from ..columns import CAPTION, NEGATIVES
 from ..revisions import split_revision
 from ..suggestions import did_you_mean
+from ..user_errors import naming
 
 
 # What published files call their columns: this project, NegCLIP (title, neg_caption), SugarCrepe (negative_caption),
@@ -84,10 +85,12 @@ def open_dataset(source: str, split: str, **settings: Any) -> Dataset:
         ValueError: If the split is not there; the message lists those that are.
     """
     if (Path(source) / "dataset_info.json").is_file() or (Path(source) / "dataset_dict.json").is_file():
-        dataset = load_from_disk(source)
+        with naming(source):
+            dataset = load_from_disk(source)
     else:
         name, revision = split_revision(source)
-        dataset = load_dataset(name, revision=revision, **settings)
+        with naming(source):
+            dataset = load_dataset(name, revision=revision, **settings)
     if isinstance(dataset, DatasetDict):
         if split not in dataset:
             raise ValueError(f"{source} has the splits {sorted(dataset)}, not {split!r}.")

@@ -1,11 +1,12 @@
 """Anybody's file of captions and negatives: TSV, CSV, JSON (SugarCrepe's too), JSONL, Parquet or a dataset folder."""
 
 import ast
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ..json_files import read_json, read_json_lines
+from ..user_errors import naming
 from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, as_objects, find_column, open_dataset
 from .skip_reasons import EMPTY
 
@@ -19,13 +20,15 @@ def _read_rows(file: Path) -> dict[str, list[Any]]:
         return {name: dataset[name][:] for name in dataset.column_names}
     ending = file.suffix.lower()
     if ending in (".tsv", ".csv"):
-        table = pd.read_csv(file, sep="\t" if ending == ".tsv" else ",", keep_default_na=False)
+        with naming(file):
+            table = pd.read_csv(file, sep="\t" if ending == ".tsv" else ",", keep_default_na=False)
     elif ending == ".json":
-        table = pd.DataFrame(as_objects(json.loads(file.read_text(encoding="utf-8")), file))
+        table = pd.DataFrame(as_objects(read_json(file, object), file))
     elif ending in (".jsonl", ".ndjson"):
-        table = pd.DataFrame([json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line])
+        table = pd.DataFrame(read_json_lines(file, dict[str, Any]))
     elif ending == ".parquet":
-        table = pd.read_parquet(file)
+        with naming(file):
+            table = pd.read_parquet(file)
     else:
         raise ValueError(f"{file} ends in {ending!r}; known are .tsv, .csv, .json, .jsonl, .parquet and folders.")
     return {str(name): table[name].tolist() for name in table.columns}
@@ -67,10 +70,7 @@ def read_caption_negatives(
     file = Path(file)
     if not file.exists():
         raise FileNotFoundError(f"There is no {file}.")
-    try:
-        table = _read_rows(file)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read ({error}).") from error
+    table = _read_rows(file)
     columns = list(table)
     caption_name = find_column(caption_column, CAPTION_COLUMNS, columns, file, "--caption_column")
     negatives_name = find_column(negatives_column, NEGATIVES_COLUMNS, columns, file, "--negatives_column")

@@ -10,6 +10,8 @@ from typing import Any
 
 from huggingface_hub import RepoCard
 
+from ..user_errors import naming
+
 
 REPO_TYPES = ("model", "dataset", "space")
 CARD = "README.md"
@@ -175,7 +177,8 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
             continue
         source: Path | bytes = path
         if inside.as_posix() == CARD:
-            card = path.read_text(encoding="utf-8")
+            with naming(path):
+                card = path.read_text(encoding="utf-8")
             source = address_card(card, folder.resolve().name, repo_id).encode()
         files[inside.as_posix()] = hash_file(source, token.encode())
     script = f"{repo_id.split('/')[-1]}.py"
@@ -198,7 +201,7 @@ def read_manifest(content: bytes) -> list[str]:
     """
     try:
         listed = json.loads(content)["published with hf_hardneg"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
     return [str(path) for path in listed]
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..revisions import split_revision
+from ..user_errors import naming
 
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
 
     name, revision = split_revision(name_or_path)
     try:
-        model = AutoModel.from_pretrained(name, revision=revision)
+        with naming(name_or_path):
+            model = AutoModel.from_pretrained(name, revision=revision)
     except OSError as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise OSError(f"{name_or_path} cannot be loaded from a folder or from the Hub ({reason})") from error
@@ -45,7 +47,8 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
             "openai/clip-vit-base-patch32 or google/siglip-base-patch16-224."
         )
     try:
-        return model, AutoProcessor.from_pretrained(name, revision=revision)
+        with naming(name_or_path):
+            return model, AutoProcessor.from_pretrained(name, revision=revision)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{name_or_path} has no processor that can be loaded ({error}); save the processor of the model that it "

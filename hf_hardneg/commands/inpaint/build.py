@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"Hub ids or folders: one for clipseg ({CLIPSEG}), two for grounded_sam ({GROUNDING_DINO} {SAM})",
     )
     masks.add_argument(
-        "--mask_threshold", type=real_number(Range(0, 1)), help="smallest probability of a pixel, or score of a box, 0 to 1"
+        "--mask_threshold",
+        type=real_number(Range(0, 1)),
+        help="smallest probability of a pixel, or score of a box, 0 to 1",
     )
     gate = parser.add_argument_group("gate")
     gate.add_argument("--clip", metavar="ID", help=f"reject edits in which a dual encoder such as {CLIP} sees no gain")
@@ -66,10 +68,16 @@ def _add_editor(parser: argparse.ArgumentParser) -> None:
         "Stable Diffusion 2, which is no longer on the Hub under its first name)",
     )
     editor.add_argument("--candidates", type=whole_number(Range(1)), help="diffusers: edits per proposal (default 3)")
-    editor.add_argument("--steps", type=whole_number(Range(1)), help="diffusers: denoising steps (default: the pipeline's)")
-    editor.add_argument("--guidance", type=real_number(Range(0)), help="diffusers: guidance scale (default: the pipeline's)")
     editor.add_argument(
-        "--strength", type=real_number(Range(0, 1, above=True)), help="diffusers: noise added to the photo, up to 1 (default: the pipeline's)"
+        "--steps", type=whole_number(Range(1)), help="diffusers: denoising steps (default: the pipeline's)"
+    )
+    editor.add_argument(
+        "--guidance", type=real_number(Range(0)), help="diffusers: guidance scale (default: the pipeline's)"
+    )
+    editor.add_argument(
+        "--strength",
+        type=real_number(Range(0, 1, above=True)),
+        help="diffusers: noise added to the photo, up to 1 (default: the pipeline's)",
     )
 
 

@@ -15,11 +15,15 @@ DESCRIPTION = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("folder", metavar="DIR", help="the --out of hf-hardneg inpaint build")
-    parser.add_argument("--reviews", type=whole_number(Range(1)), default=1, help="how many people review each pair (default 1)")
+    parser.add_argument(
+        "--reviews", type=whole_number(Range(1)), default=1, help="how many people review each pair (default 1)"
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine only)"
     )
-    parser.add_argument("--port", type=whole_number(Range(1, 65535)), default=7860, help="port to listen on (default 7860)")
+    parser.add_argument(
+        "--port", type=whole_number(Range(1, 65535)), default=7860, help="port to listen on (default 7860)"
+    )
     parser.add_argument("--password", help="the page asks for it, with any user name")
 
 
