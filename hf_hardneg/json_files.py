@@ -1,9 +1,9 @@
 """The one way to read JSON from outside: against a declared schema, with errors that name the file and the field."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import FailFast, Field, FiniteFloat, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
@@ -98,7 +98,7 @@ def parse_json(text: str | bytes, schema: type[T], where: str, advice: str = ADV
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     _require_text(data, where)
     try:
-        return _adapter(schema).validate_json(data, strict=True)
+        return _adapter(cast(Hashable, schema)).validate_json(data, strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
     if details[0]["type"] == "json_invalid":
@@ -189,7 +189,7 @@ def _require_text(data: bytes, where: str) -> None:
 
 
 @cache
-def _adapter(schema: Any) -> TypeAdapter[Any]:
+def _adapter(schema: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(schema)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..revisions import split_revision
 from ..user_errors import naming
+from .model_files import check_model_files
 
 
 if TYPE_CHECKING:
@@ -35,12 +36,13 @@ def load_model(name_or_path: str) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoProcessor
 
     name, revision = split_revision(name_or_path)
-    try:
-        with naming(name_or_path):
+    check_model_files(Path(name))
+    with naming(name_or_path):
+        try:
             model = AutoModel.from_pretrained(name, revision=revision)
-    except OSError as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise OSError(f"{name_or_path} cannot be loaded from a folder or from the Hub ({reason})") from error
+        except OSError as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise OSError(f"{name_or_path} cannot be loaded from a folder or from the Hub ({reason})") from error
     if not hasattr(model, "get_text_features") or not hasattr(model, "logit_scale"):
         raise ValueError(
             f"{name_or_path} is a {type(model).__name__}, not a dual encoder of images and texts such as "

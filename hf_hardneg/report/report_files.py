@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NotRequired
+from typing import Any, Literal, NotRequired, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -122,7 +122,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"There is no {file}; write it by: hf-hardneg evaluate MODEL --out {folder}")
     if not str(read_json(file, Head).get("schema", "")).startswith("hf_hardneg.evaluation/"):
         raise ValueError(f"{file} is not of an evaluation, as its schema says; {AGAIN}")
-    metrics: dict[str, Any] = read_json(file, Metrics)  # type: ignore[assignment]
+    metrics = cast(dict[str, Any], read_json(file, Metrics))
     _check_names(metrics, file)
     return metrics
 
@@ -155,7 +155,7 @@ def read_curve(file: Path) -> dict[str, Any]:
     Raises:
         ValueError: If it is of something else, or its lists are not of one length.
     """
-    curve: dict[str, Any] = read_json(file, Curve)  # type: ignore[assignment]
+    curve = cast(dict[str, Any], read_json(file, Curve))
     lengths = {len(curve["alphas"]), len(curve["test"]["gain"]), len(curve["test"]["retention"])}
     if lengths == {0} or len(lengths) > 1:
         raise ValueError(f"{file} has alphas, test.gain and test.retention of the lengths {sorted(lengths)}; mend it.")

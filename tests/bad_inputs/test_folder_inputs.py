@@ -31,7 +31,8 @@ def evaluation(tmp_path_factory):
            "scores": [0.1, 0.2], "outcomes": {"group": 0.0}}  # fmt: skip
     schema = pa.schema([*((name, pa.string()) for name in ("model", "task", "group", "item")), ("seed", pa.int32()),
                         ("images", pa.list_(pa.string())), ("texts", pa.list_(pa.string())),
-                        ("scores", pa.list_(pa.float32())), ("outcomes", pa.struct([("group", pa.float32())]))])  # fmt: skip
+                        ("scores", pa.list_(pa.float32())), ("outcomes", pa.struct([("group",
+                        pa.float32())]))])  # fmt: skip
     pq.write_table(
         pa.Table.from_pylist([{**row, "model": name} for name in "ab"], schema=schema), folder / "items.parquet"
     )
@@ -39,7 +40,8 @@ def evaluation(tmp_path_factory):
 
 
 CURVE = {
-    "start": "a", "tuned": "b", "alphas": [0.0, 1.0], "chosen": 1.0, "gain_tasks": ["scenes"], "retention_tasks": ["coco"],
+    "start": "a", "tuned": "b", "alphas": [0.0, 1.0], "chosen": 1.0, "gain_tasks": ["scenes"],
+    "retention_tasks": ["coco"],
     "test": {"gain": [1.0, 2.0], "retention": [3.0, 2.0]},
 }  # fmt: skip
 STATE = {"log_history": [{"step": 1, "loss": 2.5}]}
@@ -138,11 +140,14 @@ def push_inputs(folder):
     argv = ["push", str(folder), "org/name"]
     card = folder / "README.md"
     yield from of_contents(card, b"---\nlicense: mit\n---\ntext", argv, (str(folder), "README.md", "card", "org/name"))
-    for text in ("a: [", "a: b: c", "\t- x", "&a [*a]", "- x", "license: [", "tags: {", "3", "null", "%", "@x", "license: 3",
-                 "tags: 3", "datasets: [3]", "model-index: 3", "model-index: [{}]", "language: 3", "configs: x"):  # fmt: skip
+    for text in ("a: [", "a: b: c", "\t- x", "&a [*a]", "- x", "license: [", "tags: {", "3", "null", "%",
+    "@x", "license: 3",
+                 "tags: 3", "datasets: [3]", "model-index: 3", "model-index: [{}]", "language: 3",
+                 "configs: x"):  # fmt: skip
         says, content = (str(folder), "README.md", "card", "org/name"), f"---\n{text}\n---\nx".encode()
         yield Bad(f"card {text}", argv, says, "", card, content)
-    ids = ("", "/", "a/b/c", "a//b", " ", "a b", "-a/b", "a/-b", "a/b.git", "..", "a/..", "x" * 300, "ä/ö", "a/b@c", "https://x",
+    ids = ("", "/", "a/b/c", "a//b", " ", "a b", "-a/b", "a/-b", "a/b.git", "..", "a/..", "x" * 300, "ä/ö",
+    "a/b@c", "https://x",
            "a/b?c", "a\\b", "\n", "a/b\n", "\0", ".a/b", "a/b.", "a--b/c", "@", "a/@")  # fmt: skip
     for name in ids:
         yield Bad(f"id {name!r:.20}", ["push", str(folder), name], (name[:100], "repo", "name", "id"))

@@ -33,6 +33,7 @@ TAKEN = (
     *(f"retry: {name}" for name in ("proposal.is_part", "edits.0.details", "reasons.0")),
     "candidates: edits.0.details",
     "decision: reasons.0",
+    "done: skipped.the caption names several is dropped",
     "review: quality is null",
     "review: quality is dropped",
     # An accepting review without a candidate, or without a caption, is an error that names the pair.

@@ -7,7 +7,8 @@ from dataclasses import fields
 
 import pytest
 import torch
-from helpers.bad_inputs import NO_NUMBER, Bad, bad_contents, check_all, of_contents, of_flags, of_json
+from helpers.bad_inputs import NO_NUMBER, Bad, bad_contents, check_all, of_contents, of_flags, of_json, values_instead
+from helpers.benchmark_fixtures import make_benchmark
 from safetensors.torch import load_file, save
 
 from hf_hardneg.training.argument_ranges import DATA_RANGES, MODEL_RANGES, TRAINING_RANGES
@@ -21,6 +22,12 @@ def model_inputs(folder, argv):
         for bad in of_contents(folder / name, (folder / name).read_bytes(), argv, (str(folder),)):
             if bad.name != "processor_config.json: {}":
                 yield bad
+    config = json.loads((folder / "config.json").read_text())
+    for name in ("model_type", "text_config", "vision_config"):
+        for what, value in values_instead(config[name]).items():
+            if what != "null":
+                content = json.dumps({**config, name: value}).encode()
+                yield Bad(f"{name} is {what}", argv, (str(folder),), "config", folder / "config.json", content)
     weights = folder / "model.safetensors"
     state = load_file(weights)
     projection = next(key for key in state if key.endswith("visual_projection.weight"))
@@ -49,7 +56,8 @@ def tiny(start, tmp_path):
 
 def test_evaluate(tiny, tmp_path, capsys):
     out = ["--out", str(tmp_path / "out")]
-    inputs = list(model_inputs(tiny, ["evaluate", str(tiny), *out]))
+    argv = ["evaluate", str(tiny), "--benchmarks", make_benchmark("winoground", tmp_path / "pairs"), *out]
+    inputs = list(model_inputs(tiny, argv))
     names = (
         "",
         "x=",
@@ -62,17 +70,17 @@ def test_evaluate(tiny, tmp_path, capsys):
         "sugarcrepe=" + "x" * 300,
     )
     for name in names:
-        argv = ["evaluate", str(tiny), "--benchmarks", name, *out]
-        inputs.append(Bad(f"--benchmarks {name:.20}", argv, (name.rstrip("="), name.partition("=")[0], "benchmark")))
-    for model in ("nowhere", "", "a=", "a=b,", "org/no-model", "a b", "/dev/null", "x" * 300, "a=nowhere,nowhere2"):
-        inputs.append(
-            Bad(f"model {model:.20}", ["evaluate", model, *out], (model.partition("=")[2][:20] or model[:20],))
-        )
+        named = ["evaluate", str(tiny), "--benchmarks", name, *out]
+        says = (*filter(None, (part[:20] for part in name.split("="))), "benchmark")
+        inputs.append(Bad(f"--benchmarks {name:.20}", named, says))
+    for model in ("nowhere", "a=", "a=b,", "org/no-model", "a b", "/dev/null", "x" * 300, "a=nowhere,nowhere2"):
+        says = (model.partition("=")[2].partition(",")[0] or model)[:20]
+        inputs.append(Bad(f"model {model:.20}", ["evaluate", model, *argv[2:]], (says,)))
     taken = tmp_path / "file"
     taken.write_text("x")
     inputs.append(Bad("--out is a file", ["evaluate", str(tiny), "--out", str(taken)], (str(taken),)))
     check_all(inputs, capsys)
-    check_all(pickle_inputs(tiny, ["evaluate", str(tiny), *out]), capsys, at_least=4)
+    check_all(pickle_inputs(tiny, argv), capsys, at_least=4)
 
 
 def test_interpolate(tiny, start, tmp_path, capsys):
@@ -120,11 +128,16 @@ def test_flags_of_a_training(tmp_path, capsys):
 
 def test_recipes(tmp_path, capsys):
     recipe = tmp_path / "r.yaml"
-    texts = ["", "null", "3", "- x", "a: [", "a: b: c", "\t", "x: 1", "numnegatives: 3", "hub_token: x", "num_negatives: []",
-             "num_negatives: [1, 2]", "num_negatives: x", "num_negatives: {a: 1}", "control: maybe", "benchmarks: [[x]]",
-             "1: 2", "null: 3", "num_negatives: 1e400", "learning_rate: .nan", "!!python/object:os.system {}", "dataset: {}",
-             "seed: 1.5", "loss: hinge", "text_layout: 3", "frozen_towers: [audio]", "lora_towers: [x]", "concepts: [x]",
-             "save_strategy: x", "eval_strategy: 3", "optim: x", "lr_scheduler_type: x", "fsdp: x", "bf16: x"]  # fmt: skip
+    texts = ["", "null", "3", "- x", "a: [", "a: b: c", "\t", "x: 1", "numnegatives: 3", "hub_token: x",
+    "num_negatives: []",
+             "num_negatives: [1, 2]", "num_negatives: x", "num_negatives: {a: 1}", "control: maybe",
+             "benchmarks: [[x]]",
+             "1: 2", "null: 3", "num_negatives: 1e400", "learning_rate: .nan",
+             "!!python/object:os.system {}", "dataset: {}",
+             "seed: 1.5", "loss: hinge", "text_layout: 3", "frozen_towers: [audio]", "lora_towers: [x]",
+             "concepts: [x]",
+             "save_strategy: x", "eval_strategy: 3", "optim: x", "lr_scheduler_type: x", "fsdp: x",
+             "bf16: x"]  # fmt: skip
     inputs = []
     for text in texts:
         argv = [str(recipe), "--output_dir", str(tmp_path / "out"), "--model_name_or_path", "nowhere"]
@@ -139,7 +152,8 @@ def test_recipes(tmp_path, capsys):
 
 
 def test_models_and_photos_of_a_training(tiny, coco, tmp_path, capsys):
-    argv = ["demo.yaml", "--model_name_or_path", str(tiny), "--output_dir", str(tmp_path / "out"), "--report_to", "none",
+    argv = ["demo.yaml", "--model_name_or_path", str(tiny), "--output_dir", str(tmp_path / "out"),
+    "--report_to", "none",
             "--dataset", str(coco), "--num_proc", "1", "--use_cpu", "true"]  # fmt: skip
     inputs = list(model_inputs(tiny, argv))
     file = coco / "annotations" / "captions_val2017.json"
