@@ -1,9 +1,9 @@
 """The one way to read JSON from outside: against a declared schema, with errors that name the file and the field."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
@@ -16,6 +16,8 @@ Rows = Annotated[list[T], Field(fail_fast=True)]
 """A list, of which only the first broken item is reported."""
 Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """An integer that Arrow can hold."""
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""An integer that counts something."""
 Number = FiniteFloat
 """An integer or a float; no NaN, no infinity."""
 
@@ -39,7 +41,7 @@ _EXPECTED = {
     "greater_than_equal": "{ge} or more",
     "greater_than": "more than {gt}",
     "less_than_equal": "{le} or less",
-    "less_than": "less than {lt}",
+    "less_than": "less than {lt:,}",
     "literal_error": "{expected}",
     "string_pattern_mismatch": "a string of the form {pattern}",
 }
@@ -96,12 +98,30 @@ def parse_json(text: str | bytes, schema: type[T], where: str, advice: str = ADV
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     _require_text(data, where)
     try:
-        return _adapter(schema).validate_json(data, strict=True)
+        return _adapter(cast(Hashable, schema)).validate_json(data, strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)
     if details[0]["type"] == "json_invalid":
         raise ValueError(f"{where} is not valid JSON ({details[0]['ctx']['error']}); {advice}.")
     raise ValueError(f"{where} {_describe(details, from_json(data))}; {advice}.")
+
+
+def check_shape(data: object, schema: Any, where: str, advice: str = ADVICE) -> None:
+    """Raise unless data that were read already, such as YAML, have the given shape.
+
+    Args:
+        data: Lists, dictionaries, texts and numbers.
+        schema: As `read_json` takes it.
+        where: What errors call it, such as a file.
+        advice: What to do about an error.
+
+    Raises:
+        ValueError: If the shape is another one. The message names the field.
+    """
+    try:
+        _adapter(schema).validate_python(data, strict=True)
+    except ValidationError as error:
+        raise ValueError(f"{where} {_describe(error.errors(include_url=False), data)}; {advice}.") from None
 
 
 def require_json_rows(file: str | Path) -> None:
@@ -170,7 +190,7 @@ def _require_text(data: bytes, where: str) -> None:
 
 
 @cache
-def _adapter(schema: Any) -> TypeAdapter[Any]:
+def _adapter(schema: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(schema)
 
 

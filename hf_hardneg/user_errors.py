@@ -59,7 +59,9 @@ _TEXTS = {
     ),
     "loading state_dict": _SHAPES,
     "size mismatch": _SHAPES,
-    "size mismatched": _SHAPES,
+    "ignore_mismatched_sizes": (
+        "Weights have other shapes than config.json says: the checkpoint is of another model or configuration."
+    ),
     "PytorchStreamReader": _WEIGHTS,
     "Weights only load failed": _PICKLE,
     "out of memory": _MEMORY,
@@ -104,7 +106,7 @@ def naming(source: object) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        sentence = explain(error)
+        sentence: str | None = explain(error)
         if sentence is None and type(error) is Exception:  # as `tokenizers` raises it
             sentence = _in_one_line(str(error))
         if sentence is None or str(source) in sentence:
@@ -145,11 +147,8 @@ def _find_sentence(error: BaseException) -> str | None:
     for known, sentence in _TEXTS.items():
         if known in text and isinstance(error, RuntimeError):
             return sentence
-    for cls in type(error).__mro__:
-        sentence = _SENTENCES.get(f"{cls.__module__.partition('.')[0]}.{cls.__name__}")
-        if sentence:
-            return sentence
-    return None
+    names = (f"{cls.__module__.partition('.')[0]}.{cls.__name__}" for cls in type(error).__mro__)
+    return next((_SENTENCES[name] for name in names if name in _SENTENCES), None)
 
 
 def _in_one_line(text: str) -> str:

@@ -23,8 +23,6 @@ class ImageEntry(TypedDict):
 
     id: Id
     file_name: FileName
-    width: NotRequired[Side]
-    height: NotRequired[Side]
     coco_url: NotRequired[str | None]
     flickr_url: NotRequired[str | None]
     date_captured: NotRequired[str | None]

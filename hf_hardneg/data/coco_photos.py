@@ -72,7 +72,7 @@ def _read_instances(file: Path) -> dict[int, list[Instance]]:
     return instances
 
 
-def _source_of(image: Mapping[str, Any], licenses: Mapping[Any, Mapping[str, str]]) -> dict[str, str]:
+def _source_of(image: Mapping[str, Any], licenses: Mapping[Any, Mapping[str, Any]]) -> dict[str, str]:
     known = licenses.get(image.get("license"), {})
     named = {**image, "image_license": known.get("name") or known.get("url")}
     return {field: str(named[field]) for field in SOURCE_FIELDS if named.get(field)}

@@ -25,6 +25,7 @@ from .. import json_files
 from ..columns import CAPTION, NEGATIVES
 from ..revisions import split_revision
 from ..suggestions import did_you_mean
+from ..user_errors import naming
 from .csv_files import csv_settings
 
 
@@ -110,15 +111,17 @@ def open_dataset(source: str, split: str, config: str | None = None) -> Dataset:
             is broken or empty.
     """
     path = Path(source).expanduser()
-    try:
-        if path.is_file():
-            found = _open_file(path)
-        elif path.is_dir():
-            found = _open_folder(path, config)
-        else:
-            found = _open_hub(source, path, config)
-    except (DatasetGenerationError, ArrowException) as error:
-        raise ValueError(f"{source} cannot be read ({error.__cause__ or error}); check how it was written.") from error
+    with naming(source):
+        try:
+            if path.is_file():
+                found = _open_file(path)
+            elif path.is_dir():
+                found = _open_folder(path, config)
+            else:
+                found = _open_hub(source, path, config)
+        except (DatasetGenerationError, ArrowException, StopIteration) as error:
+            why = error.__cause__ or error
+            raise ValueError(f"{source} cannot be read ({why}); check how it was written.") from error
     rows = _select_split(found, split, source)
     if not len(rows):
         raise ValueError(f"{source} holds no row in {split!r}.")

@@ -10,6 +10,8 @@ from typing import Any
 
 from huggingface_hub import RepoCard
 
+from ..user_errors import naming
+
 
 REPO_TYPES = ("model", "dataset", "space")
 CARD = "README.md"
@@ -201,7 +203,8 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
             continue
         source: Path | bytes = path
         if inside.as_posix() == CARD:
-            card = path.read_text(encoding="utf-8")
+            with naming(path):
+                card = path.read_text(encoding="utf-8")
             source = address_card(card, folder.resolve().name, repo_id).encode()
         published = f"{repo_id.split('/')[-1]}.py" if path == metric else inside.as_posix()
         files[published] = hash_file(source, token.encode())
@@ -225,7 +228,7 @@ def read_manifest(content: bytes) -> list[str]:
     """
     try:
         listed = json.loads(content)["published with hf_hardneg"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
     return [str(path) for path in listed]
 

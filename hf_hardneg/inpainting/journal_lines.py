@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NotRequired, get_type_hints
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from ..json_files import Id, Number
+from ..json_files import Count, Id, Number
 from .propose.proposals import Proposal
 
 
@@ -26,8 +26,8 @@ class MadeWith(TypedDict):
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
     editor: str
     editor_model: NotRequired[str]
-    candidates: NotRequired[int]
-    steps: NotRequired[int]
+    candidates: NotRequired[Count]
+    steps: NotRequired[Count]
     guidance: NotRequired[Number]
     strength: NotRequired[Number]
     masks: NotRequired[str]
@@ -116,7 +116,7 @@ class DoneLine(TypedDict):
 
     kind: Literal["done"]
     image_id: Id
-    skipped: dict[str, int]
+    skipped: dict[str, Count]
 
 
 class FinishedLine(TypedDict):
@@ -132,7 +132,7 @@ class ReviewLine(TypedDict):
     key: str
     worker: str
     verdict: Literal["accept", "reject"]
-    candidate: NotRequired[int | None]
+    candidate: NotRequired[Count | None]
     caption: NotRequired[str]
     quality: NotRequired[Id | None]
     seconds: NotRequired[Number | None]

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import yaml
+from typing_extensions import TypedDict
 
 from ..file_digests import files_digest
+from ..json_files import check_shape
 from ..suggestions import did_you_mean
 
 
@@ -16,6 +18,27 @@ CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 202
 _NEEDED = ("concept", "tags", "kinds")
 _WORD_LISTS = ("compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass", "attributive", "disagree")
 _KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS)
+
+Word = str | int | float | bool  # YAML reads some words as numbers or as yes and no
+
+
+class Vocabulary(TypedDict):
+    """A vocabulary file."""
+
+    concept: str
+    tags: list[str]
+    kinds: dict[str, list[Word]]
+    modifier: NotRequired[bool | None]
+    compatible: NotRequired[list[list[Word]] | None]
+    synonyms: NotRequired[list[list[Word]] | None]
+    hypernyms: NotRequired[dict[Word, list[Word]] | None]
+    idioms: NotRequired[list[Word] | None]
+    ambiguous: NotRequired[list[Word] | None]
+    mass: NotRequired[list[Word] | None]
+    attributive: NotRequired[list[Word] | None]
+    disagree: NotRequired[dict[Word, list[Word]] | None]
+
+
 _FILES = (".yaml", ".yml", ".json")  # endings of a user's vocabulary file; any other name is a concept of this package
 
 
@@ -105,7 +128,7 @@ def _read_data(file: Path) -> dict[str, Any]:
     """The content of a YAML or JSON file (JSON is YAML), with the keys that a vocabulary has."""
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"Vocabulary {file.name} is no valid YAML or JSON: {error}") from error
     data = data if isinstance(data, dict) else {}
     missing = [key for key in _NEEDED if not data.get(key)]
@@ -114,8 +137,7 @@ def _read_data(file: Path) -> dict[str, Any]:
     for key in data:
         if key not in _KNOWN:
             raise ValueError(f"Vocabulary {file.name} has an unknown key {key!r}.{did_you_mean(str(key), _KNOWN)}")
-    if not isinstance(data["kinds"], dict) or not all(isinstance(words, list) for words in data["kinds"].values()):
-        raise ValueError(f"Vocabulary {file.name}: kinds must map each kind to a list of words.")
+    check_shape(data, Vocabulary, f"Vocabulary {file.name}", "mend it")
     return data
 
 

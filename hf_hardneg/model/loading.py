@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..revisions import split_revision
+from ..user_errors import naming
+from .model_files import check_model_files
 
 
 if TYPE_CHECKING:
@@ -80,10 +82,12 @@ def _load_weights(name_or_path: str, dtype: str) -> Any:
     from transformers import AutoModel
 
     name, revision = split_revision(name_or_path)
-    try:
-        return AutoModel.from_pretrained(name, revision=revision, dtype=dtype)
-    except OSError as error:
-        raise OSError(_not_found(name_or_path, error)) from error
+    check_model_files(Path(name))
+    with naming(name_or_path):
+        try:
+            return AutoModel.from_pretrained(name, revision=revision, dtype=dtype)
+        except OSError as error:
+            raise OSError(_not_found(name_or_path, error)) from error
 
 
 def _not_found(name_or_path: str, error: Exception) -> str:
@@ -99,7 +103,8 @@ def _load_processor(name_or_path: str) -> Any:
 
     name, revision = split_revision(name_or_path)
     try:
-        return AutoProcessor.from_pretrained(name, revision=revision)
+        with naming(name_or_path):
+            return AutoProcessor.from_pretrained(name, revision=revision)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{name_or_path} has no processor that can be loaded ({error}); save the processor of the model that it "

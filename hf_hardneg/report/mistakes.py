@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..evaluation.choice_scores import LOWER_IS_BETTER
-from .report_files import require_parquet
+from .report_files import AGAIN, require_parquet
 
 
 ANY = "any"
@@ -77,6 +77,9 @@ def read_choices(file: Path, metrics: Mapping[str, Any]) -> dict[str, Choices]:
         ValueError: If the file does not belong to `metrics`.
     """
     require_parquet(file, ITEM_COLUMNS)
+    outcomes = pq.read_schema(file).field("outcomes").type
+    if not pa.types.is_struct(outcomes) or any(one.type != pa.float32() for one in outcomes):
+        raise ValueError(f"{file} has {outcomes} in the column 'outcomes', not scores; {AGAIN}")
     table = pq.read_table(file, columns=["model", "seed", "task", "group", "outcomes"])
     table = table.append_column("row", pa.array(np.arange(len(table))))
     choices = {}

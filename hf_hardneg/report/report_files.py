@@ -1,15 +1,16 @@
 """The files that a report is made from, each against the shape that it must have."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NotRequired
+from typing import Any, Literal, NotRequired, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from ..json_files import Number, Rows, read_json
+from ..json_files import Count, Id, Number, Rows, read_json
 from ..user_errors import naming
 
 
@@ -26,7 +27,7 @@ class Model(TypedDict):
     """An evaluated model."""
 
     paths: list[str]
-    texts_cut: int
+    texts_cut: Count
 
 
 class Benchmark(TypedDict):
@@ -34,9 +35,9 @@ class Benchmark(TypedDict):
 
     source: str
     fingerprint: str
-    items: int
+    items: Count
     belongs: list[list[bool]] | None
-    skipped: dict[str, dict[str, int]]
+    skipped: dict[str, dict[str, Count]]
 
 
 class Score(TypedDict):
@@ -45,9 +46,9 @@ class Score(TypedDict):
     value: Number
     low: Number
     high: Number
-    n: int
+    n: Count
     chance: Number | None
-    skipped: int
+    skipped: Count
 
 
 class Difference(TypedDict):
@@ -56,7 +57,7 @@ class Difference(TypedDict):
     value: Number
     low: Number
     high: Number
-    n: int
+    n: Count
     p: Number
     mark: Literal["better", "worse", ""]
 
@@ -64,9 +65,9 @@ class Difference(TypedDict):
 class Bootstrap(TypedDict):
     """How the intervals were made."""
 
-    resamples: int
+    resamples: Count
     level: Number
-    seed: int
+    seed: Id
 
 
 class Metrics(TypedDict):
@@ -120,8 +121,8 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise FileNotFoundError(f"There is no {file}; write it by: hf-hardneg evaluate MODEL --out {folder}")
     if not str(read_json(file, Head).get("schema", "")).startswith("hf_hardneg.evaluation/"):
-        raise ValueError(f"{file} is not of an evaluation; {AGAIN}")
-    metrics: dict[str, Any] = read_json(file, Metrics)  # type: ignore[assignment]
+        raise ValueError(f"{file} is not of an evaluation, as its schema says; {AGAIN}")
+    metrics = cast(dict[str, Any], read_json(file, Metrics))
     _check_names(metrics, file)
     return metrics
 
@@ -135,11 +136,13 @@ def _check_names(metrics: Mapping[str, Any], file: Path) -> None:
         raise ValueError(f"{file} has control = {metrics['control']!r}, which must be one of {models}; {AGAIN}")
     names = {model: _score_names(results[model]) for model in models}
     for model in models:
-        if names[model] != names[models[0]] or {task for task, *_ in names[model]} != set(metrics["benchmarks"]):
+        for task, group, name in names[model] ^ names[models[0]]:
             raise ValueError(
-                f"{file} has results.{model} with other benchmarks, groups or scores than benchmarks or "
-                f"results.{models[0]}; {AGAIN}"
+                f"{file} has results.{models[0]} and results.{model}, of which only one has {task}.{group}.{name}; "
+                f"{AGAIN}"
             )
+        for task in {task for task, *_ in names[model]} ^ set(metrics["benchmarks"]):
+            raise ValueError(f"{file} has {task} in only one of benchmarks and results.{model}; {AGAIN}")
 
 
 def _score_names(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> set[tuple[str, str, str]]:
@@ -152,7 +155,7 @@ def read_curve(file: Path) -> dict[str, Any]:
     Raises:
         ValueError: If it is of something else, or its lists are not of one length.
     """
-    curve: dict[str, Any] = read_json(file, Curve)  # type: ignore[assignment]
+    curve = cast(dict[str, Any], read_json(file, Curve))
     lengths = {len(curve["alphas"]), len(curve["test"]["gain"]), len(curve["test"]["retention"])}
     if lengths == {0} or len(lengths) > 1:
         raise ValueError(f"{file} has alphas, test.gain and test.retention of the lengths {sorted(lengths)}; mend it.")
@@ -169,8 +172,9 @@ def read_log(file: Path) -> Sequence[Mapping[str, Any]]:
     """
     log = read_json(file, State)["log_history"]
     for i, entry in enumerate(log):
-        if not isinstance(entry.get("step", 0), int | float):
-            raise ValueError(f"{file} has log_history[{i}].step = {entry['step']!r}, which must be a number; mend it.")
+        step = entry.get("step", 0)
+        if not isinstance(step, int | float) or not math.isfinite(step):
+            raise ValueError(f"{file} has log_history[{i}].step = {step!r}, which must be a finite number; mend it.")
     return log
 
 

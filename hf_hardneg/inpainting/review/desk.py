@@ -174,7 +174,7 @@ class Desk:
     @cached_property
     def _tools(self) -> _EditingTools:
         """Loaded at the first request for a further candidate, because reviewing needs neither photos nor models."""
-        if not self._run:
+        if not {"coco", "split", "made_with"} <= self._run.keys():
             raise ValueError(f"{self._journal.folder} does not say which photos it was built from")
         parts = self._load_parts(self._run["made_with"])
         photos, _ = parts.read(self._run["coco"], self._run["split"])

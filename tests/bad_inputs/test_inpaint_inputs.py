@@ -1,0 +1,193 @@
+"""Bad inputs of `hf-hardneg inpaint build`, `review`, `export` and `validate`."""
+
+import json
+import shutil
+
+import pytest
+from datasets import Dataset, Features, Image, List, Value
+from helpers.bad_inputs import (
+    NO_COUNT,
+    NO_NUMBER,
+    Bad,
+    bad_contents,
+    bad_values,
+    check_all,
+    of_contents,
+    of_flags,
+    of_json,
+    parquet_bytes,
+)
+from helpers.inpainting_folder import PHOTOS, make_folder
+from helpers.review_folder import make_review_folder
+
+
+# What a journal may hold: settings that an old one lacks, what an editor said of itself, and what need not be said.
+TAKEN = (
+    *(f"run: {name} is dropped" for name in ("coco", "split", "seed", "made_with")),
+    "run: split is text",
+    "run: seed is huge",
+    "run: made_with.editor is text",
+    "proposal: garment is text",
+    "proposal: is_part",
+    "retry: proposal.garment is text",
+    *(f"retry: {name}" for name in ("proposal.is_part", "edits.0.details", "reasons.0")),
+    "candidates: edits.0.details",
+    "decision: reasons.0",
+    "done: skipped.the caption names several is dropped",
+    "review: quality is null",
+    "review: quality is dropped",
+    # An accepting review without a candidate, or without a caption, is an error that names the pair.
+    "review: candidate is null",
+    "review: candidate is dropped",
+    "review: caption is dropped",
+)
+
+
+def journal_inputs(folder, argv):
+    """Each kind of line of a journal with each of its fields of another type, dropped, or cut."""
+    file = folder / "journal.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    first = {}
+    for number, line in enumerate(lines):
+        first.setdefault(line["kind"], number)
+    for kind, number in first.items():
+        for name, field, value in bad_values(lines[number]):
+            if f"{kind}: {name}".startswith(TAKEN):
+                continue
+            where = f"journal.jsonl, line {number + 1},"
+            text = "".join(json.dumps(value if i == number else line) + "\n" for i, line in enumerate(lines))
+            yield Bad(f"{kind}: {name}", argv, (where,), field, file, text.encode())
+    rest = "".join(json.dumps(line) + "\n" for line in lines[1:]).encode()
+    for name, content in bad_contents(json.dumps(lines[0]).encode()):
+        if name not in ("empty", "blank"):
+            yield Bad(f"line 1: {name}", argv, ("journal.jsonl, line 1,",), "", file, content + b"\n" + rest)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A finished journal with one item, every kind of line, and its COCO folder."""
+    folder = tmp_path_factory.mktemp("built")
+    out = make_review_folder(folder, 1)
+    lines = [json.loads(line) for line in (out / "journal.jsonl").read_text().splitlines()]
+    proposal = next(line for line in lines if line["kind"] == "proposal")
+    decision = next(line for line in lines if line["kind"] == "decision")
+    edits = next(line for line in lines if line["kind"] == "candidates")["edits"]
+    about = {"key": proposal["key"], "worker": "ann"}
+    stored = {name: value for name, value in proposal.items() if name != "kind"}
+    lines += [
+        {"kind": "given", **about, "time": 1.5},
+        {"kind": "review", **about, "verdict": "accept", "candidate": 0, "caption": "A blue car.", "quality": 4},
+        {"kind": "retry", **about, "prompt": "a blue car", "proposal": stored, "edits": edits,
+         "reasons": decision["reasons"]},
+        {"kind": "done", "image_id": 1, "skipped": {"the caption names several": 1}},
+        {"kind": "finished"},
+    ]  # fmt: skip
+    (out / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+@pytest.fixture
+def journal(built, tmp_path):
+    shutil.copytree(built, tmp_path / "built")
+    return tmp_path / "built" / "out"
+
+
+def test_export(journal, tmp_path, capsys):
+    argv = ["inpaint", "export", str(journal), "--out", str(tmp_path / "out")]
+    check_all(journal_inputs(journal, argv), capsys)
+
+
+def test_damaged_images_of_an_export(journal, tmp_path, capsys):
+    argv = ["inpaint", "export", str(journal), "--out", str(tmp_path / "out")]
+    inputs = [bad for image in (journal / "images").iterdir() for bad in of_contents(image, image.read_bytes(), argv)]
+    check_all(inputs, capsys, at_least=40)
+
+
+def test_review(journal, capsys, monkeypatch):
+    gradio = pytest.importorskip("gradio")
+    monkeypatch.setattr(gradio.Blocks, "launch", lambda *_, **__: None)  # a journal that is taken would be served
+    argv = ["inpaint", "review", str(journal)]
+    inputs = [*journal_inputs(journal, argv)]
+    ports = ("-1", "0", "65536", "99999999", *NO_COUNT)
+    inputs += of_flags(argv, {"--port": ports, "--reviews": ("0", *NO_COUNT), "--host": ("0.0.0.0", "example.org")})
+    check_all(inputs, capsys)
+
+
+def test_build_on_a_journal(journal, capsys):
+    coco = str(journal.parent / "coco")
+    check_all(journal_inputs(journal, ["inpaint", "build", "--coco", coco, "--out", str(journal)]), capsys)
+
+
+def is_taken(name):
+    """Whether a changed annotation is right: masks are checked one by one, and some fields are not needed."""
+    words = name.split(" ")[0].split(".")
+    return bool({"segmentation", "area", "iscrowd", "license"} & {*words})
+
+
+def test_build(tmp_path, capsys):
+    coco = make_folder(tmp_path / "coco", PHOTOS[:1])
+    argv = ["inpaint", "build", "--coco", str(coco), "--out", str(tmp_path / "out")]
+    inputs = []
+    for kind in ("captions", "instances"):
+        file = coco / "annotations" / f"{kind}_val2017.json"
+        data = json.loads(file.read_text())
+        if kind == "instances":
+            del data["images"]
+
+        inputs += of_json(file, data, argv, is_taken)
+    inputs += of_flags(
+        [*argv, "--editor", "diffusers"],
+        {
+            "--candidates": ("0", *NO_COUNT),
+            "--steps": ("0", *NO_COUNT),
+            "--guidance": ("-1", "inf", *NO_NUMBER),
+            "--strength": ("0", "1.1", "inf", *NO_NUMBER),
+            "--seed": NO_NUMBER,
+        },
+    )
+    inputs += of_flags([*argv, "--masks", "clipseg"], {"--mask_threshold": ("-1", "1.1", *NO_NUMBER)})
+    check_all(inputs, capsys)
+
+
+IMAGES, TEXTS = ("coco_image", "inpaint_image", "mask"), ("coco_caption", "inpaint_caption", "concept")
+OTHERS = {
+    "a number": (3, Value("int64")),
+    "a float": (0.5, Value("float64")),
+    "a flag": (True, Value("bool")),
+    "a list": ([3], List(Value("int64"))),
+    "lists": ([["x"]], List(List(Value("string")))),
+    "an object": ({"x": 1}, {"x": Value("int64")}),
+    "objects": ([{"bytes": 3}], List({"bytes": Value("int64")})),
+    "text": ("x", Value("string")),
+}
+
+
+def test_validate(tmp_path, capsys):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    file = folder / "test.parquet"
+    argv = ["inpaint", "validate", str(folder)]
+    image = {"bytes": b"x", "path": "a.png"}
+    row = {"coco_caption": "A red car.", "inpaint_caption": "A blue car.", "concept": "color", "coco_image": image,
+           "inpaint_image": image, "mask": image}  # fmt: skip
+    features = dict.fromkeys(IMAGES, Image()) | dict.fromkeys(TEXTS, Value("string"))
+
+    def write(changes=None, types=None, drop=()):
+        kept = {name: kind for name, kind in {**features, **(types or {})}.items() if name not in drop}
+        rows = [{name: value for name, value in {**row, **(changes or {})}.items() if name not in drop}]
+        return parquet_bytes(Dataset.from_list(rows, Features(kept)).with_format("arrow")[:])
+
+    good = write()
+    file.write_bytes(good)
+    inputs = list(of_contents(file, good, argv, (str(folder),)))
+    for column in (*IMAGES, *TEXTS):
+        inputs.append(Bad(f"without {column}", argv, (str(folder),), column, file, write(drop=(column,))))
+        for name, (value, kind) in OTHERS.items():
+            if name != "text" or column in IMAGES:
+                content = write({column: value}, {column: kind})
+                inputs.append(Bad(f"{column} is {name}", argv, (str(folder),), column, file, content))
+    for split in ("train", "x", "", "test[", "test[:200%]", "[1]", "..", "test+train", "a/b", "TEST"):
+        inputs.append(Bad(f"--split {split}", [*argv, "--split", split], (str(folder), "split")))
+    for source in ("nowhere", "", "a/b/c", "x" * 300, "a b", "org/name@", "@", "/dev/null", "..//x", "\0"):
+        inputs.append(Bad(f"source {source!r:.20}", ["inpaint", "validate", source], (source[:20],)))
+    check_all(inputs, capsys)

@@ -1,0 +1,173 @@
+"""Bad inputs of `hf-hardneg evaluate`, `interpolate` and `hf_hardneg.train`: models, benchmarks, recipes and flags."""
+
+import json
+import pickle
+import shutil
+from dataclasses import fields
+
+import pytest
+import torch
+from helpers.bad_inputs import NO_NUMBER, Bad, bad_contents, check_all, of_contents, of_flags, of_json, values_instead
+from helpers.benchmark_fixtures import make_benchmark
+from safetensors.torch import load_file, save
+
+from hf_hardneg.training.argument_ranges import DATA_RANGES, MODEL_RANGES, TRAINING_RANGES
+from hf_hardneg.training.command import main as train
+from hf_hardneg.training.recipe import ARGUMENT_CLASSES
+
+
+def model_inputs(folder, argv):
+    """A model's folder with damaged weights, configs and tokenizers."""
+    for name in ("model.safetensors", "config.json", "tokenizer.json", "processor_config.json"):
+        for bad in of_contents(folder / name, (folder / name).read_bytes(), argv, (str(folder),)):
+            if bad.name != "processor_config.json: {}":
+                yield bad
+    config = json.loads((folder / "config.json").read_text())
+    for name in ("model_type", "text_config", "vision_config"):
+        for what, value in values_instead(config[name]).items():
+            if what != "null":
+                content = json.dumps({**config, name: value}).encode()
+                yield Bad(f"{name} is {what}", argv, (str(folder),), "config", folder / "config.json", content)
+    weights = folder / "model.safetensors"
+    state = load_file(weights)
+    projection = next(key for key in state if key.endswith("visual_projection.weight"))
+    for shape in ((3, 5), (1,), (0,)):
+        other = save({**state, projection: torch.zeros(shape)}, {"format": "pt"})
+        yield Bad(f"weights of the shape {shape}", argv, (str(folder),), "", weights, other)
+
+
+def pickle_inputs(folder, argv):
+    """A folder whose weights are a pickle, or should be one."""
+    (folder / "model.safetensors").unlink()
+    for what, content in {
+        "a pickle of a list": pickle.dumps([1]),
+        "a pickle that calls": b"cos\nsystem\n(S'true'\ntR.",
+        "no pickle": b"x" * 100,
+        "an empty pickle": b"",
+    }.items():
+        yield Bad(what, argv, (str(folder),), "", folder / "pytorch_model.bin", content)
+
+
+@pytest.fixture
+def tiny(start, tmp_path):
+    shutil.copytree(start, tmp_path / "tiny")
+    return tmp_path / "tiny"
+
+
+def test_evaluate(tiny, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "out")]
+    argv = ["evaluate", str(tiny), "--benchmarks", make_benchmark("winoground", tmp_path / "pairs"), *out]
+    inputs = list(model_inputs(tiny, argv))
+    names = (
+        "",
+        "x=",
+        "=",
+        "scene",
+        "aro=nowhere",
+        "winoground=/dev/null",
+        "coco=.",
+        "a=b=c",
+        "sugarcrepe=" + "x" * 300,
+    )
+    for name in names:
+        named = ["evaluate", str(tiny), "--benchmarks", name, *out]
+        says = (*filter(None, (part[:20] for part in name.split("="))), "benchmark")
+        inputs.append(Bad(f"--benchmarks {name:.20}", named, says))
+    for model in ("nowhere", "a=", "a=b,", "org/no-model", "a b", "/dev/null", "x" * 300, "a=nowhere,nowhere2"):
+        says = (model.partition("=")[2].partition(",")[0] or model)[:20]
+        inputs.append(Bad(f"model {model:.20}", ["evaluate", model, *argv[2:]], (says,)))
+    taken = tmp_path / "file"
+    taken.write_text("x")
+    inputs.append(Bad("--out is a file", ["evaluate", str(tiny), "--out", str(taken)], (str(taken),)))
+    check_all(inputs, capsys)
+    check_all(pickle_inputs(tiny, argv), capsys, at_least=4)
+
+
+def test_interpolate(tiny, start, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "out"), "--benchmarks", "scenes", "zero_shot=nowhere"]
+    inputs = list(of_flags(["interpolate", start, str(tiny), *out], {"--max_loss": ("-1", "101", "inf", *NO_NUMBER)}))
+    for name in ("", "x=", "=", "scene", "scenes", "aro=nowhere", "coco=.", "zero_shot"):
+        argv = ["interpolate", start, str(tiny), *out[:2], "--benchmarks", name]
+        inputs.append(Bad(f"--benchmarks {name}", argv, (name.partition("=")[0] or "benchmark",)))
+    check_all(inputs, capsys, at_least=10)
+
+
+def number_flags():
+    """Values out of the range of every number among the arguments of a training."""
+    for name, allowed in {**MODEL_RANGES, **DATA_RANGES, **TRAINING_RANGES}.items():
+        values = ["nan", "inf", "-inf", "x", str(allowed.low - 1)]
+        values += [str(allowed.low)] if allowed.above else []
+        values += [str(allowed.high + 1)] if allowed.high < 1e300 else []
+        values += [str(allowed.high)] if allowed.below else []
+        for value in values:
+            yield name, value.removesuffix(".0")
+
+
+def test_every_number_of_a_training_has_a_range():
+    numbers = {
+        field.name
+        for cls in ARGUMENT_CLASSES
+        for field in fields(cls)
+        if field.init and ("int" in str(field.type) or "float" in str(field.type)) and "str" not in str(field.type)
+    }
+    assert numbers == {*MODEL_RANGES, *DATA_RANGES, *TRAINING_RANGES}
+
+
+def test_flags_of_a_training(tmp_path, capsys):
+    argv = ["demo.yaml", "--output_dir", str(tmp_path / "out")]
+    inputs = [
+        Bad(
+            f"--{name} {value}",
+            [*argv, f"--{name}", *([value] * (3 if name == "scene_mention_rates" else 1))],
+            (name,),
+        )
+        for name, value in number_flags()
+    ]
+    check_all(inputs, capsys, train, at_least=150)
+
+
+def test_recipes(tmp_path, capsys):
+    recipe = tmp_path / "r.yaml"
+    texts = ["", "null", "3", "- x", "a: [", "a: b: c", "\t", "x: 1", "numnegatives: 3", "hub_token: x",
+    "num_negatives: []",
+             "num_negatives: [1, 2]", "num_negatives: x", "num_negatives: {a: 1}", "control: maybe",
+             "benchmarks: [[x]]",
+             "1: 2", "null: 3", "num_negatives: 1e400", "learning_rate: .nan",
+             "!!python/object:os.system {}", "dataset: {}",
+             "seed: 1.5", "loss: hinge", "text_layout: 3", "frozen_towers: [audio]", "lora_towers: [x]",
+             "concepts: [x]",
+             "save_strategy: x", "eval_strategy: 3", "optim: x", "lr_scheduler_type: x", "fsdp: x",
+             "bf16: x"]  # fmt: skip
+    inputs = []
+    for text in texts:
+        argv = [str(recipe), "--output_dir", str(tmp_path / "out"), "--model_name_or_path", "nowhere"]
+        word = text.partition(":")[0].strip("- \t")
+        inputs.append(
+            Bad(f"recipe {text}", argv, ("r.yaml", word or "r.yaml"), "", lambda t=text: recipe.write_text(t))
+        )
+    for name, content in bad_contents(b"num_negatives: 3"):
+        argv = [str(recipe), "--output_dir", str(tmp_path / "out"), "--model_name_or_path", "nowhere"]
+        inputs.append(Bad(f"recipe {name}", argv, ("r.yaml", "nowhere"), "", recipe, content))
+    check_all(inputs, capsys, train, at_least=40)
+
+
+def test_models_and_photos_of_a_training(tiny, coco, tmp_path, capsys):
+    argv = ["demo.yaml", "--model_name_or_path", str(tiny), "--output_dir", str(tmp_path / "out"),
+    "--report_to", "none",
+            "--dataset", str(coco), "--num_proc", "1", "--use_cpu", "true"]  # fmt: skip
+    inputs = list(model_inputs(tiny, argv))
+    file = coco / "annotations" / "captions_val2017.json"
+    data = json.loads(file.read_text())
+    small = {"images": data["images"][:1], "annotations": data["annotations"][:1]}
+    needed = ("images", "annotations")
+
+    def is_taken(name):
+        place = name.split(" ")[0]
+        return name.endswith("null") and place.endswith(("caption", "url", "captured", "license")) or (
+            "id" == place.split(".")[-1] and place.startswith("annotations") or not place.startswith(needed)
+            or "dropped" in name and place.split(".")[-1] not in (*needed, "id", "image_id", "file_name"))  # fmt: skip
+
+    inputs += [
+        bad for bad in of_json(file, small, argv) if not is_taken(bad.name.partition(": ")[2]) or " " not in bad.name
+    ]
+    check_all(inputs, capsys, train, at_least=80)
