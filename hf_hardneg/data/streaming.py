@@ -23,26 +23,20 @@ from datasets.distributed import split_dataset_by_node
 
 from ..columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, OTHER_CAPTIONS
 from ..revisions import split_revision
-from .files import CAPTION_COLUMNS, find_column, open_dataset
-from .leakage import ID_COLUMNS, SOURCE_COLUMNS, refuse_split, why_refused
+from .captions import caption_texts
+from .files import BUILDERS, CAPTION_COLUMNS, find_column, open_dataset
+from .image_columns import IMAGE_COLUMNS, PATH_COLUMNS, URL_COLUMNS, refuse_urls
+from .image_ids import IMAGE_ID_COLUMNS
+from .leakage import SOURCE_COLUMNS, refuse_split, why_refused
 from .photos import image_problem
+from .same_photo import matching_columns, plain_id
 from .skip_reasons import EMPTY
 
 
-BUILDERS = {
-    ".tar": "webdataset",
-    ".parquet": "parquet",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "csv",
-}
+STREAM_BUILDERS = {".tar": "webdataset", **BUILDERS}
 # WebDataset calls a column after the ending of its files.
-IMAGE_ENDINGS = ("jpg", "jpeg", "png", "webp")
-IMAGE_COLUMNS = (IMAGE, "img", *IMAGE_ENDINGS, "filepath", "file_path", "image_path", "filename", "file_name", "path")
-TEXT_COLUMNS = (*CAPTION_COLUMNS, "txt")
-IDS = ("imgid", "img_id", *ID_COLUMNS)
+WEBDATASET_IMAGES = ("jpg", "jpeg", "png", "webp")
+WEBDATASET_TEXT = "txt"
 READ_AT_ONCE = 32  # raw rows; more would cost memory where a row holds a photo
 SHARDS_OF_A_SAVED_DATASET = 64
 
@@ -99,7 +93,7 @@ def expand_braces(pattern: str) -> list[str]:
 
 def _shards_in(folder: Path, split: str | None) -> list[str]:
     """The tar, JSON or CSV files of a folder; those of the split, if names say so."""
-    files = [file for file in sorted(folder.glob("*")) if file.suffix.lower() in BUILDERS]
+    files = [file for file in sorted(folder.glob("*")) if file.suffix.lower() in STREAM_BUILDERS]
     files = [file for file in files if file.suffix.lower() != ".parquet" and file.stem.lower() != "metadata"]
     of_split = [str(file) for file in files if file.name.startswith(split or "train")]
     if split and files and not of_split:
@@ -111,7 +105,7 @@ def _find_shards(source: str, split: str | None) -> list[str]:
     """The files that the user named one by one, by a pattern or by their folder; [] for what `datasets` opens."""
     if Path(source).is_dir():
         return _shards_in(Path(source), split)
-    if Path(split_revision(source)[0]).suffix.lower() not in BUILDERS:
+    if Path(split_revision(source)[0]).suffix.lower() not in STREAM_BUILDERS:
         return []
     names = expand_braces(source)
     if "://" not in source:
@@ -146,7 +140,7 @@ def _open_shards(files: list[str], source: str, columns: list[str] | None) -> It
     options: dict[str, Any] = {"sep": "\t"} if ending == ".tsv" else {}
     if columns and ending == ".parquet":
         options["columns"] = columns
-    return load_dataset(BUILDERS[ending], data_files={"train": full}, split="train", streaming=True, **options)
+    return load_dataset(STREAM_BUILDERS[ending], data_files={"train": full}, split="train", streaming=True, **options)
 
 
 def open_stream(source: str, split: str | None = None, columns: list[str] | None = None) -> IterableDataset:
@@ -200,38 +194,28 @@ def find_stream_columns(
     first = next(stream.iter(1), None)
     if first is None:
         raise ValueError(f"{source} holds no rows.")
-    columns = list(_flat({name: values[0] for name, values in first.items()}))
-    image = find_column(image_column, IMAGE_COLUMNS, columns, source, "--image_column")
-    others = [name for name in IMAGE_ENDINGS if name in columns] if image in IMAGE_ENDINGS else []
-    caption = find_column(caption_column, TEXT_COLUMNS, columns, source, "--caption_column")
-    value = first.get(image, [None])[0]
-    if isinstance(value, str) and re.match("https?://", value):
-        raise ValueError(
-            f"Column {image!r} of {source} holds URLs, which are not downloaded: pack the photos in shards."
-        )
+    row = _flat({name: values[0] for name, values in first.items()})
+    image = _find_image(list(row), image_column, source)
+    others = [name for name in WEBDATASET_IMAGES if name in row] if image in WEBDATASET_IMAGES else []
+    caption = find_column(caption_column, (*CAPTION_COLUMNS, WEBDATASET_TEXT), list(row), source, "--caption_column")
+    if isinstance(row[image], str):
+        refuse_urls([row[image]], image, source)
     folder = source if Path(source).is_dir() else os.path.dirname(source)
     return StreamColumns(tuple(dict.fromkeys([image, *others])), caption, os.path.abspath(folder))
+
+
+def _find_image(columns: list[str], wish: str | None, source: str) -> str:
+    """The column of images or of their paths; a stream does not say which columns hold images."""
+    usual = matching_columns((*IMAGE_COLUMNS, *PATH_COLUMNS, *URL_COLUMNS), columns)
+    return find_column(wish, usual[:1] or IMAGE_COLUMNS, columns, source, "--image_column")
 
 
 def text_columns(stream: IterableDataset, columns: StreamColumns) -> list[str] | None:
     """The columns that tell a row's captions and which photo it shows, without the photo; None if not known."""
     if not stream.features:
         return None
-    wanted = {columns.caption, CATEGORIES, *IDS, *SOURCE_COLUMNS}
+    wanted = {columns.caption, CATEGORIES, *IMAGE_ID_COLUMNS, *SOURCE_COLUMNS}
     return [name for name in stream.features if name in wanted and name not in columns.images]
-
-
-def texts_of(value: Any) -> list[str]:
-    """The captions in a cell: a text, a list of texts, or objects that hold texts as Karpathy's files do."""
-    if isinstance(value, str):
-        return [value.strip()] if value.strip() else []
-    if isinstance(value, list):
-        return [text for one in value for text in texts_of(one)]
-    if isinstance(value, dict):
-        return next((texts_of(value[name]) for name in TEXT_COLUMNS if name in value), [])
-    if value is None or isinstance(value, bytes):
-        return []
-    return [str(value)]
 
 
 def _image_of(raw: Mapping[str, Any], columns: StreamColumns) -> dict[str, Any] | None:
@@ -254,24 +238,20 @@ def _fetch(image: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
 
 
-def _as_id(value: Any) -> int:
-    """An integer that stands for an image: a whole number itself, else a hash, alike in every process."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    text = str(value)
-    if re.fullmatch(r"0|[1-9]\d{0,17}", text):
-        return int(text)
-    content = value if isinstance(value, bytes) else text.encode("utf-8", "surrogatepass")
+def _as_number(value: int | str | bytes) -> int:
+    """A number that stands for an image: a whole number itself, else a digest, alike in every process."""
+    if isinstance(value, int) and 0 <= value < 2**62:
+        return value
+    content = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little") >> 1
 
 
 def image_id_of(raw: Mapping[str, Any], image: Mapping[str, Any] | None) -> int:
     """Equal for rows of one photo: by an id column, by the path of its file, or by its embedded bytes."""
-    known = next((raw[name] for name in reversed(IDS) if raw.get(name) is not None), None)
-    if known is not None:
-        return _as_id(known)
+    ids = (plain_id(raw.get(name)) for name in IMAGE_ID_COLUMNS)
     image = image or {}
-    return _as_id(image.get("bytes") or image.get("path") or "")
+    known = next((value for value in ids if value is not None), None)
+    return _as_number(known if known is not None else image.get("bytes") or image.get("path") or "")
 
 
 def caption_rows(
@@ -290,7 +270,7 @@ def caption_rows(
     if refused:
         skip(refused)
         return []
-    captions = texts_of(raw.get(columns.caption))
+    captions = [text.strip() for text in caption_texts(raw.get(columns.caption)) if text.strip()]
     if not captions:
         skip(EMPTY)
     image_id, categories = image_id_of(raw, _image_of(raw, columns)), raw.get(CATEGORIES) or []
