@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import distributed
-from torch.utils.data import DataLoader
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -73,7 +72,7 @@ class StopSignals:
             Stopped: If a signal came after the last step.
         """
         self._finishes_step = True
-        os.register_at_fork(after_in_child=self._block_in_worker)
+        os.register_at_fork(after_in_child=self._keep_worker)
         try:
             yield
         finally:
@@ -82,15 +81,19 @@ class StopSignals:
             _tell(f"The training had ended, but not its evaluation; {GO_ON}.")
             raise Stopped(self.received)
 
-    def _block_in_worker(self) -> None:
-        """Keep a signal from a data worker that has just been forked; torch would end it."""
-        if self._finishes_step:
+    def _keep_worker(self) -> None:
+        """Make a data worker that has just been forked heed its process only, so that the step gets its data.
+
+        A signal to all processes would end it. Its process ends it with SIGTERM.
+        """
+        if self._finishes_step and hasattr(signal, "sigwaitinfo"):  # macOS lacks it, and forks no workers.
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:  # a forked child, which inherits handlers
             if self._finishes_step:
-                return  # A data worker, which `keep_workers` has not reached yet.
+                return  # A data worker, which `_keep_worker` has not reached yet.
             os._exit(128 + number)  # One of `datasets`, say, has no training to save.
         now = self._clock()
         if self.received and now - self._first < ONE_ORDER_SECONDS:
@@ -122,7 +125,6 @@ class StopAfterStep(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Open a connection between the CPUs of all processes: reading a GPU's answer would make each step wait."""
-        keep_workers(kwargs["train_dataloader"])
         if args.world_size > 1 and self._group is None:
             self._group = distributed.new_group(backend="gloo")
 
@@ -152,31 +154,6 @@ class StopAfterStep(TrainerCallback):
         )
         leave_process_group()  # All processes are here.
         raise Stopped(self.received)
-
-
-def keep_workers(loader: Any) -> Any:
-    """Make a loader's workers heed their process only, so that a signal to all leaves the step its data.
-
-    Args:
-        loader: A `DataLoader`. Any other loader is left as it is: `StreamLoader` does this for those that it makes.
-    """
-    if isinstance(loader, DataLoader) and loader.num_workers and not isinstance(loader.worker_init_fn, _HeedParent):
-        loader.worker_init_fn = _HeedParent(loader.worker_init_fn)
-    return loader
-
-
-class _HeedParent:
-    """An init function of a worker, which the spawn method can pickle."""
-
-    def __init__(self, then: Callable[[int], None] | None) -> None:
-        self.then = then
-
-    def __call__(self, worker_id: int) -> None:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        if hasattr(signal, "sigwaitinfo"):  # macOS lacks it.
-            threading.Thread(target=_end_with_parent, daemon=True).start()
-        if self.then is not None:
-            self.then(worker_id)
 
 
 def _end_with_parent() -> None:

@@ -29,7 +29,6 @@ from ..data.streaming import examples, part_of
 from .caption_stream import CaptionStream
 from .collator import NO_NEGATIVE
 from .gather import NO_ROW, collect_numbers, scatter_objects, send_object
-from .stop_signals import keep_workers
 
 
 logger = logging.getLogger(__name__)
@@ -199,7 +198,7 @@ class StreamLoader(DataLoaderStateMixin):
             generator=torch.Generator().manual_seed(settings.seed + self.epoch),
             **settings.options,
         )
-        return islice(keep_workers(loader), skip, None)
+        return islice(loader, skip, None)
 
     def _together(self, skip: int) -> Iterator[Any]:
         """The batches that this process reads, and fillers until no process has a batch left."""

@@ -34,7 +34,6 @@ from .gather import gather_embeddings, unshardable_parameters
 from .grad_cache import backward_in_chunks
 from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, pair_scores, sigmoid_loss
 from .special_tokens import KeepSpecialTokens
-from .stop_signals import keep_workers
 from .stream_loader import LoaderSettings, StreamLoader, StreamPosition, is_stream
 from .temperature import ClampTemperature
 
@@ -326,9 +325,9 @@ class HardNegCLIPTrainer(Trainer):
         else:
             super()._run_epoch(*args, **kwargs)
 
-    def evaluation_loop(self, dataloader: Any, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """Evaluate as Trainer does, and add the scores of pairs and benchmarks to the metrics."""
-        output = super().evaluation_loop(keep_workers(dataloader), *args, **kwargs)
+        output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
         named: list[tuple[str, Task]] = [(prefix, self.pairs)] if self.pairs is not None else []
         named += [(f"{prefix}_{task.name}", task) for task in self.tasks]
