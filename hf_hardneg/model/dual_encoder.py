@@ -120,7 +120,7 @@ def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
     text = {name: inputs.pop(name) for name in TEXT_INPUTS if name in inputs}
     image = inputs.pop("image_embeds", None)
     outputs = {
-        "image_embeds": embed_images(model, inputs) if image is None else image,
+        "image_embeds": embed_images(model, inputs) if image is None else image.to(model.dtype),
         "text_embeds": embed_texts(model, text),
         "logit_scale": model.logit_scale.exp(),
     }

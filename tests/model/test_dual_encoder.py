@@ -166,3 +166,11 @@ def test_a_blip_model_is_trained(processor, make_trainer):
     after = blip.state_dict()
     assert all(torch.isfinite(weights).all() for weights in after.values())
     assert sum(not after[name].equal(before[name]) for name in before) > len(before) / 2
+
+
+def test_kept_image_embeddings_get_the_dtype_of_the_model(model, processor, training_rows):
+    batch = HardNegCollator(processor, num_negatives=2)([training_rows[0], training_rows[1]])
+    take_collated_batches(model.bfloat16())
+    batch["image_embeds"] = embed_images(model, {"pixel_values": batch.pop("pixel_values")}).float()
+    outputs = model(**{name: part for name, part in batch.items() if name != "negative_concepts"})
+    assert outputs["image_embeds"].dtype == outputs["text_embeds"].dtype == torch.bfloat16

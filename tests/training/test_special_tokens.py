@@ -63,4 +63,4 @@ def test_an_added_token_with_a_larger_id_is_read_as_in_the_training(processor, m
     ids = own.tokenizer(["a <new> red car"], return_tensors="pt")["input_ids"]
     with torch.no_grad():
         ours, theirs = (one.eval().get_text_features(input_ids=ids).pooler_output for one in (trained, saved))
-    assert ours.equal(theirs)
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)  # Attention for tries rounds otherwise.
