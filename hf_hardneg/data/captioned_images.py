@@ -34,8 +34,8 @@ def load_captioned_images(
 ) -> tuple[Dataset, Counter[str]]:
     """Read photos with one caption or a list of captions in a row.
 
-    Rows show the same photo if a column of ids says so (`image_ids.IMAGE_ID_COLUMNS`), else if they have the same file name
-    or the same bytes. Embedded photos are written to the cache once each, and rows hold their paths.
+    Rows show the same photo if a column of ids says so (`image_ids.IMAGE_ID_COLUMNS`), else if they have the same
+    file name or the same bytes. Embedded photos are written to the cache once each, and rows hold their paths.
 
     Args:
         source: A Hub id, a table with embedded images or their paths (CSV, TSV, JSONL, Parquet), an image folder.
@@ -146,8 +146,8 @@ def _number_rows(table: Dataset, found: Sequence[FoundFile], files: Mapping[str,
         )
     if not columns and len(set(keys)) == len(keys):
         logger.warning(
-            f"{source} has no column of image ids, such as {', '.join(IMAGE_ID_COLUMNS[:3])}, and no photo comes twice: "
-            "every row is taken for a photo of its own."
+            f"{source} has no column of image ids, such as {', '.join(IMAGE_ID_COLUMNS[:3])}, and no photo comes "
+            "twice: every row is taken for a photo of its own."
         )
     return number_photos(keys, columns[0] if columns else None)
 
