@@ -34,8 +34,8 @@ def load_captioned_images(
 ) -> tuple[Dataset, Counter[str]]:
     """Read photos with one caption or a list of captions in a row.
 
-    Rows show the same photo if a column of ids says so (`image_ids.IMAGE_ID_COLUMNS`), else if they have the same file
-    name or the same bytes. Embedded photos are written to the cache once each, and rows hold their paths.
+    Rows show the same photo if a column of ids says so (`image_ids.IMAGE_ID_COLUMNS`), else if they have the same
+    file name or the same bytes. Embedded photos are written to the cache once each, and rows hold their paths.
 
     Args:
         source: A Hub id, a table with embedded images or their paths (CSV, TSV, JSONL, Parquet), an image folder.

@@ -88,6 +88,15 @@ def read_inpainted_pairs(source: str, split: str = "test") -> Dataset:
         if name not in dataset.column_names:
             dataset = dataset.add_column(name, [None] * len(dataset), feature=feature)
     dataset = dataset.add_column(IMAGE_ID, ids, feature=READ_FEATURES[IMAGE_ID])
-    dataset = dataset.select_columns(list(READ_FEATURES))
-    # A cast copies every image, so it is left out where there is nothing to cast.
-    return dataset if dataset.features == READ_FEATURES else dataset.cast(READ_FEATURES)
+    for name, feature in READ_FEATURES.items():
+        dataset = _cast_column(dataset, name, feature)
+    return dataset.select_columns(list(READ_FEATURES))
+
+
+def _cast_column(dataset: Dataset, name: str, feature: Any) -> Dataset:
+    """One column of another type; `Dataset.cast` would copy every image to cast a text."""
+    if dataset.features[name] == feature:
+        return dataset
+    if isinstance(feature, Image):
+        return dataset.cast_column(name, feature)
+    return dataset.remove_columns(name).add_column(name, dataset[name][:], feature=feature)

@@ -106,11 +106,11 @@ def number_photos(keys: Sequence[Key], kept: str | None) -> list[int]:
         [0, 1]
     """
     distinct = list(dict.fromkeys(keys))
-    ids = {key: as_integer(key[1]) for key in distinct if key[0] == kept}
-    fit = all(number is not None and -(2**62) <= number < 2**62 for number in ids.values())
-    if not fit or len(set(ids.values())) < len(ids):  # "7" and "007" may be two photos
+    known = {key: as_integer(key[1]) for key in distinct if key[0] == kept}
+    ids = {key: number for key, number in known.items() if number is not None and abs(number) < 2**62}
+    if len(set(ids.values())) < len(known):  # one is no number, or "7" and "007" are two photos
         ids = {}
-    first = max([-1, *(number for number in ids.values() if number is not None)]) + 1
+    first = max([-1, *ids.values()]) + 1
     numbers = {**{key: first + i for i, key in enumerate(key for key in distinct if key not in ids)}, **ids}
     return [numbers[key] for key in keys]
 

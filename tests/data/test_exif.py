@@ -110,7 +110,7 @@ OWN_FILES = {
 
 
 def test_photos_are_opened_in_one_place():
-    """`Image.open` and `convert("RGB")` elsewhere would miss the orientation; the other files read their own PNGs."""
+    """`Image.open` and `convert("RGB")` elsewhere miss the orientation; the other files read PNGs of their own."""
     package = Path(hf_hardneg.__file__).parent
     found = set()
     for file in package.rglob("*.py"):

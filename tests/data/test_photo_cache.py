@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from io import BytesIO
 
 import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.photos import encoded, write_photos
+from helpers.photos import encoded, photo, write_photos
 from PIL import Image
 
 from hf_hardneg.data import skip_reasons
@@ -34,10 +35,17 @@ def opened(monkeypatch):
     return found
 
 
+def big(number):
+    """A photo of 60 kB, beside which the captions take no room."""
+    buffer = BytesIO()
+    photo(number, (160, 128)).save(buffer, "PNG", compress_level=0)
+    return buffer.getvalue()
+
+
 def parquet(folder, number=6, captions=5):
     """Embedded photos in lossless PNG, with all captions of a photo in one row."""
     folder.mkdir()
-    table = {"image": [encoded(i, "PNG", compress_level=0) for i in range(number)]}
+    table = {"image": [big(i) for i in range(number)]}
     table["captions"] = [[f"a red dog {i} {k}" for k in range(captions)] for i in range(number)]
     pq.write_table(pa.table(table), folder / "train.parquet")
     return folder
@@ -46,18 +54,18 @@ def parquet(folder, number=6, captions=5):
 def test_the_cache_holds_each_embedded_photo_once_beside_the_copy_of_datasets(tmp_path, cache):
     """Five captions a photo and two more steps of `map` used to make it eleven copies."""
     folder = parquet(tmp_path / "p")
-    photos = sum(len(encoded(i, "PNG", compress_level=0)) for i in range(6))
+    photos = sum(len(big(i)) for i in range(6))
     rows, _ = load_captioned_images(str(folder), "train")
     rows = rows.map(lambda batch: {"length": [len(text) for text in batch["caption"]]}, batched=True)
     assert len(rows) == 30
-    assert 2 * photos < cache() < 2.5 * photos
+    assert 2 * photos < cache() < 2.2 * photos
 
 
 def test_embedded_photos_keep_their_bytes(tmp_path, cache):
     rows, _ = load_captioned_images(str(parquet(tmp_path / "p")), "train")
     paths = [image["path"] for image in rows.cast_column("image", datasets.Image(decode=False))["image"]]
     contents = [open(path, "rb").read() for path in paths]
-    assert contents == [encoded(i // 5, "PNG", compress_level=0) for i in range(30)]
+    assert contents == [big(i // 5) for i in range(30)]
 
 
 def test_a_photo_that_comes_in_many_rows_is_opened_once(tmp_path, cache, opened):
@@ -129,17 +137,14 @@ print(len(work), len(data.rows), sum(map(len, data.rows["negatives"])))
 """
 
 
-@pytest.mark.parametrize("kind", ["coco", "parquet", "csv"])
+@pytest.mark.parametrize("kind", ["coco", "parquet"])
 def test_a_second_process_opens_no_photo_and_makes_no_negative(coco, tmp_path, kind):
     """Of a COCO folder nothing was kept from run to run."""
     source = coco
     if kind == "parquet":
         source = parquet(tmp_path / "p")
-    if kind == "csv":
-        source = write_photos(tmp_path / "csv", ["a.jpg", "b.jpg", "c.jpg"]) / "photos.csv"
-        source.write_text("path,caption\na.jpg,a red dog\nb.jpg,a blue dog\nc.jpg,a red cat\n")
     results = []
-    for seed, processes in ((1, 1), (2, 1), (3, 2)):
+    for seed, processes in ((1, 1), (2, 2)):
         environment = {
             **os.environ,
             "HF_DATASETS_CACHE": str(tmp_path / "cache"),
@@ -151,4 +156,4 @@ def test_a_second_process_opens_no_photo_and_makes_no_negative(coco, tmp_path, k
         assert output.returncode == 0, output.stderr
         results.append([int(number) for number in output.stdout.split()[-3:]])
     (work, *found), *again = results
-    assert work and again == [[0, *found]] * 2
+    assert work and again == [[0, *found]]

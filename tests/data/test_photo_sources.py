@@ -16,6 +16,7 @@ from hf_hardneg.data.captioned_images import load_captioned_images
 from hf_hardneg.data.coco import load_coco
 from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.data.leakage import IN_CHALLENGE_SET, IN_VAL2017, coco_id
+from hf_hardneg.negatives.add_negatives import AddHardNegatives
 from hf_hardneg.training.arguments import DataArguments
 from hf_hardneg.training.prepare import load_sources
 
@@ -455,3 +456,17 @@ def test_photos_of_every_kind(tmp_path):
     assert [caption.removeprefix("caption ") for caption in rows["caption"]] == good
     assert skipped == {skip_reasons.TOO_DEEP: 1, skip_reasons.UNREADABLE: 3, skip_reasons.MISSING: 2}
     assert all(row["image"].convert("RGB").size == (40, 32) for row in rows)
+
+
+def test_the_three_harms_of_rows_that_hide_their_photo(tmp_path):
+    """Held-out rows showed trained photos, negatives were true of the photo, and its captions were each other's."""
+    texts = ["a red dog runs", "a dog in red and blue"]
+    table = {"image": [encoded(i // 2) for i in range(40)], "caption": texts * 20}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    data = load_sources(DataArguments(dataset=str(tmp_path / "a.parquet"), held_out_images=2, num_proc=1))
+    trained, held_out = ({row["image"].tobytes() for row in rows} for rows in (data.rows, data.held_out))
+    assert len(trained) == 18 and len(held_out) == 2 and not trained & held_out
+    made = AddHardNegatives(num_negatives=9, concepts=("color",))(data.rows[:])["negatives"]
+    negatives = {negative for of_row in made for negative in of_row}
+    assert len(negatives) > 5 and "a blue dog runs" not in negatives
+    assert data.rows["image_id"][:2] == [data.rows["image_id"][0]] * 2  # what the losses mask by
