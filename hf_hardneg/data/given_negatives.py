@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..columns import CAPTION, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVE_FEATURES, NEGATIVES
+from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_FEATURES, NEGATIVES
 from .captions import read_cells
 from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
 from .image_ids import find_id_column, number_images
