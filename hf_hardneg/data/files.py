@@ -16,6 +16,7 @@ from datasets import (
     load_from_disk,
 )
 from datasets.exceptions import DatasetGenerationError
+from datasets.packaged_modules.csv.csv import Csv
 from datasets.packaged_modules.json.json import Json
 from datasets.packaged_modules.parquet.parquet import Parquet
 from pyarrow import ArrowException
@@ -157,7 +158,16 @@ def _holds_rows(file: Path) -> bool:
 def _open_folder(folder: Path, config: str | None) -> DatasetDict | Dataset:
     if (folder / "dataset_info.json").is_file() or (folder / "dataset_dict.json").is_file():
         return load_from_disk(str(folder))
-    return _load(_find_config(str(folder), None, config), folder)
+    if set("[]*?") & set(str(folder.absolute())):
+        raise ValueError(f"{folder.absolute()} has one of [ ] * ? in its path, which datasets cannot open; rename it.")
+    builder = _find_config(str(folder), None, config)
+    if isinstance(builder, Csv):
+        files = [Path(file) for files in builder.config.data_files.values() for file in files]
+        settings = [csv_settings(file)[0] for file in files]
+        if any(one != settings[0] for one in settings):
+            raise ValueError(f"The CSV files of {folder} have different columns or separators; name one of them.")
+        builder = _find_config(str(folder), None, config, **settings[0])
+    return _load(builder, folder)
 
 
 def _open_hub(source: str, path: Path, config: str | None) -> DatasetDict:
@@ -174,10 +184,10 @@ def _open_hub(source: str, path: Path, config: str | None) -> DatasetDict:
         raise type(error)(f"{where}: {error}") from error
 
 
-def _find_config(name: str, revision: str | None, config: str | None) -> Any:
+def _find_config(name: str, revision: str | None, config: str | None, **settings: Any) -> Any:
     """The builder of a configuration; an error lists the configurations that there are."""
     try:
-        return load_dataset_builder(name, config, revision=revision)
+        return load_dataset_builder(name, config, revision=revision, **settings)
     except ValueError as error:
         names = get_dataset_config_names(name, revision=revision)
         if len(names) < 2 and config is None:

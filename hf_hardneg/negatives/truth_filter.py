@@ -43,7 +43,7 @@ class ImageTexts(NamedTuple):
     def from_batch(cls, batch: Mapping[str, Sequence]) -> "ImageTexts":
         """Read the three columns of a batch and no other column; all but the captions may be missing."""
         captions = [caption or "" for caption in batch[CAPTION]]
-        nothing = [[]] * len(captions)
+        nothing: list[list[str]] = [[]] * len(captions)
         return cls(captions, *(batch[name] if name in batch else nothing for name in (OTHER_CAPTIONS, CATEGORIES)))
 
 

@@ -27,7 +27,7 @@ from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
 from .arguments import Arguments, DataArguments
 from .caption_stream import CaptionStream
-from .given_negatives import NOT_GIVEN, find_given_negatives, use_given_negatives
+from .ready_negatives import NOT_GIVEN, find_given_negatives, use_given_negatives
 
 
 logger = logging.getLogger(__name__)

@@ -1,10 +1,11 @@
 import json
 
 import pytest
+from datasets import Dataset
 from helpers.captions import CAPTIONS, OTHER_CAPTIONS
 
 from hf_hardneg.columns import NEGATIVE_SOURCES
-from hf_hardneg.data.captions import read_captions
+from hf_hardneg.data.captions import caption_texts, read_captions
 from hf_hardneg.data.skip_reasons import EMPTY
 
 
@@ -93,3 +94,44 @@ def test_a_source_that_cannot_be_used_says_why(tmp_path, name, content, options,
 def test_a_file_that_is_not_there_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no"):
         read_captions(str(tmp_path / "no.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        ("a cat", ["a cat"]),
+        (None, [""]),
+        (["a cat", None], ["a cat", ""]),
+        ([{"raw": "a cat", "tokens": ["a", "cat"]}, {"raw": None}], ["a cat", ""]),
+        ({"sentid": [1, 2], "raw": ["a cat", "a dog"]}, ["a cat", "a dog"]),
+        ({"caption": "a cat"}, ["a cat"]),
+        ("['a cat', \"a dog's\"]", ["a cat", "a dog's"]),
+        ("[1, 2]", ["[1, 2]"]),
+        ("[a cat]", ["[a cat]"]),
+    ],
+)
+def test_a_cell_holds_what_says_that_it_is_a_caption(value, texts):
+    assert caption_texts(value) == texts
+
+
+@pytest.mark.parametrize(
+    "value", [3, 3.5, float("nan"), True, [["a cat"]], ["a cat", 3], {"tokens": ["a"]}, {"raw": 3}]
+)
+def test_a_cell_of_anything_else_says_what_it_is(value):
+    with pytest.raises(ValueError, match=r"a caption is a string|no caption in one of"):
+        caption_texts(value)
+
+
+def test_karpathys_sentences_are_read_from_parquet_too(tmp_path):
+    sentences = [[{"raw": text, "sentid": i} for i, text in enumerate(CAPTIONS[:2])], [{"raw": " ", "sentid": 9}]]
+    Dataset.from_dict({"cocoid": [7, 9], "sentences": sentences}).to_parquet(tmp_path / "a.parquet")
+    rows, skipped = read_captions(str(tmp_path / "a.parquet"))
+    assert rows["caption"][:] == CAPTIONS[:2] and rows["image_id"][:] == [7, 7] and skipped == {EMPTY: 1}
+
+
+@pytest.mark.parametrize("column", ["image_id", "cocoid", "filepath", "file_name", "image"])
+def test_rows_of_one_image_are_each_others_other_captions_whatever_names_the_image(tmp_path, column):
+    (tmp_path / "a.csv").write_text(f"{column},caption\nx/1.jpg,a cat\nx/2.jpg,a dog\nx/1.jpg,a pet\n,a cup\n,a mug\n")
+    rows, _ = read_captions(str(tmp_path / "a.csv"))
+    assert rows["other_captions"][:] == [["a pet"], [], ["a cat"], [], []]
+    assert rows["image_id"][:] == [0, 1, 0, 2, 3]

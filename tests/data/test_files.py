@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from datasets import Dataset, DatasetDict
@@ -35,6 +36,9 @@ def write(folder, name):
         path.write_text(json.dumps({str(i): row for i, row in enumerate(ROWS)}))
     elif name == "a [1]*.parquet":
         Dataset.from_list(ROWS).to_parquet(path)
+    elif name == "csv folder":
+        path.mkdir()
+        (path / "train.csv").write_bytes(Path(write(folder, "semicolons.csv")).read_bytes())
     elif name == "folder":
         path.mkdir()
         Dataset.from_list(ROWS).to_parquet(path / "train.parquet")
@@ -46,7 +50,7 @@ def write(folder, name):
 
 
 NAMES = ["rows.csv", "rows.tsv", "semicolons.csv", "tabs.csv", "bom.csv", "rows.jsonl", "rows.ndjson", "lines.json"]
-NAMES += ["rows.json", "objects.json", "a [1]*.parquet", "folder", "saved", "dict"]
+NAMES += ["rows.json", "objects.json", "a [1]*.parquet", "csv folder", "folder", "saved", "dict"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -129,3 +133,17 @@ def test_json_without_objects_does_not_end_the_interpreter(tmp_path):
     assert run.returncode == 0, run.stderr
     said = run.stdout.splitlines()
     assert len(said) == len(sources) and all(source in line for source, line in zip(sources, said, strict=True))
+
+
+def test_a_folder_that_datasets_cannot_open_is_named(tmp_path):
+    (tmp_path / "a[1]").mkdir()
+    Dataset.from_list(ROWS).to_parquet(tmp_path / "a[1]" / "train.parquet")
+    with pytest.raises(ValueError, match=r"a\[1\] has one of .* rename it"):
+        open_dataset(str(tmp_path / "a[1]"), "train")
+
+
+def test_csv_files_of_several_forms_in_a_folder_are_not_mixed(tmp_path):
+    for i, header in enumerate(("caption,id", "id,text")):
+        (tmp_path / f"train-{i}.csv").write_text(f"{header}\na,b\n")
+    with pytest.raises(ValueError, match="have different columns"):
+        open_dataset(str(tmp_path), "train")
