@@ -11,6 +11,7 @@ from .argument_ranges import DATA_RANGES, MODEL_RANGES, TRAINING_RANGES
 
 
 TEXT_LAYOUTS = ("auto", "tree", "padded")
+TOWERS = ("vision", "text")
 LOSSES = ("auto", "softmax", "sigmoid")
 
 
@@ -54,6 +55,10 @@ class ModelArguments:
     def __post_init__(self) -> None:
         """Freeze the vision tower for text-only training, and check that something is left to train."""
         check_ranges(self, MODEL_RANGES)
+        for name in ("frozen_towers", "lora_towers"):
+            unknown = sorted({*getattr(self, name)} - {*TOWERS})
+            if unknown:
+                raise ValueError(f"{name} names {', '.join(unknown)}; it can name {' and '.join(TOWERS)}.")
         frozen = sorted({*self.frozen_towers, *(["vision"] if self.text_only else [])})
         both = set(frozen) & set(self.lora_towers)
         if both:

@@ -129,7 +129,7 @@ def test_config(capsys):
         "ä",
     ]
     names += [
-        f"{a}{b}" for a in ("gpu", "cpu", "fsdp", "deep", "one") for b in ("", "s", ".yaml", " ", "1", "/x", "\n", "_")
+        f"{a}{b}" for a in ("gpu", "cpu", "fsd", "deep", "one") for b in ("", "s", ".yaml", " ", "1", "/x", "\n", "_")
     ]
     names += [json.dumps(value) for value in (None, True, 3, [], {}, [[]], {"a": 1})]
     names += [str(number) for number in range(50)]
