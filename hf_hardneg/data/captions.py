@@ -10,6 +10,7 @@ from datasets.exceptions import DatasetGenerationError
 
 from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
 from ..json_files import read_json, require_json_rows
+from ..user_errors import naming
 from .coco_annotations import CaptionsOnly, captions_by_image, read_categories
 from .files import CAPTION_COLUMNS, find_column, open_dataset
 from .skip_reasons import EMPTY
@@ -55,7 +56,8 @@ def _open(source: str, split: str) -> Dataset:
         require_json_rows(file)
     options = {"sep": "\t"} if ending == ".tsv" else {}
     try:
-        return load_dataset(BUILDERS[ending], data_files=source, split="train", **options)
+        with naming(source):
+            return load_dataset(BUILDERS[ending], data_files=source, split="train", **options)
     except (DatasetGenerationError, ValueError, StopIteration) as error:
         why = error.__cause__ or error
         raise ValueError(f"{source} is no valid {ending} file ({why}); check how it was written.") from error

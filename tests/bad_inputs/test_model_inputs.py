@@ -131,11 +131,11 @@ def test_recipes(tmp_path, capsys):
     texts = ["", "null", "3", "- x", "a: [", "a: b: c", "\t", "x: 1", "numnegatives: 3", "hub_token: x",
     "num_negatives: []",
              "num_negatives: [1, 2]", "num_negatives: x", "num_negatives: {a: 1}", "control: maybe",
-             
+
              "1: 2", "null: 3", "num_negatives: 1e400", "learning_rate: .nan",
-             "!!python/object:os.system {}", 
+             "!!python/object:os.system {}",
              "seed: 1.5", "loss: hinge", "text_layout: 3", "frozen_towers: [audio]", "lora_towers: [x]",
-             
+
              "save_strategy: x", "eval_strategy: 3", "optim: x", "lr_scheduler_type: x", "fsdp: x",
              "bf16: x"]  # fmt: skip
     argv = [str(recipe), "--output_dir", str(tmp_path / "out"), "--model_name_or_path", "nowhere"]
@@ -147,9 +147,8 @@ def test_recipes(tmp_path, capsys):
 
 
 def test_models_and_photos_of_a_training(tiny, coco, tmp_path, capsys):
-    argv = ["demo.yaml", "--model_name_or_path", str(tiny), "--output_dir", str(tmp_path / "out"),
-    "--report_to", "none",
-            "--dataset", str(coco), "--allow_challenge_images", "true", "--num_proc", "1", "--use_cpu", "true"]  # fmt: skip
+    argv = ["demo.yaml", "--model_name_or_path", str(tiny), "--output_dir", str(tmp_path / "out")]
+    argv += ["--dataset", str(coco), "--allow_challenge_images", "true", "--num_proc", "1", "--report_to", "none"]
     inputs = list(model_inputs(tiny, argv))
     file = coco / "annotations" / "captions_val2017.json"
     data = json.loads(file.read_text())
