@@ -84,6 +84,8 @@ def open_dataset(source: str, split: str, **settings: Any) -> Dataset:
     Raises:
         ValueError: If the split is not there; the message lists those that are.
     """
+    if not source.strip():
+        raise ValueError("The name of the dataset is empty; give a folder, a file or a Hub id.")
     if (Path(source) / "dataset_info.json").is_file() or (Path(source) / "dataset_dict.json").is_file():
         with naming(source):
             dataset = load_from_disk(source)

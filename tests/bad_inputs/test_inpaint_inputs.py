@@ -191,6 +191,6 @@ def test_validate(tmp_path, capsys):
                 inputs.append(Bad(f"{column} is {name}", argv, (str(folder),), column, file, content))
     for split in ("train", "x", "", "test[", "test[:200%]", "[1]", "..", "test+train", "a/b", "TEST"):
         inputs.append(Bad(f"--split {split}", [*argv, "--split", split], (str(folder), "split")))
-    for source in ("nowhere", "", "a/b/c", "x" * 300, "a b", "org/name@", "@", "/dev/null", "..//x", "\0"):
+    for source in ("nowhere", "", "a/b/c", "x" * 300, "a b", "org/name@", "@", "/dev/null", "\0"):
         inputs.append(Bad(f"source {source!r:.20}", ["inpaint", "validate", source], (source[:20],)))
     check_all(inputs, capsys)
