@@ -191,7 +191,7 @@ def _require_text(data: bytes, where: str) -> None:
 
 @cache
 def _adapter(schema: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(schema)
+    return TypeAdapter(cast(Any, schema))
 
 
 def _describe(details: Sequence[ErrorDetails], data: Any) -> str:

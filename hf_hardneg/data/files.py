@@ -111,6 +111,8 @@ def open_dataset(source: str, split: str, config: str | None = None) -> Dataset:
         ValueError: If the split or the configuration is not there (the message lists those that are), or the source
             is broken or empty.
     """
+    if not source.strip():
+        raise ValueError("The name of the data is empty; give a file, a folder or a Hub id.")
     path = Path(source).expanduser()
     with naming(source):
         try:

@@ -95,7 +95,8 @@ def _chunks(source: Path | bytes) -> Iterable[bytes]:
 def _card_metadata(folder: Path) -> dict[str, Any]:
     if not (folder / CARD).is_file():
         return {}
-    return RepoCard.load(folder / CARD, ignore_metadata_errors=False).data.to_dict()
+    with naming(folder / CARD):
+        return RepoCard.load(folder / CARD, ignore_metadata_errors=False).data.to_dict()
 
 
 def check_folder(folder: Path) -> None:

@@ -155,22 +155,25 @@ def _read_concept(file: Path) -> Concept:
                 raise ValueError(f"Vocabulary {file.name}: kind {kind!r} holds an empty word.")
             entries.append(Entry(data["concept"], forms[0] or forms[1], kind, forms))
     names = {entry.name for entry in entries}
-    synonyms = tuple(frozenset(group) for group in data.get("synonyms") or ())
-    groups = tuple(frozenset(group) for group in data.get("compatible") or ()) + synonyms
+    synonyms = tuple(frozenset(map(str, group)) for group in data.get("synonyms") or ())
+    groups = tuple(frozenset(map(str, group)) for group in data.get("compatible") or ()) + synonyms
     hypernyms = {}
     for above, below in (data.get("hypernyms") or {}).items():
         members = frozenset(entry.name for entry in entries if entry.kind in below)
-        members |= frozenset(below) - data["kinds"].keys()
+        members |= frozenset(map(str, below)) - data["kinds"].keys()
         hypernyms.update({form.strip().lower(): members for form in str(above).split("/")})
     mass = frozenset(map(str, data.get("mass") or ()))
     disagree = {
-        word.strip().lower(): frozenset(below)
+        word.strip().lower(): frozenset(map(str, below))
         for words, below in (data.get("disagree") or {}).items()
         for word in str(words).split("/")
     }
     unknown = frozenset().union(*groups, *hypernyms.values(), *disagree.values(), mass) - names
     if unknown:
-        raise ValueError(f"Vocabulary {file.name}: the names {sorted(unknown)} stand in no kind; add or mend them.")
+        raise ValueError(
+            f"Vocabulary {file.name}: the names {sorted(unknown)} of compatible, synonyms, hypernyms, disagree or mass "
+            "stand in no kind of kinds; add or mend them."
+        )
     idioms = frozenset(tuple(str(phrase).lower().split()) for phrase in data.get("idioms") or ())
     known = {form for entry in entries for form in entry.forms}
     both = sorted(" ".join(idiom) for idiom in idioms if " ".join(idiom) in known)

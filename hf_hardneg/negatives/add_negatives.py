@@ -160,9 +160,9 @@ class AddHardNegatives:
         load_index(self.concepts)  # a broken vocabulary is reported now and not in a worker
         object.__setattr__(self, "vocabularies", vocabularies_digest(self.concepts))
         weights = self._concept_weights()
-        if len(weights) != len(self.concepts) or min(weights) < 0:
+        if len(weights) != len(self.concepts) or min(weights) < 0 or not any(weights):
             raise ValueError(
-                f"concept_weights {list(weights)} must hold one number, 0 or more, for each of the "
+                f"concept_weights {list(weights)} must hold one number, 0 or more and not all 0, for each of the "
                 f"concepts {list(self.concepts)}."
             )
 

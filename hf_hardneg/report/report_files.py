@@ -141,6 +141,7 @@ def _check_names(metrics: Mapping[str, Any], file: Path) -> None:
                 f"{file} has results.{models[0]} and results.{model}, of which only one has {task}.{group}.{name}; "
                 f"{AGAIN}"
             )
+    for model in models:
         for task in {task for task, *_ in names[model]} ^ set(metrics["benchmarks"]):
             raise ValueError(f"{file} has {task} in only one of benchmarks and results.{model}; {AGAIN}")
 

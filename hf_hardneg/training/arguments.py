@@ -16,6 +16,7 @@ from .argument_ranges import DATA_RANGES, MODEL_RANGES, TRAINING_RANGES
 SCENES = "scenes"  # the value of `dataset` for rendered scenes
 TEXT_LAYOUTS = ("auto", "tree", "padded")
 LONG_CAPTIONS = ("drop", "cut")
+TOWERS = ("vision", "text")
 LOSSES = ("auto", "softmax", "sigmoid")
 
 
@@ -66,6 +67,10 @@ class ModelArguments:
     def __post_init__(self) -> None:
         """Freeze the vision tower for text-only training, and check that something is left to train."""
         check_ranges(self, MODEL_RANGES)
+        for name in ("frozen_towers", "lora_towers"):
+            unknown = sorted({*getattr(self, name)} - {*TOWERS})
+            if unknown:
+                raise ValueError(f"{name} names {', '.join(unknown)}; it can name {' and '.join(TOWERS)}.")
         frozen = sorted({*self.frozen_towers, *(["vision"] if self.text_only else [])})
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype is {self.dtype!r}; it must be one of {', '.join(DTYPES)}.")

@@ -105,7 +105,7 @@ def _read_recipe(name: str, known: Sequence[str]) -> dict[str, object]:
         )
     try:
         recipe = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"Recipe {name} is not valid YAML: {error}") from error
     if not isinstance(recipe, dict):
         raise ValueError(f"Recipe {name} must hold 'key: value' lines, got {type(recipe).__name__}.")
@@ -114,7 +114,10 @@ def _read_recipe(name: str, known: Sequence[str]) -> dict[str, object]:
 
 
 def _check_keys(name: str, recipe: Mapping[Any, object], known: Sequence[str]) -> None:
-    for key in recipe:
+    of_lists = {item.name for cls in ARGUMENT_CLASSES for item in fields(cls) if "list" in str(item.type)}
+    for key, value in recipe.items():
+        if isinstance(value, list) and key in known and key not in of_lists:
+            raise ValueError(f"Recipe {name} has {key} = {value}; it must be one value, not a list.")
         if key == "hub_token":
             raise ValueError(f"Recipe {name} holds a hub_token; keep it out of files: `hf auth login`, or HF_TOKEN.")
         if key not in known:

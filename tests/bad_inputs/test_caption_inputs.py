@@ -82,7 +82,7 @@ def test_flags(tmp_path, capsys):
         "--temperature": ("0", "-1", "inf", *NO_NUMBER),
         "--num_proc": ("0", *NO_COUNT),
         "--engine": ("", "Ray", "spark", "0"),
-        "--license": ("CC BY 4.0", "()", "a,b"),
+        "--license": ("CC-BY-4.0", "()", "a,b"),
         "--concepts": ("colour", "x.yaml", "no/where.json", "color color", "."),
     }
     inputs = list(of_flags(["negatives", str(captions), "--out", str(tmp_path / "out")], flags))
@@ -98,7 +98,15 @@ def test_vocabularies(tmp_path, capsys):
     optional = (*list(VOCABULARY)[3:],)
 
     def is_taken(name):
-        return name.endswith((" is dropped", "is null")) and name.split(" ")[0] in optional
+        """Words may be numbers, keys may be missing; of what is not in a kind, the error names the word."""
+        place, _, change = name.partition(" is ")
+        return (
+            (change in ("dropped", "null") and place in optional)
+            or place in ("hypernyms.solid", "disagree.his", "kinds.hard")
+            and change == "dropped"
+            or place in ("kinds.hard.0", "idioms.0", "attributive.0", "mass.0")
+            and change in ("number", "huge")
+        )
 
     inputs = list(of_json(file, VOCABULARY, argv, is_taken))
     yaml = tmp_path / "material.yaml"

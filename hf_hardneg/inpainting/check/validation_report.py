@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, Image
+from datasets import Dataset, Image, Value
 from huggingface_hub import DatasetCard, DatasetCardData
 from tqdm.auto import tqdm
 
@@ -17,6 +17,7 @@ from ...data.inpainted_pairs import image_id_of, open_pairs
 from .pair_faults import IMAGES, TOLERATED, Difference, DuplicateFinder, caption_faults, image_faults
 
 
+TEXTS = ("coco_caption", "inpaint_caption", "concept")
 REPORT, CARD, DATA = "validation.json", "README.md", "data"
 ROWS = 20  # rows per row group of the clean set: about 25 MB of photos in memory at a time
 TEMPLATE = Path(__file__).parent / "templates" / "clean_card.md"
@@ -86,9 +87,11 @@ def validate_set(source: str, split: str = "test") -> Report:
         >>> report["rows"], report["clean"]  # doctest: +SKIP
     """
     dataset = open_pairs(source, split)
-    for name in ("coco_image", "inpaint_image"):
-        if not isinstance(dataset.features[name], Image):
-            raise ValueError(f"Column {name!r} of {source} holds {dataset.features[name]}, not images.")
+    for name, feature in dataset.features.items():
+        if name in IMAGES and not isinstance(feature, Image):
+            raise ValueError(f"Column {name!r} of {source} holds {feature}, not images.")
+        if name in TEXTS and feature not in (Value("string"), Value("large_string"), Value("null")):
+            raise ValueError(f"Column {name!r} of {source} holds {feature}, not texts.")
     details = validate_rows(dataset)
     # Of a folder only its name is reported: the path may be private, and reports are published.
     name = Path(source).resolve().name if Path(source).exists() else source
