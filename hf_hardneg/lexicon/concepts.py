@@ -171,8 +171,8 @@ def _read_concept(file: Path) -> Concept:
     unknown = frozenset().union(*groups, *hypernyms.values(), *disagree.values(), mass) - names
     if unknown:
         raise ValueError(
-            f"Vocabulary {file.name}: the names {sorted(unknown)} of compatible, synonyms, hypernyms, disagree or mass "
-            "stand in no kind of kinds; add or mend them."
+            f"Vocabulary {file.name}: the names {sorted(unknown)} in compatible, synonyms, hypernyms, disagree or "
+            "mass stand in no kind of kinds; add or mend them."
         )
     idioms = frozenset(tuple(str(phrase).lower().split()) for phrase in data.get("idioms") or ())
     known = {form for entry in entries for form in entry.forms}
