@@ -59,7 +59,7 @@ def load_captioned_images(
     image_column = find_image_column(image_column, dataset.features, source)
     caption_column = find_column(caption_column, CAPTION_COLUMNS, dataset.column_names, source, "--caption_column")
     if caption_column == image_column:
-        raise ValueError(f"Column {image_column!r} of {source} holds the captions, not images; set image_column.")
+        raise ValueError(f"Column {image_column!r} of {source} holds the captions, not images; set --image_column.")
     found = _find_files(dataset, image_column, source, num_proc)
     table = dataset.remove_columns(image_column)
     files = look_at_files([one.path for one in found if one.path], num_proc)
@@ -114,7 +114,7 @@ def _require_images(found: Sequence[FoundFile], files: Mapping[str, PhotoFile], 
     absent = names and all(one.path is None or files[one.path].problem == MISSING for one in found)
     if absent and not any(name.lower().endswith(SUFFIXES) for name in names):
         raise ValueError(
-            f"Column {column!r} of {source} holds texts such as {names[0]!r}, not images; set image_column."
+            f"Column {column!r} of {source} holds texts such as {names[0]!r}, not images; set --image_column."
         )
 
 

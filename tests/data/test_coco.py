@@ -182,7 +182,7 @@ def test_rows_of_one_image_are_joined_whatever_its_id_looks_like(tmp_path):
 
 def test_a_column_without_images_is_named(tmp_path):
     folder = parquet_folder(tmp_path / "p", text=["a", "b", "c"])
-    with pytest.raises(ValueError, match="'text'.*not images; set image_column"):
+    with pytest.raises(ValueError, match="'text'.*not images; set --image_column"):
         load_captioned_images(folder, "train", "text", "text")
 
 

@@ -11,8 +11,6 @@ from ...data.files import as_objects, open_dataset, read_json, require_columns
 from ...data.lazy_images import ImageFile, RowImage, row_images
 
 
-IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "picture", "photo")
-"""What published datasets call the column of the image. The first that is there is taken."""
 BOX_COLUMNS = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
 """Visual Genome's boxes in pixels: left, upper, width and height."""
 
@@ -93,30 +91,6 @@ def open_table(source: str, split: str, columns: Sequence[str] = ()) -> Dataset:
 def row_ids(table: Dataset) -> list[str]:
     """The authors' id of each row, or without a column "id" its number."""
     return [str(one) for one in (table["id"] if "id" in table.column_names else range(len(table)))]
-
-
-def find_image_column(table: Dataset, source: str, wish: str | None) -> str:
-    """The column that holds the images: the one that the user wishes, one of `IMAGE_COLUMNS`, or the only one.
-
-    Args:
-        table: The rows.
-        source: For the error.
-        wish: What the user named, or None.
-
-    Raises:
-        ValueError: If there is no such column, none with images, or several and none has a usual name.
-    """
-    if wish is not None:
-        require_columns(table.column_names, [wish], source)
-        return wish
-    images = [name for name, feature in table.features.items() if isinstance(feature, ImageFeature)]
-    usual = [name for name in IMAGE_COLUMNS if name in (images or table.column_names)]
-    if not usual and len(images) != 1:
-        raise ValueError(
-            f"{source} has the columns {table.column_names}, {len(images)} of them with images: name one with "
-            "--image_column."
-        )
-    return (usual or images)[0]
 
 
 def table_images(table: Dataset, column: str, source: str) -> list[RowImage | None]:

@@ -10,15 +10,17 @@ from typing import Any
 from ...data.coco import is_coco_folder
 from ...data.coco_annotations import CAPTIONS, annotation_file, captions_by_image, read_annotations
 from ...data.files import CAPTION_COLUMNS, read_json
+from ...data.image_columns import find_image_column
+from ...data.karpathy import PHOTO_FOLDERS
 from ...data.lazy_images import find_image
+from ...data.photo_places import coco_folders
 from ...data.skip_reasons import MISSING, NO_IMAGE
 from ..retrieval import RetrievalTask
-from ._files import find_image_column, is_dataset_folder, open_table, table_images
+from ._files import is_dataset_folder, open_table, table_images
 
 
 # Of an image. A few have six or seven, but the usual 25,000 captions of COCO are the first five.
 MAX_CAPTIONS = 5
-PHOTO_FOLDERS = ("flickr30k-images", "flickr30k_images", "images", "")
 SIZES = {"coco": 5000, "flickr30k": 1000}  # images of Karpathy's test splits
 
 
@@ -130,7 +132,7 @@ def _from_official(name: str, source: str, split: str | None) -> RetrievalTask:
     for image in data["images"]:
         if image["id"] in captions:
             file = image["file_name"]
-            found = find_image(folder, [f"{split}/{file}", file, f"images/{split}/{file}", f"images/{file}"])
+            found = find_image(folder, [str(place / file) for place in coco_folders(Path(), split)])
             task.add(image["id"], found, [one.get("caption") for one in captions[image["id"]]][:MAX_CAPTIONS])
     lost = sum(len(texts) for image_id, texts in captions.items() if image_id not in task.listed)
     task.skipped[task.group] += Counter({NO_IMAGE: lost})
@@ -144,7 +146,7 @@ def _from_table(name: str, source: str, split: str, image_column: str | None) ->
     column = next((name for name in CAPTION_COLUMNS if name in table.column_names), None)
     if column is None:
         raise ValueError(f"{source} has the columns {table.column_names}, none of {', '.join(CAPTION_COLUMNS)}.")
-    of_images = find_image_column(table, source, image_column)
+    of_images = find_image_column(image_column, table.features, source)
     task = RetrievalTask(name, about=f"split {split}, image column {of_images}, caption column {column}")
     for i, (image, texts) in enumerate(zip(table_images(table, of_images, source), table[column], strict=True)):
         task.add(i, image, (texts if isinstance(texts, list) else [texts])[:MAX_CAPTIONS])

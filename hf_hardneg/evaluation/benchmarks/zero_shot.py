@@ -6,10 +6,11 @@ from pathlib import Path
 from datasets import ClassLabel, Dataset
 
 from ...data.files import read_json, require_columns
+from ...data.image_columns import find_image_column
 from ...data.lazy_images import ImageFile
 from ..classification import PROMPTS, UNLABELED, ClassificationTask
 from ..tasks import Task
-from ._files import find_image_column, is_dataset_folder, open_table, table_images
+from ._files import is_dataset_folder, open_table, table_images
 
 
 DOWNLOAD = (
@@ -42,7 +43,10 @@ def load(
 
 def _from_table(source: str, split: str, image_column: str | None, label_column: str | None) -> ClassificationTask:
     table = open_table(source, split)
-    image, label = find_image_column(table, source, image_column), _find_label_column(table, source, label_column)
+    image, label = (
+        find_image_column(image_column, table.features, source),
+        _find_label_column(table, source, label_column),
+    )
     about = f"split {split}, image column {image}, label column {label}"
     names = [name.replace("_", " ") for name in table.features[label].names]
     task = ClassificationTask("zero_shot", names, about=about)
