@@ -52,6 +52,7 @@ class StopSignals:
         self.received = 0
         self._clock, self._first, self._finishes_step = clock, 0.0, False
         self._process, self._earlier = os.getpid(), {}  # type: ignore[var-annotated]
+        os.register_at_fork(after_in_child=self._keep_worker)
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():  # Python allows handlers there only.
@@ -72,7 +73,6 @@ class StopSignals:
             Stopped: If a signal came after the last step.
         """
         self._finishes_step = True
-        os.register_at_fork(after_in_child=self._keep_worker)
         try:
             yield
         finally:
