@@ -33,9 +33,7 @@ def find_image_column(wish: str | None, features: Mapping[str, Any], source: str
     if wish is not None:
         require_columns(list(features), [wish], source)
         if not _holds_photos(features[wish]) and features[wish] not in TEXTS:
-            raise ValueError(
-                f"Column {wish!r} of {source} holds {features[wish]}, not images; name the right one with --image_column."
-            )
+            raise ValueError(f"Column {wish!r} of {source} holds {features[wish]}, not images; set --image_column.")
         return wish
     encoded = [name for name, feature in features.items() if _holds_photos(feature)]
     texts = [name for name, feature in features.items() if feature in TEXTS]
