@@ -47,7 +47,7 @@ def parquet(folder, number=6, captions=5):
     folder.mkdir()
     table = {"image": [big(i) for i in range(number)]}
     table["captions"] = [
-        [f"a {('red', 'blue', 'green')[(i + k) % 3]} dog {i} {k}" for k in range(captions)] for i in range(number)
+        [f"a {('red', 'blue', 'green')[i % 3]} dog {i} {k}" for k in range(captions)] for i in range(number)
     ]
     pq.write_table(pa.table(table), folder / "train.parquet")
     return folder
