@@ -46,7 +46,9 @@ def parquet(folder, number=6, captions=5):
     """Embedded photos in lossless PNG, with all captions of a photo in one row."""
     folder.mkdir()
     table = {"image": [big(i) for i in range(number)]}
-    table["captions"] = [[f"a red dog {i} {k}" for k in range(captions)] for i in range(number)]
+    table["captions"] = [
+        [f"a {('red', 'blue', 'green')[i % 3]} dog {i} {k}" for k in range(captions)] for i in range(number)
+    ]
     pq.write_table(pa.table(table), folder / "train.parquet")
     return folder
 
