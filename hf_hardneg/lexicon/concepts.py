@@ -156,7 +156,7 @@ def _read_concept(file: Path) -> Concept:
             entries.append(Entry(data["concept"], forms[0] or forms[1], kind, forms))
     names = {entry.name for entry in entries}
     synonyms = tuple(frozenset(map(str, group)) for group in data.get("synonyms") or ())
-    groups = tuple(frozenset(map(str, group)) for group in data.get("compatible") or ()) + synonyms
+    groups = (*(frozenset(map(str, group)) for group in data.get("compatible") or ()), *synonyms)
     hypernyms = {}
     for above, below in (data.get("hypernyms") or {}).items():
         members = frozenset(entry.name for entry in entries if entry.kind in below)

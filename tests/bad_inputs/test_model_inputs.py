@@ -84,12 +84,13 @@ def test_evaluate(tiny, tmp_path, capsys):
 
 
 def test_interpolate(tiny, start, tmp_path, capsys):
-    out = ["--out", str(tmp_path / "out"), "--benchmarks", "scenes", "zero_shot=nowhere"]
-    inputs = list(of_flags(["interpolate", start, str(tiny), *out], {"--max_loss": ("-1", "101", "inf", *NO_NUMBER)}))
-    for name in ("", "x=", "=", "scene", "coco=.", "zero_shot"):
-        argv = ["interpolate", start, str(tiny), *out[:2], "--benchmarks", name]
-        inputs.append(Bad(f"--benchmarks {name}", argv, (name.partition("=")[0] or "benchmark",)))
-    check_all(inputs, capsys, at_least=10)
+    benchmarks = [make_benchmark(name, tmp_path / name) for name in ("winoground", "flickr30k")]
+    argv = ["interpolate", start, str(tiny), "--out", str(tmp_path / "out"), "--benchmarks"]
+    inputs = list(model_inputs(tiny, [*argv, *benchmarks]))
+    inputs += of_flags([*argv, *benchmarks], {"--max_loss": ("-1", "101", "inf", *NO_NUMBER)})
+    for name in ("", "x=", "=", "scene", "coco=.", "zero_shot", "winoground"):
+        inputs.append(Bad(f"--benchmarks {name}", [*argv, name], (name.partition("=")[0] or "benchmark",)))
+    check_all(inputs, capsys)
 
 
 def number_flags():
