@@ -61,7 +61,6 @@ def load_coco(
         refuse_split(split, folder)
     file = annotation_file(folder, CAPTIONS, split)
     data = read_annotations(file, CAPTIONS)
-    _require_fields(data, file)
     skipped: Counter[str] = Counter()
     images = {plain_id(image["id"]): image for image in data["images"]}
     captions = _captions_by_id(captions_by_image(data))
@@ -93,18 +92,6 @@ def _captions_by_id(
     for image_id, annotations in captions.items():
         by_id[plain_id(image_id)].extend(annotations)
     return by_id
-
-
-def _require_fields(data: Mapping[str, Any], file: Path) -> None:
-    needed = (("images", "id", object), ("images", "file_name", str), ("annotations", "image_id", object))
-    for part, name, kind in needed:
-        for i, entry in enumerate(data[part]):
-            if (
-                not isinstance(entry, Mapping)
-                or not isinstance(entry.get(name), kind)
-                or entry.get(name) in (None, "")
-            ):
-                raise ValueError(f"{file}: {part}[{i}] has no {name}; mend the file.")
 
 
 def _texts(annotations: Sequence[Mapping[str, Any]], skipped: Counter[str]) -> list[str]:

@@ -16,12 +16,11 @@ CAPTIONS, INSTANCES = "captions", "instances"
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 """Width or height, in pixels."""
 FileName = Annotated[str, Field(pattern=r"^[^\x00]+$")]
+ImageId = Id | Number | Annotated[str, Field(min_length=1)]
+"""COCO's ids are integers. Training also takes the strings and floats of sets that were made after its model."""
 
 
-class ImageEntry(TypedDict):
-    """What captions_SPLIT.json says of a photo."""
-
-    id: Id
+class _Photo(TypedDict):
     file_name: FileName
     coco_url: NotRequired[str | None]
     flickr_url: NotRequired[str | None]
@@ -29,9 +28,16 @@ class ImageEntry(TypedDict):
     license: NotRequired[int | str | None]
 
 
-class SizedImageEntry(ImageEntry):
+class ImageEntry(_Photo):
+    """What captions_SPLIT.json says of a photo."""
+
+    id: ImageId
+
+
+class SizedImageEntry(_Photo):
     """A photo whose annotated masks are drawn."""
 
+    id: Id
     width: Side
     height: Side
 
@@ -39,14 +45,16 @@ class SizedImageEntry(ImageEntry):
 class CaptionEntry(TypedDict):
     """One caption of a photo."""
 
-    image_id: Id
+    image_id: ImageId
     caption: NotRequired[str | None]
 
 
-class CaptionEntryWithId(CaptionEntry):
+class CaptionEntryWithId(TypedDict):
     """A caption that a pair can name."""
 
     id: Id
+    image_id: Id
+    caption: NotRequired[str | None]
 
 
 class License(TypedDict):
@@ -87,14 +95,16 @@ class Category(TypedDict):
 class InstanceEntry(TypedDict):
     """One annotated thing of a photo."""
 
-    image_id: Id
+    image_id: ImageId
     category_id: Id
 
 
-class MaskedInstanceEntry(InstanceEntry):
+class MaskedInstanceEntry(TypedDict):
     """An annotated thing with its mask; `draw_mask` says what is wrong with a mask."""
 
     id: Id
+    image_id: Id
+    category_id: Id
     segmentation: NotRequired[Any]
     bbox: tuple[Number, Number, Number, Number]
     area: NotRequired[Number | None]

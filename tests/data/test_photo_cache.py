@@ -131,7 +131,7 @@ Dataset._map_single = staticmethod(map_single)
 dataset = DataArguments(dataset=sys.argv[1], num_proc=int(sys.argv[2]), allow_challenge_images=True)
 training = HardNegCLIPTrainingArguments(output_dir="out", report_to="none", use_cpu=True)
 
-def tokenizer(texts):
+def tokenizer(texts, **options):
     return {"input_ids": [text.split() for text in texts]}
 
 data = prepare_data(Arguments(ModelArguments(), dataset, training), tokenizer, 77)
