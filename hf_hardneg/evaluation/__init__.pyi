@@ -4,12 +4,12 @@ from .choice_scores import choice_chance as choice_chance
 from .choice_scores import choice_outcomes as choice_outcomes
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_models as evaluate_models
+from .outcomes import Outcome as Outcome
 from .pairs import pairs_task as pairs_task
 from .pairs import score_pairs as score_pairs
 from .result_files import write_evaluation as write_evaluation
 from .results import compare_to_control as compare_to_control
 from .results import summarize_outcomes as summarize_outcomes
 from .tasks import ChoiceTask as ChoiceTask
-from .tasks import Outcome as Outcome
 from .tasks import Task as Task
 from .weight_interpolation import interpolate as interpolate

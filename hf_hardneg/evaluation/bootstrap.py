@@ -87,8 +87,7 @@ def p_value(differences: np.ndarray) -> float:
     """Two-sided bootstrap p-value of the hypothesis that there is no difference.
 
     It is twice the smaller of two shares of samples: those at or below 0 and those at or above 0. One sample is added
-        to
-    each count, so that the value is never 0 (Davison and Hinkley, Bootstrap Methods and Their Application, 1997,
+    to each count, so that the value is never 0 (Davison and Hinkley, Bootstrap Methods and Their Application, 1997,
     section 4.2).
 
     Args:

@@ -11,7 +11,8 @@ from ..data.lazy_images import LazyImage
 from ..data.skip_reasons import MISSING
 from ..finite import require_finite
 from ..model.encoding import Encoder
-from .tasks import Outcome, Skipped, TaskOutcomes, json_digest, number_keys, number_rows
+from .outcomes import Outcome
+from .tasks import Skipped, TaskOutcomes, json_digest, number_keys, number_rows
 
 
 PROMPTS = (

@@ -7,7 +7,8 @@ from datasets import Dataset
 from ..data.lazy_images import row_images
 from ..model.encoding import Encoder
 from .choice_scores import choice_chance
-from .tasks import PAIR, ChoiceTask, Outcome
+from .outcomes import Outcome
+from .tasks import PAIR, ChoiceTask
 
 
 CHANCE = {name: 100 * value for name, value in choice_chance(PAIR).items()}

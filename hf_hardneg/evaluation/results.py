@@ -10,9 +10,10 @@ from datasets import Dataset
 from ..model.encoding import Encoder
 from .bootstrap import p_value, percentiles, resampled_means
 from .choice_scores import LOWER_IS_BETTER
+from .outcomes import Outcome
 from .pairs import pairs_task
 from .retrieval import rows_task
-from .tasks import Outcome
+from .wrong_image import CONTROLS
 
 
 Results = dict[str, dict[str, dict[str, Any]]]
@@ -93,8 +94,7 @@ def compare_to_control(outcomes: Mapping[str, Outcome], control: Mapping[str, Ou
 
     Returns:
         By group and score name: value, low, high, n, "p", the p-value of no difference, and "mark". The mark is
-            "better"
-        or "worse" if the interval does not hold 0, else "".
+        "better" or "worse" if the interval does not hold 0, else "". A score with wrong images or texts has no mark.
 
     Raises:
         ValueError: If the two were not run on the same items.
@@ -120,14 +120,14 @@ def compare_to_control(outcomes: Mapping[str, Outcome], control: Mapping[str, Ou
         ):
             low, high = percentiles(means - control_means)
             sign = -1 if name in LOWER_IS_BETTER else 1
-            excludes_zero = low > 0 or high < 0
+            is_judged = not name.endswith(CONTROLS) and (low > 0 or high < 0)
             results.setdefault(label, {})[name] = {
                 "value": 100 * float(point - control_point),
                 "low": 100 * low,
                 "high": 100 * high,
                 "n": int(n),
                 "p": p_value(means - control_means),
-                "mark": ("better" if sign * (point - control_point) > 0 else "worse") if excludes_zero else "",
+                "mark": ("better" if sign * (point - control_point) > 0 else "worse") if is_judged else "",
             }
     return results
 

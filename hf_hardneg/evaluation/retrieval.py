@@ -13,7 +13,8 @@ from ..data.lazy_images import LazyImage, row_images
 from ..data.skip_reasons import EMPTY, MISSING
 from ..finite import require_finite
 from ..model.encoding import Encoder
-from .tasks import Outcome, Skipped, TaskOutcomes, json_digest, number_rows
+from .outcomes import Outcome
+from .tasks import Skipped, TaskOutcomes, json_digest, number_rows
 
 
 CHUNK = 2**20  # how many scores are held at a time, 8 MB in float64

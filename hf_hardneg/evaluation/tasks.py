@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,11 @@ from ..data.lazy_images import LazyImage
 from ..data.skip_reasons import EMPTY, MISSING
 from ..model.encoding import Encoder
 from .choice_scores import choice_chance, choice_outcomes
+from .outcomes import Outcome
+from .wrong_image import control_outcomes, wrong_items
 
+
+logger = logging.getLogger(__name__)
 
 NO_FALSE_TEXT = "the item has no false text"
 PAIR = np.eye(2, dtype=bool)
@@ -24,29 +29,6 @@ ONE_TRUE_IMAGE = np.array([[True], [False]])
 
 Skipped = dict[str, Counter[str]]
 """group -> reason -> how many items were left out."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One score of each of N items.
-
-    Attributes:
-        values: In [0, 1], (N,); with S training seeds on the same items (S, N).
-        groups: The concept or subset of each item, (N,).
-        clusters: (N,) int, equal for items that show the same photo. The bootstrap draws them together.
-        chance: The expected mean of random scores, in [0, 1], or None if it is not known.
-        is_partition: Whether each item is in one group only. Otherwise no mean over the groups is given.
-
-    Examples:
-        >>> Outcome(np.array([1.0, 0.0]), np.array(["color", "size"]), np.array([0, 1])).values.mean().item()
-        0.5
-    """
-
-    values: np.ndarray
-    groups: np.ndarray
-    clusters: np.ndarray
-    chance: float | None = None
-    is_partition: bool = True
 
 
 @dataclass
@@ -263,7 +245,29 @@ class ChoiceTask:
         clusters = number_keys(self.images[self.item_images[i][0]].photo for i in kept)
         chance = self._chance(kept)
         outcomes = {name: Outcome(values, groups, clusters, chance.get(name)) for name, values in choices.items()}
+        if 1 in self.belongs.shape and self.belongs.size > 1:
+            outcomes |= self._controls(outcomes, images, texts, image_index, text_index, present)
         return TaskOutcomes(outcomes, skipped, self._item_rows(kept, scores, choices), int(identical.sum()))
+
+    def _controls(
+        self,
+        outcomes: Mapping[str, Outcome],
+        images: np.ndarray,
+        texts: np.ndarray,
+        image_index: np.ndarray,
+        text_index: np.ndarray,
+        present: np.ndarray,
+    ) -> dict[str, Outcome]:
+        """The wrong-image control of each score, or for one text and several images the wrong-text control."""
+        wrong = wrong_items(next(iter(outcomes.values())).clusters)
+        if not wrong.size:
+            logger.warning(f"{self.name}: all items show one photo, so no score with the wrong image can be given.")
+            return {}
+        if len(self.belongs) == 1:
+            scores = score_items(images, texts, image_index[wrong, 0], text_index)
+        else:
+            scores = score_items(texts, images, text_index[wrong, 0], image_index)
+        return control_outcomes(outcomes, scores, self.belongs, present)
 
     def _text_index(self, kept: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of the texts of the items, and which of them there are, both (N, m); 0 for an absent text."""
@@ -350,7 +354,7 @@ def score_items(
         second: Unit-norm embeddings, (T, D).
         first_index: Rows of `first` for each item, (N, n).
         second_index: Rows of `second` for each item, (N, m).
-        block: How many items are computed at a time.
+        block: How many rows of `first` are computed at a time.
 
     Examples:
         >>> unit = np.eye(2)
@@ -358,8 +362,9 @@ def score_items(
         [[[1.0, 0.0]]]
     """
     scores = np.empty((*first_index.shape, second_index.shape[1]), dtype=np.float32)
-    for start in range(0, len(scores), block):
-        part = slice(start, start + block)
+    step = max(1, block // first_index.shape[1])
+    for start in range(0, len(scores), step):
+        part = slice(start, start + step)
         pair = first[first_index[part]], second[second_index[part]]
         scores[part] = np.einsum("nid,njd->nij", *pair, dtype=np.float64)
     # Rounding may depend on the place in the matrix, so equal embeddings take the score of the first of them.

@@ -27,7 +27,8 @@ from hf_hardneg.evaluation.results import (
     summarize_run,
 )
 from hf_hardneg.evaluation.retrieval import recalls, retrieval_outcomes, retrieval_ranks, rows_task
-from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, PAIR, ChoiceTask, Outcome
+from hf_hardneg.evaluation.outcomes import Outcome
+from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, PAIR, ChoiceTask
 from hf_hardneg.model.encoding import Encoder, encode_images, encode_texts
 from hf_hardneg.scenes.world import sample_pair
 
