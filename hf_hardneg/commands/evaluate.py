@@ -41,10 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
         "models",
-        nargs="+",
+        nargs="*",
         metavar="MODEL",
         help="A folder, Hub id or ID@REVISION; NAME=PATH to name it; NAME=PATH,PATH,... for training seeds of one "
         "model.",
+    )
+    parser.add_argument(
+        "--embeddings",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]FILE.npz",
+        help="Embeddings of further models, also of such that transformers cannot load. The arrays images and texts "
+        "have a row for each image and each text, in the benchmark's order.",
     )
     add_benchmarks(parser)
     parser.add_argument("--control", metavar="MODEL", help="A further model, which the others are compared with.")
@@ -53,8 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
+    models = [*args.models, *args.embeddings]
+    if not models:
+        raise ValueError("There is no model to evaluate: give a folder, a Hub id, or --embeddings FILE.npz.")
     columns = {"image_column": args.image_column, "label_column": args.label_column}
-    table = evaluate_to_folder(args.models, args.benchmarks, args.control, args.out, **columns)
+    table = evaluate_to_folder(models, args.benchmarks, args.control, args.out, **columns)
     sys.stdout.write(f"{table}\n\nSaved in {args.out}. Open {args.out}/report.html in a browser.\n")
 
 

@@ -1,7 +1,7 @@
 """Zero-shot classification, an ability that fine-tuning can make a model forget."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,9 +10,8 @@ import numpy as np
 from ..data.lazy_images import LazyImage
 from ..data.skip_reasons import MISSING
 from ..finite import require_finite
-from ..model.encoding import Encoder
 from .outcomes import Outcome
-from .tasks import Skipped, TaskOutcomes, json_digest, number_keys, number_rows
+from .tasks import Embedder, Skipped, TaskOutcomes, json_digest, number_keys, number_rows
 
 
 PROMPTS = (
@@ -82,15 +81,19 @@ class ClassificationTask:
         labels = [(image.name, label) for image, label in self.images]
         return json_digest([self.name, list(self.classes), list(self.templates), labels])
 
-    def all_images(self) -> Iterable[LazyImage]:
+    def all_images(self) -> list[LazyImage]:
         """The images to classify."""
         return [image for image, _ in self.images]
+
+    def slots(self) -> tuple[list[LazyImage], list[str]]:
+        """The images, and the prompts class by class, as a file of embeddings has them."""
+        return self.all_images(), self._prompts()
 
     def select(self, keep: Callable[[str], bool]) -> "ClassificationTask":
         """A task of the images that show a photo that `keep` accepts by its name."""
         return replace(self, images=[(image, label) for image, label in self.images if keep(image.photo)])
 
-    def run(self, encoder: Encoder) -> TaskOutcomes:
+    def run(self, encoder: Embedder) -> TaskOutcomes:
         """Classify every image. Images that cannot be read are skipped.
 
         Returns:
@@ -121,10 +124,12 @@ class ClassificationTask:
         identical = int((np.bincount(numbers)[numbers[labels]] > 1).sum())
         return TaskOutcomes(scores, skipped, self._item_rows(kept, ranks, best), identical)
 
-    def _class_embeddings(self, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
+    def _prompts(self) -> list[str]:
+        return [template.format(name) for name in self.classes for template in self.templates]
+
+    def _class_embeddings(self, encoder: Embedder) -> tuple[np.ndarray, np.ndarray]:
         """Unit-norm embeddings of the U classes whose prompts differ, (U, D), and the row of each class, (C,)."""
-        prompts = [template.format(name) for name in self.classes for template in self.templates]
-        embedded = encoder.texts(prompts).reshape(len(self.classes), len(self.templates), -1)
+        embedded = encoder.texts(self._prompts()).reshape(len(self.classes), len(self.templates), -1)
         numbers = number_rows(embedded.reshape(len(self.classes), -1))
         _, first = np.unique(numbers, return_index=True)
         means = embedded[first].mean(axis=1)

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from ..model.encoding import load_encoder
 from .benchmarks import benchmark_options, load_benchmark, parse_benchmark
+from .embeddings_file import ENDING, read_embeddings
 from .results import ALL, MACRO, Outcomes, Results, compare_to_control, join_seeds, summarize_outcomes
 from .tasks import Skipped, Task, TaskOutcomes
 
@@ -139,7 +140,7 @@ def evaluate_models(
 
     Args:
         specs: Models: "PATH", "NAME=PATH", or "NAME=PATH,PATH,..." for training seeds of one model. A path is a
-            folder, a Hub id, or ID@REVISION.
+            folder, a Hub id, ID@REVISION, or a .npz file of embeddings (`embeddings_file.read_embeddings`).
         benchmarks: "NAME", "NAME=SOURCE" or "NAME=SOURCE:SPLIT", such as "scenes", "sugarcrepe=data/sugar-crepe" or
             "zero_shot=org/birds:validation".
         control: A further model, written like the others. The others are compared with it.
@@ -168,11 +169,11 @@ def evaluate_models(
     for name, paths in models.items():
         runs: list[Outcomes] = []
         for seed, path in enumerate(paths):
-            encoder = load_encoder(path)
+            encoder = None if path.endswith(ENDING) else load_encoder(path)
             run: dict[str, TaskOutcomes] = {}
             # Sorted, because what shares a batch decides the last digits: the order of the benchmarks must not matter.
             for task in sorted(tasks):
-                run[task] = tasks[task].run(encoder)
+                run[task] = tasks[task].run(encoder or read_embeddings(path, tasks[task], len(tasks) == 1))
                 progress.update()
             for task in tasks:
                 row = {"model": name, "seed": seed, "task": task}
@@ -180,7 +181,7 @@ def evaluate_models(
                 evaluation.skipped[task] = run[task].skipped
             runs.append({task: outcomes.scores for task, outcomes in run.items()})
             evaluation.identical[name] = {task: run[task].identical for task in tasks}
-            evaluation.cut[name] = encoder.cut
+            evaluation.cut[name] = encoder.cut if encoder else 0
         evaluation.outcomes[name] = {task: join_seeds([run[task] for run in runs]) for task in tasks}
     progress.close()
     return evaluation

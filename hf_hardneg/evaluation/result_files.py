@@ -18,7 +18,9 @@ metrics.json has the schema "hf_hardneg.evaluation/1"; a change that breaks read
                  -> number of skipped items.
     results      model -> task -> group -> score -> {value, low, high, n, chance, skipped}. value: percent. low, high:
                  its 95 % bootstrap interval by photo (and by seed). n: scored items. chance: the percentage that
-                 random scores get, or null. skipped: skipped items. Group "macro" is the mean of the groups; group
+                 random scores get, or null. skipped: skipped items. "..._wrong_image" is the same score with images of
+                 other items, and "..._by_looking" the difference, item by item, in points. For one text and several
+                 images they are "..._wrong_text" and "..._by_reading". Group "macro" is the mean of the groups; group
                  "all" counts each item once. Retrieval has "all" (or how many images were scored, if they are not all
                  images of the benchmark) and COCO's folds, and no "macro".
     differences  model -> task -> group -> score -> {value, low, high, n, p, mark}. value: points above the control.
@@ -49,6 +51,7 @@ from .choice_scores import LOWER_IS_BETTER
 from .evaluate import Evaluation
 from .results import ALL, MACRO
 from .tasks import ChoiceTask
+from .wrong_image import CONTROLS, GAINS
 
 
 EVALUATION_SCHEMA = "hf_hardneg.evaluation/1"
@@ -92,9 +95,17 @@ def collect_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _format_cell(score: Mapping[str, Any], difference: Mapping[str, Any] | None) -> str:
-    cell = f"{score['value']:.1f} [{score['low']:.1f}, {score['high']:.1f}]"
+def _format_cell(score: Mapping[str, Any], difference: Mapping[str, Any] | None, is_gain: bool) -> str:
+    value = "{value:+.1f} [{low:+.1f}, {high:+.1f}]" if is_gain else "{value:.1f} [{low:.1f}, {high:.1f}]"
+    cell = value.format(**score)
     return f"{cell} {MARKS[difference['mark']].format(difference['value'])}" if difference else cell
+
+
+def _label(score: str) -> str:
+    for ending in (*CONTROLS, *GAINS):
+        if score.endswith(ending):
+            return f"{_label(score.removesuffix(ending))}, {ending[1:].replace('_', ' ')}"
+    return score.replace("_", "-") + (" ↓" if score in LOWER_IS_BETTER else "")
 
 
 def format_evaluation(metrics: Mapping[str, Any]) -> str:
@@ -116,12 +127,12 @@ def format_evaluation(metrics: Mapping[str, Any]) -> str:
         shown = list(groups) if is_short else [group for group in groups if group in (MACRO, ALL)]
         for group in shown:
             for name, first in groups[group].items():
-                chance = "" if first["chance"] is None else f"{first['chance']:.1f}"
-                label = name.replace("_", "-") + (" ↓" if name in LOWER_IS_BETTER else "")
-                cells = [task, group, label, f"{first['n']:,}", f"{first['skipped']:,}", chance]
+                is_gain = name.endswith(GAINS)
+                chance = "" if first["chance"] is None or is_gain else f"{first['chance']:.1f}"
+                cells = [task, group, _label(name), f"{first['n']:,}", f"{first['skipped']:,}", chance]
                 for model in models:
                     difference = metrics["differences"].get(model, {}).get(task, {}).get(group, {}).get(name)
-                    cells.append(_format_cell(results[model][task][group][name], difference))
+                    cells.append(_format_cell(results[model][task][group][name], difference, is_gain))
                 lines.append("| " + " | ".join(cells) + " |")
         if is_short:
             unscored = _unscored_groups(metrics["benchmarks"][task]["skipped"], groups)

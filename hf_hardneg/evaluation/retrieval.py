@@ -12,9 +12,8 @@ from ..columns import CAPTION, IMAGE, IMAGE_ID
 from ..data.lazy_images import LazyImage, row_images
 from ..data.skip_reasons import EMPTY, MISSING
 from ..finite import require_finite
-from ..model.encoding import Encoder
 from .outcomes import Outcome
-from .tasks import Skipped, TaskOutcomes, json_digest, number_rows
+from .tasks import Embedder, Skipped, TaskOutcomes, json_digest, number_rows
 
 
 CHUNK = 2**20  # how many scores are held at a time, 8 MB in float64
@@ -220,6 +219,10 @@ class RetrievalTask:
         """The images that have captions."""
         return self.images.values()
 
+    def slots(self) -> tuple[list[LazyImage], list[str]]:
+        """The images and their captions, image by image, as a file of embeddings has them."""
+        return list(self.images.values()), [caption for key in self.images for caption in self.captions[key]]
+
     def select(self, keep: Callable[[str], bool]) -> "RetrievalTask":
         """A task of the images that show a photo that `keep` accepts, with their captions and without folds."""
         kept = {key: image for key, image in self.images.items() if keep(image.photo)}
@@ -227,7 +230,7 @@ class RetrievalTask:
         listed = dict.fromkeys(kept)
         return replace(self, images=kept, captions=captions, folds=1, listed=listed)
 
-    def run(self, encoder: Encoder) -> TaskOutcomes:
+    def run(self, encoder: Embedder) -> TaskOutcomes:
         """Rank in both directions. Images that cannot be read are skipped with their captions.
 
         Returns:

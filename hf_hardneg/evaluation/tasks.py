@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -12,7 +12,6 @@ import numpy as np
 
 from ..data.lazy_images import LazyImage
 from ..data.skip_reasons import EMPTY, MISSING
-from ..model.encoding import Encoder
 from .choice_scores import choice_chance, choice_outcomes
 from .outcomes import Outcome
 from .wrong_image import control_outcomes, wrong_items
@@ -49,6 +48,22 @@ class TaskOutcomes:
     identical: int = 0
 
 
+class Embedder(Protocol):
+    """What embeds the images and texts of a task: `model.encoding.Encoder`, or a file of embeddings.
+
+    Attributes:
+        problems: Why an image could not be embedded, by the image's key.
+    """
+
+    problems: dict[Hashable, str]
+
+    def images(self, images: Sequence[LazyImage]) -> np.ndarray:
+        """Embed N images: unit-norm rows (N, D) in float32."""
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed N texts: unit-norm rows (N, D) in float32."""
+
+
 class Task(Protocol):
     """What a model can be run on: choices, retrieval, or classification.
 
@@ -61,7 +76,7 @@ class Task(Protocol):
     def __len__(self) -> int:
         """The number of items, or of images in retrieval and classification."""
 
-    def run(self, encoder: Encoder) -> TaskOutcomes:
+    def run(self, encoder: Embedder) -> TaskOutcomes:
         """Score a model. Items whose image cannot be read are left out and counted."""
 
     def select(self, keep: Callable[[str], bool]) -> "Task":
@@ -75,6 +90,9 @@ class Task(Protocol):
 
     def all_images(self) -> Iterable[LazyImage]:
         """The images, for the report."""
+
+    def slots(self) -> tuple[list[LazyImage], list[str]]:
+        """The images and texts in the order in which a file of embeddings has them, with repetitions."""
 
 
 def json_digest(parts: Iterable[Any]) -> str:
@@ -204,6 +222,12 @@ class ChoiceTask:
         """The distinct images."""
         return self.images.values()
 
+    def slots(self) -> tuple[list[LazyImage], list[str]]:
+        """The images and the texts of all items, item by item, as a file of embeddings has them."""
+        texts = list(self.texts)
+        images = [self.images[key] for keys in self.item_images for key in keys]
+        return images, [texts[number] for numbers in self.item_texts for number in numbers]
+
     def select(self, keep: Callable[[str], bool]) -> "ChoiceTask":
         """A task of the items whose first image shows a photo that `keep` accepts; `skipped` stays as it is."""
         kept = [i for i, keys in enumerate(self.item_images) if keep(self.images[keys[0]].photo)]
@@ -215,7 +239,7 @@ class ChoiceTask:
             items=[self.items[i] for i in kept],
         )
 
-    def run(self, encoder: Encoder) -> TaskOutcomes:
+    def run(self, encoder: Embedder) -> TaskOutcomes:
         """Encode each image and text once and let the model choose. Items with an unreadable image are skipped.
 
         Returns:
@@ -276,7 +300,7 @@ class ChoiceTask:
         index[present] = [text for i in kept for text in self.item_texts[i]]
         return index, present
 
-    def _drop_unreadable(self, encoder: Encoder) -> tuple[list[int], Skipped]:
+    def _drop_unreadable(self, encoder: Embedder) -> tuple[list[int], Skipped]:
         """The items whose images were all encoded, and the counts of skipped items with the others."""
         kept, skipped = [], {group: Counter(counts) for group, counts in self.skipped.items()}
         for i, keys in enumerate(self.item_images):

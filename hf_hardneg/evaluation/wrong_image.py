@@ -25,6 +25,8 @@ WRONG_IMAGE, BY_LOOKING = "_wrong_image", "_by_looking"
 WRONG_TEXT, BY_READING = "_wrong_text", "_by_reading"
 CONTROLS = (WRONG_IMAGE, WRONG_TEXT)
 """Endings of the names of scores that are neither good nor bad when they are high."""
+GAINS = (BY_LOOKING, BY_READING)
+"""Endings of the names of differences between the right and the wrong image or text, in points."""
 
 
 def wrong_items(photos: np.ndarray, repeats: int = REPEATS) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..evaluation.choice_scores import LOWER_IS_BETTER
 from ..evaluation.results import ALL, MACRO
+from ..evaluation.wrong_image import CONTROLS, GAINS
 from .charts import draw_interval
 
 
@@ -64,16 +65,29 @@ def score_row(metrics: Mapping[str, Any], task: str, group: str, score: str) -> 
 
     Returns:
         task, group, score, label, n, skipped, chance, "is_partial", whether the group is a part of all items,
-        and "models": for each its name, value, low, high, difference to the control (or None) and chart ("svg").
+        and "models": for each its name, value, low, high, difference to the control (or None), chart ("svg") and
+        "blind". That holds what the score is with wrong images or texts ("kind", "wrong") and what the right ones add
+        ("gain", with an interval); None if the score has no such control.
     """
     models = []
     for model, number in model_numbers(metrics).items():
         value = metrics["results"][model][task][group][score]
         difference = metrics["differences"].get(model, {}).get(task, {}).get(group, {}).get(score)
-        models.append({"name": model, **value, "difference": difference, "svg": draw_interval(value, number)})
+        blind = _blind_scores(metrics["results"][model][task][group], score)
+        chart = draw_interval(value, number)
+        models.append({"name": model, **value, "difference": difference, "svg": chart, "blind": blind})
     facts = {name: models[0][name] for name in ("n", "skipped", "chance")}
     facts |= {"label": label_score(score), "is_partial": group not in (MACRO, ALL)}
     return {"task": task, "group": group, "score": score, **facts, "models": models}
+
+
+def _blind_scores(scores: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    """What a score is with wrong images or texts, and what the right ones add to it; None without a control."""
+    for ending, gain in zip(CONTROLS, GAINS, strict=True):
+        if name + ending in scores:
+            kind = ending[1:].replace("_", " ")
+            return {"kind": kind, "wrong": scores[name + ending]["value"], "gain": scores[name + gain]}
+    return None
 
 
 def _first_results(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -101,6 +115,7 @@ def task_panels(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
     for task, groups in _first_results(metrics).items():
         main = main_scores(groups)
         names = list(dict.fromkeys(name for scores in groups.values() for name in scores))
+        names = [name for name in names if not name.endswith(CONTROLS + GAINS)]  # they stand beside their score
         means = [group for group in groups if group in (MACRO, ALL)] or list(groups)
         has_many = len(groups) > MAX_DETAIL_GROUPS
         scores: dict[bool, list[dict[str, Any]]] = {True: [], False: []}

@@ -18,6 +18,7 @@ from hf_hardneg.evaluation.bootstrap import grouped_interval, p_value, percentil
 from hf_hardneg.evaluation.choice_scores import choice_chance, choice_outcomes
 from hf_hardneg.evaluation.evaluate import parse_models
 from hf_hardneg.evaluation.negatives_accuracy import negatives_accuracy
+from hf_hardneg.evaluation.outcomes import Outcome
 from hf_hardneg.evaluation.pairs import CHANCE, pairs_task, score_pairs
 from hf_hardneg.evaluation.results import (
     compare_to_control,
@@ -27,7 +28,6 @@ from hf_hardneg.evaluation.results import (
     summarize_run,
 )
 from hf_hardneg.evaluation.retrieval import recalls, retrieval_outcomes, retrieval_ranks, rows_task
-from hf_hardneg.evaluation.outcomes import Outcome
 from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, PAIR, ChoiceTask
 from hf_hardneg.model.encoding import Encoder, encode_images, encode_texts
 from hf_hardneg.scenes.world import sample_pair

@@ -1,0 +1,111 @@
+"""Embeddings that somebody else computed, in a .npz file, so that any model can be scored."""
+
+import zipfile
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..data.lazy_images import LazyImage
+from ..finite import require_finite
+from .tasks import Task
+
+
+ENDING = ".npz"
+PARTS = ("images", "texts")
+SAME = 0.01
+"""How far apart unit-norm embeddings of one image or text may be, because of rounding in different batches."""
+
+
+class GivenEmbeddings:
+    """What a task asks of an encoder, answered from a file (see `read_embeddings`).
+
+    Attributes:
+        problems: Empty: the file has an embedding of each image.
+    """
+
+    def __init__(self, images: dict[Hashable, np.ndarray], texts: dict[str, np.ndarray]) -> None:
+        self._images, self._texts = images, texts
+        self.problems: dict[Hashable, str] = {}
+
+    def images(self, images: Sequence[LazyImage]) -> np.ndarray:
+        """The embeddings of N images: unit-norm rows (N, D) in float32."""
+        return np.stack([self._images[image.key] for image in images])
+
+    def texts(self, texts: Sequence[str]) -> np.ndarray:
+        """The embeddings of N texts: unit-norm rows (N, D) in float32."""
+        return np.stack([self._texts[text] for text in texts])
+
+
+def read_embeddings(file: str | Path, task: Task, is_only: bool = True) -> GivenEmbeddings:
+    """Read the embeddings of a task's images and texts.
+
+    The rows stand in the order of the task. For choices, these are the images of item 0, then those of item 1, and so
+    on; the texts likewise. For retrieval, these are the images, and the captions of image 0, then those of image 1.
+    For classification, these are the images, and the prompts of class 0, then those of class 1. So Winoground has 800
+    rows of images and 800 of texts; an array (400, 2, D) is the same.
+
+    Args:
+        file: A .npz file with the arrays "images" and "texts", or for several tasks "TASK/images" and "TASK/texts".
+            The last axis has size D. The embeddings need not have unit norm.
+        task: The task.
+        is_only: Whether arrays without the name of a task belong to this one.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is broken, lacks an array, or its rows are not those of the task.
+
+    Examples:
+        >>> read_embeddings("clip.npz", task).images(list(task.all_images())).shape  # doctest: +SKIP
+        (800, 512)
+    """
+    images, texts = (_read_rows(Path(file), task.name, part, is_only) for part in PARTS)
+    if images.shape[1] != texts.shape[1]:
+        raise ValueError(f"{file}: images have size {images.shape[1]} and texts {texts.shape[1]}; they must be equal.")
+    image_slots, text_slots = task.slots()
+    by_image = _assign([image.key for image in image_slots], images, f"{file}: {task.name} has {{}} images")
+    by_text = _assign(text_slots, texts, f"{file}: {task.name} has {{}} texts")
+    return GivenEmbeddings(by_image, by_text)
+
+
+def _read_rows(file: Path, task: str, part: str, is_only: bool) -> np.ndarray:
+    """One array of the file as unit-norm rows (N, D) in float32."""
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no file {file.absolute()}.")
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            names = [f"{task}/{part}", *([part] if is_only else [])]
+            name = next((name for name in names if name in arrays), None)
+            if name is None:
+                raise ValueError(f"{file} has no array {' or '.join(names)}; it has {', '.join(arrays) or 'none'}.")
+            rows = arrays[name]
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        raise ValueError(
+            f"{file} is no .npz file, or it is cut short ({error}); write it with numpy.savez."
+        ) from error
+    if rows.ndim < 2 or rows.dtype.kind != "f" or not rows.size:
+        raise ValueError(f"{file}: {name} has shape {rows.shape} and type {rows.dtype}; expected numbers (..., D).")
+    rows = rows.reshape(-1, rows.shape[-1]).astype(np.float32)
+    require_finite(rows, f"numbers of {name} in {file}")
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not norms.all():
+        raise ValueError(f"{file}: row {int(norms.argmin())} of {name} is all 0, which is no embedding.")
+    return rows / norms
+
+
+def _assign(keys: Sequence[Hashable], rows: np.ndarray, title: str) -> dict[Hashable, np.ndarray]:
+    """Give each image or text its row; the rows of one that occurs several times must be about equal."""
+    if len(keys) != len(rows):
+        raise ValueError(
+            f"{title.format(f'{len(keys):,}')}, and the file {len(rows):,} rows. One row is needed for each, in the "
+            "benchmark's order, without those that are skipped."
+        )
+    assigned: dict[Hashable, np.ndarray] = {}
+    for number, (key, row) in enumerate(zip(keys, rows, strict=True)):
+        known = assigned.setdefault(key, row)
+        if np.abs(known - row).max() > SAME:
+            raise ValueError(
+                f"{title.format(f'{len(keys):,}')}; the one of row {number} stands in an earlier row, too, with another "
+                "embedding. The rows are not in the benchmark's order."
+            )
+    return assigned
