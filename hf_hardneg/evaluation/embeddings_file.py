@@ -72,17 +72,17 @@ def _read_rows(file: Path, task: str, part: str, is_only: bool) -> np.ndarray:
     """One array of the file as unit-norm rows (N, D) in float32."""
     if not file.is_file():
         raise FileNotFoundError(f"There is no file {file.absolute()}.")
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            names = [f"{task}/{part}", *([part] if is_only else [])]
-            name = next((name for name in names if name in arrays), None)
-            if name is None:
-                raise ValueError(f"{file} has no array {' or '.join(names)}; it has {', '.join(arrays) or 'none'}.")
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{file} is no .npz file, or it is cut short; write it with numpy.savez.")
+    with np.load(file, allow_pickle=False) as arrays:
+        names = [f"{task}/{part}", *([part] if is_only else [])]
+        name = next((name for name in names if name in arrays), None)
+        if name is None:
+            raise ValueError(f"{file} has no array {' or '.join(names)}; it has {', '.join(arrays) or 'none'}.")
+        try:
             rows = arrays[name]
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise ValueError(
-            f"{file} is no .npz file, or it is cut short ({error}); write it with numpy.savez."
-        ) from error
+        except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+            raise ValueError(f"{file}: the array {name} cannot be read ({error}).") from error
     if rows.ndim < 2 or rows.dtype.kind != "f" or not rows.size:
         raise ValueError(f"{file}: {name} has shape {rows.shape} and type {rows.dtype}; expected numbers (..., D).")
     rows = rows.reshape(-1, rows.shape[-1]).astype(np.float32)
@@ -105,7 +105,7 @@ def _assign(keys: Sequence[Hashable], rows: np.ndarray, title: str) -> dict[Hash
         known = assigned.setdefault(key, row)
         if np.abs(known - row).max() > SAME:
             raise ValueError(
-                f"{title.format(f'{len(keys):,}')}; the one of row {number} stands in an earlier row, too, with another "
-                "embedding. The rows are not in the benchmark's order."
+                f"{title.format(f'{len(keys):,}')}; the one of row {number} has another embedding in an earlier row. "
+                "The rows are not in the benchmark's order."
             )
     return assigned
