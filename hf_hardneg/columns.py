@@ -5,6 +5,7 @@ from datasets import Features, Image, List, Value
 
 IMAGE = "image"
 IMAGE_EMBEDS = "image_embeds"
+IMAGE_FEATURES = "image_features"
 IMAGE_ID = "image_id"
 CAPTION = "caption"
 OTHER_CAPTIONS = "other_captions"

@@ -33,6 +33,17 @@ def freeze_towers(model: Any, towers: Sequence[str]) -> None:
             getattr(model, projections[tower]).requires_grad_(False)
 
 
+def unfreeze_visual_projection(model: Any) -> None:
+    """Train the projection of the image embeddings of a model with a frozen vision tower, in place.
+
+    Raises:
+        ValueError: If the model has no such projection, as SigLIP.
+    """
+    if not hasattr(model, "visual_projection"):
+        raise ValueError(f"{type(model).__name__} has no visual_projection; leave out train_visual_projection.")
+    model.visual_projection.requires_grad_(True)
+
+
 def add_lora(
     model: Any, towers: Sequence[str] = TOWERS, rank: int = 16, alpha: int = 32, dropout: float = 0.0
 ) -> PeftModel:

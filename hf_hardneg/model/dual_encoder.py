@@ -111,6 +111,11 @@ def embed_images(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     return F.normalize(model.get_image_features(**inputs).pooler_output, dim=-1)
 
 
+def pooled_images(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    """What the vision tower makes of B images before the projection, (B, H)."""
+    return model.vision_model(**inputs).pooler_output
+
+
 def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
     """Embed a batch of `HardNegCollator`, or run the model's own forward pass on other inputs."""
     if "image_id" not in inputs:
@@ -118,9 +123,8 @@ def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
     for name in ("image_id", "negative_concepts"):  # The batch has these for the loss.
         inputs.pop(name, None)
     text = {name: inputs.pop(name) for name in TEXT_INPUTS if name in inputs}
-    image = inputs.pop("image_embeds", None)
     outputs = {
-        "image_embeds": embed_images(model, inputs) if image is None else image.to(model.dtype),
+        "image_embeds": _batch_images(model, inputs),
         "text_embeds": embed_texts(model, text),
         "logit_scale": model.logit_scale.exp(),
     }
@@ -128,6 +132,15 @@ def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
         # A clone, because DistributedDataParallel takes a weight that is itself an output for unused.
         outputs["logit_bias"] = model.logit_bias.clone()
     return outputs
+
+
+def _batch_images(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Unit-norm embeddings of a batch's images, which may be encoded already, with or without the projection."""
+    if "image_embeds" in inputs:
+        return inputs["image_embeds"].to(model.dtype)
+    if "image_features" in inputs:
+        return F.normalize(model.visual_projection(inputs["image_features"].to(model.dtype)), dim=-1)
+    return embed_images(model, inputs)
 
 
 def take_collated_batches(model: Any) -> None:

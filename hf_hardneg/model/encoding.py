@@ -5,7 +5,7 @@ embedding, bit for bit, whatever else is in the batch.
 """
 
 import hashlib
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from ..data.lazy_images import LazyImage
 from ..data.photos import UnusableImage, upright_rgb
 from ..finite import require_finite
-from .dual_encoder import embed_images, embed_texts, find_text_format, take_collated_batches
+from .dual_encoder import embed_images, embed_texts, find_text_format, pooled_images, take_collated_batches
 from .loading import load_model, pick_device
 
 
@@ -31,16 +31,17 @@ def text_limit(model: Any) -> int:
     return model.config.get_text_config().max_position_embeddings
 
 
-def encode_images(model: Any, processor: Any, images: Sequence[Image]) -> Tensor:
+def encode_images(model: Any, processor: Any, images: Sequence[Image], projected: bool = True) -> Tensor:
     """Embed PIL images.
 
     Args:
         model: A dual encoder of transformers. It is put into eval mode.
         processor: Its processor.
         images: N images of any mode and size, at least one.
+        projected: False gives what the vision tower gives to its projection.
 
     Returns:
-        Unit-norm embeddings (N, D) in float32 on the CPU.
+        Unit-norm embeddings (N, D) in float32 on the CPU; without the projection (N, H), of any norm.
 
     Example:
         >>> from PIL import Image as PILImage
@@ -52,7 +53,7 @@ def encode_images(model: Any, processor: Any, images: Sequence[Image]) -> Tensor
     parts = []
     for start in range(0, len(images), BATCH_SIZE):
         batch = [prepare([upright_rgb(image)], return_tensors="pt") for image in images[start : start + BATCH_SIZE]]
-        parts.append(_embed_inputs(model, batch))
+        parts.append(_embed_inputs(model, batch, embed_images if projected else pooled_images))
     return torch.cat(parts)
 
 
@@ -230,7 +231,9 @@ def load_encoder(name_or_path: str) -> Encoder:
 
 
 @torch.inference_mode()
-def _embed_inputs(model: Any, inputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
+def _embed_inputs(
+    model: Any, inputs: Sequence[Mapping[str, Tensor]], embed: Callable[..., Tensor] = embed_images
+) -> Tensor:
     """Embed N preprocessed images: (N, D) in float32 on the CPU."""
     model.eval()
     parts = []
@@ -238,5 +241,5 @@ def _embed_inputs(model: Any, inputs: Sequence[Mapping[str, Tensor]]) -> Tensor:
     for start in range(0, len(inputs), size):
         batch = inputs[start : start + size]
         joined = {name: torch.cat([one[name] for one in batch]).to(model.device) for name in batch[0]}
-        parts.append(embed_images(model, joined).float().cpu())
+        parts.append(embed(model, joined).float().cpu())
     return torch.cat(parts)

@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..columns import IMAGE, IMAGE_EMBEDS
+from ..columns import IMAGE, IMAGE_EMBEDS, IMAGE_FEATURES
 from ..data.image_columns import undecoded
 from ..data.photo_files import content_digest, size_and_time
 from .encoding import encode_images
@@ -24,13 +24,15 @@ def vision_digest(model: Any, processor: Any) -> str:
     return digest.hexdigest()
 
 
-def add_image_embeddings(rows: Dataset, model: Any, processor: Any) -> Dataset:
+def add_image_embeddings(rows: Dataset, model: Any, processor: Any, projected: bool = True) -> Dataset:
     """Add the column `image_embeds`: the unit-norm float32 embedding (D,) of each row's image.
 
     Args:
         rows: Rows with the column `image`. Each image is encoded once, also if it has several rows.
         model: A dual encoder of transformers. Do not train its vision tower after this.
         processor: Its processor.
+        projected: False adds the column `image_features` instead: what the vision tower gives to the projection, (H,)
+            in float32. The projection can then be trained.
 
     Returns:
         The rows with the new column. Remove the column `image`, if you do not need it: else `datasets` decodes it with
@@ -52,13 +54,13 @@ def add_image_embeddings(rows: Dataset, model: Any, processor: Any) -> Dataset:
     for i, key in enumerate(keys):
         first_row.setdefault(key, i)
     distinct = rows.select_columns([IMAGE]).select(list(first_row.values()))
-    known = [vision_digest(model, processor), *first_row]
+    known = [vision_digest(model, processor), IMAGE_EMBEDS if projected else IMAGE_FEATURES, *first_row]
     digest = hashlib.sha256("/".join(known).encode("utf-8", "surrogateescape")).hexdigest()
     embeddings = distinct.map(
         _encode,
         batched=True,
         batch_size=BATCH,
-        fn_kwargs={"model": model, "processor": processor},
+        fn_kwargs={"model": model, "processor": processor, "projected": projected},
         remove_columns=[IMAGE],
         new_fingerprint=digest[:32],
         desc="Encoding images",
@@ -82,9 +84,10 @@ def _image_key(image: Mapping[str, Any]) -> str:
     return f"{image['path']}:{size}:{time}"
 
 
-def _encode(batch: Mapping[str, Sequence], model: Any, processor: Any) -> dict[str, list]:
-    return {IMAGE_EMBEDS: list(encode_images(model, processor, batch[IMAGE]).numpy())}
+def _encode(batch: Mapping[str, Sequence], model: Any, processor: Any, projected: bool) -> dict[str, list]:
+    column = IMAGE_EMBEDS if projected else IMAGE_FEATURES
+    return {column: list(encode_images(model, processor, batch[IMAGE], projected).numpy())}
 
 
 def _look_up(batch: Any, indices: Sequence[int], embeddings: Dataset, row_of_image: Sequence[int]) -> dict[str, Any]:
-    return {IMAGE_EMBEDS: embeddings[[row_of_image[i] for i in indices]][IMAGE_EMBEDS]}
+    return dict(embeddings[[row_of_image[i] for i in indices]])

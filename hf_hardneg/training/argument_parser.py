@@ -11,6 +11,7 @@ HELP_GROUPS = {
         "model_name_or_path",
         "dtype",
         "text_only",
+        "train_visual_projection",
         "frozen_towers",
         "lora_towers",
         "lora_rank",

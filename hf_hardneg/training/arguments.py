@@ -53,6 +53,10 @@ class ModelArguments:
         default=False,
         metadata={"help": "Train only the text tower. Each image is encoded once, before the training."},
     )
+    train_visual_projection: bool = field(
+        default=False,
+        metadata={"help": "With text_only, also train the projection of the image embeddings."},
+    )
     frozen_towers: list[str] = field(
         default_factory=list, metadata={"help": "Towers that keep their weights: vision, text."}
     )
@@ -74,6 +78,8 @@ class ModelArguments:
         frozen = sorted({*self.frozen_towers, *(["vision"] if self.text_only else [])})
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype is {self.dtype!r}; it must be one of {', '.join(DTYPES)}.")
+        if self.train_visual_projection and not self.text_only:
+            raise ValueError("train_visual_projection needs text_only; without it the projection is trained anyway.")
         both = set(frozen) & set(self.lora_towers)
         if both:
             raise ValueError(f"{', '.join(sorted(both))}: a tower cannot be frozen and trained by LoRA (lora_towers).")

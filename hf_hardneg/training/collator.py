@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import ProcessorMixin
 
-from ..columns import CAPTION, IMAGE, IMAGE_EMBEDS, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES
+from ..columns import CAPTION, IMAGE, IMAGE_EMBEDS, IMAGE_FEATURES, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES
 from ..data.photos import upright_rgb
 from ..lexicon.concepts import CONCEPTS
 from ..model.dual_encoder import TextFormat
@@ -22,8 +22,8 @@ class HardNegCollator:
 
     A batch of B rows has N negatives that exist, at most B * K. It holds
 
-    - `pixel_values` (B, 3, H, W), or what else the image processor makes. Rows with the column `image_embeds` give
-      `image_embeds` (B, D) instead;
+    - `pixel_values` (B, 3, H, W), or what else the image processor makes. Rows with the column `image_embeds` or
+      `image_features` give that (B, D) instead;
     - `input_ids` (B + N, L): all captions, then the negatives of row 0, of row 1, and so on. If `text_format.tree` is
       true, the tensors of a `TextTree` of these texts instead;
     - `negative_concepts` (B, K): for each negative, the index of its concept in `concepts`; -100 where there is none;
@@ -90,8 +90,9 @@ class HardNegCollator:
         }
 
     def _images(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        if IMAGE_EMBEDS in rows[0]:
-            return {IMAGE_EMBEDS: torch.tensor([row[IMAGE_EMBEDS] for row in rows])}
+        for column in (IMAGE_EMBEDS, IMAGE_FEATURES):
+            if column in rows[0]:
+                return {column: torch.tensor([row[column] for row in rows])}
         images = [upright_rgb(row[IMAGE]) for row in rows]
         return dict(self.processor.image_processor(images, return_tensors="pt"))
 

@@ -32,7 +32,9 @@ VOCABULARY_SIZE = 900  # 512 symbols for bytes, and enough merges that every wor
 INIT_STD = {"patch": 0.1, "vision position": 1.0, "token": 0.2, "text position": 0.1}
 
 
-def build_tokenizer(captions: Iterable[str]) -> CLIPTokenizer:
+def build_tokenizer(
+    captions: Iterable[str], vocabulary_size: int = VOCABULARY_SIZE, max_tokens: int = MAX_TOKENS
+) -> CLIPTokenizer:
     """Learn a CLIP tokenizer from captions; it splits words that are not in them into bytes."""
     bytes_tokenizer = Tokenizer(BPE(end_of_word_suffix="</w>"))
     bytes_tokenizer.normalizer = normalizers.Lowercase()
@@ -41,7 +43,7 @@ def build_tokenizer(captions: Iterable[str]) -> CLIPTokenizer:
     )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = BpeTrainer(
-        vocab_size=VOCABULARY_SIZE, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
+        vocab_size=vocabulary_size, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
     )
     bytes_tokenizer.train_from_iterator(captions, trainer)
     merges: Any = [tuple(merge) for merge in json.loads(bytes_tokenizer.to_str())["model"]["merges"]]
@@ -49,7 +51,7 @@ def build_tokenizer(captions: Iterable[str]) -> CLIPTokenizer:
     symbols = [*dict.fromkeys(symbols), "<|startoftext|>", "<|endoftext|>"]
     # EOS has the largest id, so that CLIP configs find it either way: by its id, or as the largest id of a text.
     return CLIPTokenizer(
-        vocab={symbol: i for i, symbol in enumerate(symbols)}, merges=merges, model_max_length=MAX_TOKENS
+        vocab={symbol: i for i, symbol in enumerate(symbols)}, merges=merges, model_max_length=max_tokens
     )
 
 

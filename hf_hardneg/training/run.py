@@ -15,7 +15,7 @@ from ..evaluation.benchmarks import load_benchmark
 from ..evaluation.pairs import CHANCE
 from ..evaluation.results import Outcomes, collect_outcomes, summarize_run
 from ..lexicon.concepts import load_lexicon
-from ..model.adapters import add_lora, freeze_towers
+from ..model.adapters import add_lora, freeze_towers, unfreeze_visual_projection
 from ..model.dual_encoder import find_text_format
 from ..model.encoding import text_limit
 from ..model.image_cache import add_image_embeddings
@@ -179,8 +179,9 @@ def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
         if arguments.model.text_only:
             model = model.to(args.device)
             # Training no longer needs its images, and would decode them. Retrieval needs the held-out ones.
-            data.rows = add_image_embeddings(data.rows, model, processor).remove_columns(IMAGE)
-            data.held_out = add_image_embeddings(data.held_out, model, processor)
+            projected = not arguments.model.train_visual_projection
+            data.rows = add_image_embeddings(data.rows, model, processor, projected).remove_columns(IMAGE)
+            data.held_out = add_image_embeddings(data.held_out, model, processor, projected)
     if data.skipped:
         logger.warning(f"Skipped: {dict(data.skipped)}")
     return data
@@ -231,6 +232,8 @@ def choose_weights(model: Any, args: ModelArguments) -> Any:
     """Freeze the towers that are not trained, or add LoRA to those that are."""
     if args.frozen_towers:
         freeze_towers(model, args.frozen_towers)
+    if args.train_visual_projection:
+        unfreeze_visual_projection(model)
     if not args.lora_towers:
         return model
     return add_lora(model, args.lora_towers, args.lora_rank, args.lora_alpha, args.lora_dropout)

@@ -74,17 +74,25 @@ def test_text_only_training_never_runs_the_vision_tower_and_moves_the_text_tower
     assert changed and all(name.startswith("text_") or name == "logit_scale" for name in changed)
 
 
-def test_one_step_on_embeddings_is_one_step_on_images_with_a_frozen_tower(processor, rows, make_trainer, start):
+@pytest.mark.parametrize("projected", [True, False])
+def test_one_step_on_embeddings_is_one_step_on_images_with_a_frozen_tower(
+    processor, rows, make_trainer, start, projected
+):
     from transformers import CLIPModel
 
-    from hf_hardneg.model.adapters import freeze_towers
+    from hf_hardneg.model.adapters import freeze_towers, unfreeze_visual_projection
 
     rows = rows.map(AddHardNegatives(num_negatives=2), batched=True, features=with_negatives(rows.features))
     models = [CLIPModel.from_pretrained(start) for _ in range(2)]
-    for of_run, model in zip((rows, add_image_embeddings(rows, models[0], processor)), models, strict=True):
+    embedded = add_image_embeddings(rows, models[0], processor, projected)
+    for of_run, model in zip((rows, embedded), models, strict=True):
         trainer = make_trainer(model, rows=of_run, max_steps=1, learning_rate=0.1, optim="sgd", max_grad_norm=0)
         freeze_towers(model, ["vision"])
+        if not projected:
+            unfreeze_visual_projection(model)
+        before = model.visual_projection.weight.detach().clone()
         trainer.train()
+        assert model.visual_projection.weight.equal(before) == projected
     for (name, one), other in zip(models[0].named_parameters(), models[1].parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4, msg=name)
 
