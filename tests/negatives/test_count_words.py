@@ -11,6 +11,8 @@ from hf_hardneg.negatives import count_words as module
 from hf_hardneg.negatives.add_negatives import AddHardNegatives, fit_slot_model
 from hf_hardneg.negatives.count_words import count_words
 from hf_hardneg.negatives.counted_captions import digest_captions
+from hf_hardneg.training.prepare import prepare_data
+from hf_hardneg.training.recipe import parse_arguments
 
 
 COLORS = ("color",)
@@ -76,3 +78,11 @@ def test_a_broken_or_unwritable_cache_costs_a_count_and_no_run(fits, monkeypatch
     assert "No space left on device" in caplog.text and not [
         path for path in folder.parent.iterdir() if path.name.startswith("tmp")
     ]
+
+
+def test_a_second_run_on_a_coco_folder_neither_counts_nor_draws_again(fits, coco, processor):
+    argv = ["--dataset", str(coco), "--allow_challenge_images", "true", "--num_proc", "1", "--use_cpu", "true"]
+    arguments = parse_arguments([*argv, "--output_dir", str(coco / "out")])
+    first, again = (prepare_data(arguments, processor.tokenizer, 77).rows for _ in range(2))
+    assert len(fits) == 1
+    assert again.cache_files == first.cache_files and any(again["negatives"])
