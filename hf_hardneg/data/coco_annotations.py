@@ -133,6 +133,14 @@ def annotation_file(folder: Path, kind: str, split: str) -> Path:
     return folder / "annotations" / f"{kind}_{split}.json"
 
 
+def find_splits(folder: Path, kinds: Sequence[str] = (CAPTIONS,)) -> list[str]:
+    """The splits of a COCO folder that have all kinds of annotations, sorted."""
+    found = [
+        {file.stem.removeprefix(f"{kind}_") for file in folder.glob(f"annotations/{kind}_*.json")} for kind in kinds
+    ]
+    return sorted(set.intersection(*found))
+
+
 def find_split(folder: Path, split: str | None, flag: str, kinds: Sequence[str] = (CAPTIONS,)) -> str:
     """The split to read: `split`, or the only one that has all kinds of annotations.
 
@@ -145,10 +153,7 @@ def find_split(folder: Path, split: str | None, flag: str, kinds: Sequence[str] 
     Raises:
         FileNotFoundError: If there is no such split, or several and none was named; the message lists them.
     """
-    found = [
-        {file.stem.removeprefix(f"{kind}_") for file in folder.glob(f"annotations/{kind}_*.json")} for kind in kinds
-    ]
-    splits = sorted(set.intersection(*found))
+    splits = find_splits(folder, kinds)
     if split is None and len(splits) == 1:
         return splits[0]
     if split is None or split not in splits:

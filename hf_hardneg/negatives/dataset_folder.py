@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from tqdm.auto import tqdm
 
 from ..audit.text_only_readers import audit_negatives
 from ..columns import (
@@ -25,9 +24,10 @@ from ..columns import (
 )
 from ..data.captions import read_captions
 from ..lexicon.index import load_index
-from .add_negatives import BATCH, AddHardNegatives, fit_slot_model
+from .add_negatives import BATCH, AddHardNegatives
 from .build_options import BuildOptions
-from .counted_captions import digest_captions, load_counted, new_batches, save_counted
+from .count_words import count_words
+from .counted_captions import digest_captions, load_counted, save_counted
 from .judge_page import build_sample_page
 from .language_model import ThinByLanguageModel
 from .negatives_card import CaptionOrigin, build_card, format_audit, format_counts
@@ -47,8 +47,7 @@ def fit_or_update(rows: Dataset, concepts: tuple[str, ...], known: str | None) -
         The model, and the digests of the captions that it has counted, each caption once.
     """
     counted = load_counted(known) if known else digest_captions([])
-    batches = tqdm(rows.iter(BATCH), total=-(-len(rows) // BATCH), desc="Counting words", disable=None)
-    model = fit_slot_model(new_batches(batches, counted), concepts)
+    model = count_words([rows], concepts, counted)
     digests = digest_captions(rows[CAPTION])
     if known:
         model = model.add([SlotModel.load(known, load_index(concepts))])

@@ -3,14 +3,12 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from datasets import Dataset
-from tqdm.auto import tqdm
 
-from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_SOURCES, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
+from ..columns import NEGATIVE_CONCEPTS, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
 from ..data.captioned_images import load_captioned_images
 from ..data.coco import is_coco_folder, load_coco
 from ..data.files import open_dataset, require_columns
@@ -21,7 +19,8 @@ from ..data.leakage import ids_of_pairs, read_challenge_ids
 from ..data.long_captions import drop_equal_negatives, fit_captions
 from ..data.splits import split_by_image
 from ..lexicon.concepts import load_lexicon
-from ..negatives.add_negatives import AddHardNegatives, fit_slot_model
+from ..negatives.add_negatives import AddHardNegatives
+from ..negatives.count_words import count_words
 from ..negatives.language_model import ThinByLanguageModel
 from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
@@ -32,7 +31,6 @@ from .ready_negatives import NOT_GIVEN, find_given_negatives, use_given_negative
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000  # captions that the slot model counts at a time
 ROWS_PER_PROCESS = 10_000  # Fewer rows do not pay for the start of a process.
 MAX_ADDED_TOKENS = 4  # the tokens that a replacement may add to a caption
 DEFAULT_SCENES = 12_000
@@ -204,13 +202,6 @@ def _settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, 
         counts = [count for count in counts if count]
     data.rows = rows
     data.negatives_per_caption.update(counts)
-
-
-def count_words(parts: Sequence[Dataset], concepts: tuple[str, ...]) -> SlotModel:
-    """Fit the slot model on all captions: how likely each word is in its context."""
-    batches = (batch for rows in parts for batch in rows.select_columns(NEGATIVE_SOURCES).iter(BATCH))
-    number = sum(-(-len(rows) // BATCH) for rows in parts)
-    return fit_slot_model(tqdm(batches, total=number, desc="Counting words", disable=None), concepts)
 
 
 def make_adder(arguments: Arguments, model: SlotModel) -> AddHardNegatives:

@@ -26,6 +26,7 @@ from ..data.streaming import (
 )
 from ..lexicon.concepts import load_lexicon
 from ..lexicon.index import load_index
+from ..negatives.count_words import count_words
 from ..negatives.slot_model import SlotModel
 from .arguments import SCENES, Arguments, DataArguments
 from .caption_stream import CaptionStream, SkipCounts
@@ -33,7 +34,6 @@ from .prepare import (
     MAX_ADDED_TOKENS,
     TrainingData,
     add_new_negatives,
-    count_words,
     find_challenge_ids,
     load_pairs,
     make_adder,
