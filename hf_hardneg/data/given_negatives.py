@@ -11,6 +11,7 @@ from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_FEATURES, NEGATIVES
 from .captions import read_cells
 from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
 from .image_ids import find_id_column, number_images
+from .skip_reasons import describe_reasons
 
 
 UNKNOWN_CONCEPT = "unknown"
@@ -107,7 +108,9 @@ def read_given_negatives(
             if image_id is not None:
                 of_image.setdefault((image_id, caption), {}).update(usable)
     if not any(of_caption.values()):
-        raise ValueError(f"{source} has no negative in {negatives_name!r} that can be used: {dict(left_out)}.")
+        raise ValueError(
+            f"{source} has no negative in {negatives_name!r} that can be used: {describe_reasons(left_out)}."
+        )
     return GivenNegatives(source, _as_lists(of_image), _as_lists(of_caption), left_out)
 
 

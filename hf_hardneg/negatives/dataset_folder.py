@@ -24,13 +24,14 @@ from ..columns import (
     with_negatives,
 )
 from ..data.captions import read_captions
+from ..data.skip_reasons import describe_reasons
 from ..lexicon.index import load_index
 from .add_negatives import BATCH, AddHardNegatives, fit_slot_model
 from .build_options import BuildOptions
 from .counted_captions import digest_captions, load_counted, new_batches, save_counted
 from .judge_page import build_sample_page
 from .language_model import ThinByLanguageModel
-from .negatives_card import CaptionOrigin, build_card, format_audit, format_counts
+from .negatives_card import CaptionOrigin, build_card, format_audit, format_counts, format_numbers
 from .slot_model import SlotModel
 
 
@@ -173,11 +174,11 @@ def format_summary(summary: dict[str, Any]) -> str:
     """The summary as text for the terminal."""
     lines = [
         f"{summary['negatives']:,} negatives for {summary['captions']:,} captions",
-        f"captions by number of negatives: {format_counts(summary['by_number'])}",
+        f"captions by number of negatives: {format_numbers(summary['by_number'])}",
         f"negatives by concept: {format_counts(summary['by_concept'])}; "
         f"by operator: {format_counts(summary['by_operator'])}",
-        f"rows in which candidates were rejected: {format_counts(summary['rejections'])}",
-        f"skipped: {format_counts(summary['skipped'])}",
+        f"captions that lost a candidate, or had none: {describe_reasons(summary['rejections'])}",
+        f"skipped: {describe_reasons(summary['skipped'])}",
         "",
         format_audit(summary["audit"]),
     ]

@@ -11,6 +11,7 @@ from transformers import set_seed
 
 from ..atomic_folder import check_writable
 from ..columns import IMAGE
+from ..data.skip_reasons import describe_reasons
 from ..evaluation.benchmarks import load_benchmark
 from ..evaluation.pairs import CHANCE
 from ..evaluation.results import Outcomes, collect_outcomes, summarize_run
@@ -26,6 +27,7 @@ from .checkpoints import find_last_checkpoint, find_problem
 from .checks import check_best_metric, check_packages
 from .collator import HardNegCollator
 from .finish import keep_finished_training, say_where_the_model_is
+from .log_lines import write_log_lines
 from .plan import describe_plan
 from .prepare import TrainingData, prepare_data
 from .prepare_stream import prepare_stream
@@ -84,7 +86,7 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
         results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
         if data.stream is not None:
             data.skipped += data.stream.skipped.total()
-            logger.warning(f"Skipped while reading the stream: {dict(data.skipped)}")
+            logger.warning(f"Skipped while reading the stream: {describe_reasons(data.skipped)}")
         record = RunRecord(arguments, data, results, seconds, trainer.state.global_step)
         metrics = collect_metrics(record)
         if trainer.is_world_process_zero():
@@ -182,7 +184,7 @@ def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
             data.rows = add_image_embeddings(data.rows, model, processor).remove_columns(IMAGE)
             data.held_out = add_image_embeddings(data.held_out, model, processor)
     if data.skipped:
-        logger.warning(f"Skipped: {dict(data.skipped)}")
+        logger.warning(f"Skipped: {describe_reasons(data.skipped)}")
     return data
 
 
@@ -200,7 +202,8 @@ def train_model(name: str, arguments: Arguments, data: TrainingData, signals: St
     """
     args = arguments.training
     number = f"{len(data.rows):,} captions" if data.stream is None else "a stream of captions"
-    logger.info(f"Training {name}: K = {args.num_negatives}, {number}")
+    negatives = f"with up to {args.num_negatives} negatives each" if args.num_negatives else "without negatives"
+    logger.info(f"Training {name}: {number} {negatives}")
     model, processor = _load_start_model(arguments)
     text_format = find_text_format(model, processor.tokenizer, args.text_layout)
     set_seed(args.seed)  # A control gets the same random LoRA matrices.
@@ -215,6 +218,7 @@ def train_model(name: str, arguments: Arguments, data: TrainingData, signals: St
         pairs=data.pairs if evaluates else None,
         callbacks=[TimeEstimate(name), StopAfterStep(signals, name)],
     )
+    write_log_lines(trainer, name)
     if data.stream is not None:
         data.stream.skipped.clear()  # A control has read the same rows.
     with signals.finish_step(), keep_finished_training(trainer):
