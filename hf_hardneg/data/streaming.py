@@ -28,6 +28,7 @@ from .files import BUILDERS, CAPTION_COLUMNS, find_column, open_dataset
 from .image_columns import IMAGE_COLUMNS, PATH_COLUMNS, URL_COLUMNS, refuse_urls
 from .image_ids import IMAGE_ID_COLUMNS
 from .leakage import SOURCE_COLUMNS, refuse_split, why_refused
+from .photo_places import place_of
 from .photos import image_problem
 from .same_photo import matching_columns, plain_id
 from .skip_reasons import EMPTY
@@ -223,7 +224,7 @@ def _image_of(raw: Mapping[str, Any], columns: StreamColumns) -> dict[str, Any] 
     if isinstance(value, bytes):
         return {"bytes": value, "path": None}
     if isinstance(value, str):
-        return {"bytes": None, "path": os.path.join(columns.folder, value)}
+        return {"bytes": None, "path": value if "://" in value else place_of(value, columns.folder)}
     return value if isinstance(value, dict) else None
 
 

@@ -177,7 +177,8 @@ def format_summary(summary: dict[str, Any]) -> str:
         f"captions by number of negatives: {format_numbers(summary['by_number'])}",
         f"negatives by concept: {format_counts(summary['by_concept'])}; "
         f"by operator: {format_counts(summary['by_operator'])}",
-        f"captions that lost a candidate, or had none: {describe_reasons(summary['rejections'])}",
+        "captions without a negative or with a rejected candidate, by reason: "
+        f"{describe_reasons(summary['rejections'])}",
         f"skipped: {describe_reasons(summary['skipped'])}",
         "",
         format_audit(summary["audit"]),

@@ -27,6 +27,7 @@ ADVICE = {
     "revision": "A revision is a part of the name: --model_name_or_path ID@REVISION, or --dataset ID@REVISION.",
     "group_by_length": "Rows of a contrastive batch are drawn at random, not by length; leave it out.",
 }
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # what is given first by mistake
 ARGUMENT_CLASSES = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
 
 
@@ -107,6 +108,8 @@ def _shipped_recipes() -> list[str]:
 
 
 def _read_recipe(name: str, known: Sequence[str]) -> dict[str, Any]:
+    if Path(name).is_dir() or Path(name).suffix.lower() in TABLES:
+        raise ValueError(f"{name} is no recipe. To train on it, write --dataset {name}.")
     file = Path(name) if Path(name).is_file() else RECIPES / name
     if not file.is_file():
         recipes = _shipped_recipes()

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import set_seed
 
 from ..atomic_folder import check_writable
-from ..columns import IMAGE
+from ..columns import IMAGE, IMAGE_ID
 from ..data.skip_reasons import describe_reasons
 from ..evaluation.benchmarks import load_benchmark
 from ..evaluation.pairs import CHANCE
@@ -26,6 +26,7 @@ from .artifacts import RunRecord, collect_metrics, remove_leftovers, save_artifa
 from .checkpoints import find_last_checkpoint, find_problem
 from .checks import check_best_metric, check_packages
 from .collator import HardNegCollator
+from .earlier_run import warn_of_earlier_run
 from .finish import keep_finished_training, say_where_the_model_is
 from .log_lines import write_log_lines
 from .plan import describe_plan
@@ -44,6 +45,7 @@ START, CONTROL = "start", "control"
 # What Trainer itself reports of an evaluation.
 TRAINER_METRICS = ("loss", "runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
 MAX_LEARNING_RATE = 1e-4
+FEW_PHOTOS = 50  # Of fewer held-out photos, retrieval finds most among its first ten by chance.
 RESUME_WORDS = ("true", "false", "none")  # Any other value of resume_from_checkpoint is a folder.
 
 
@@ -63,6 +65,8 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
     args = arguments.training
     check_writable(str(args.output_dir))
     arguments = name_start_model(arguments)
+    if args.process_index == 0:
+        warn_of_earlier_run(Path(str(args.output_dir)), _has_control(arguments), CONTROL)
     if _has_control(arguments):
         _check_control(args)
     if args.push_to_hub and args.process_index == 0:
@@ -147,7 +151,8 @@ def _load_start_model(arguments: Arguments) -> tuple[Any, Any]:
     try:
         return load_model(name, arguments.model.dtype)
     except OSError as error:
-        raise OSError(f"{error}. Name another model, a folder or a Hub id, with --model_name_or_path.") from error
+        advice = "Name another model, a folder or a Hub id, with --model_name_or_path."
+        raise OSError(f"{str(error).rstrip('.')}. {advice}") from error
 
 
 def _check_before_data(arguments: Arguments, model: Any, processor: Any) -> None:
@@ -185,6 +190,9 @@ def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
             data.held_out = add_image_embeddings(data.held_out, model, processor)
     if data.skipped:
         logger.warning(f"Skipped: {describe_reasons(data.skipped)}")
+    photos = len(data.held_out.unique(IMAGE_ID))
+    if photos < FEW_PHOTOS:
+        logger.warning(f"Only {photos} photos are held out, a tenth of all: scores on so few say little.")
     return data
 
 
