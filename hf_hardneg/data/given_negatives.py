@@ -151,9 +151,10 @@ def join_negatives(given: GivenNegatives, ids: Sequence[int], captions: Sequence
     by_image: list[Key] = list(zip(ids, texts, strict=True))
     number = sum(key in given.of_caption for key in by_caption)
     if not number:
+        theirs = next(iter(given.of_caption))[1]
         raise ValueError(
-            f"None of {len(texts):,} captions is among the {len(given.of_caption):,} of {given.source}. They must be "
-            f"equal; here they are such as {texts[0]!r}, there {next(iter(given.of_caption))[1]!r}."
+            f"None of {len(texts):,} captions is among the {len(given.of_caption):,} of {given.source}. The texts "
+            f"must be equal; a caption of the data is {texts[0]!r}, and one of the negatives is of {theirs!r}."
         )
     use_images = 2 * sum(key in given.of_image for key in by_image) >= number
     keys, table, by = (

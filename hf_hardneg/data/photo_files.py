@@ -152,7 +152,7 @@ def _find_files(images: Sequence[Any], root: str, folder: str) -> dict[str, list
 
 
 def is_url(name: str) -> bool:
-    """Whether a path is none of this machine."""
+    """Whether a name is a URL and no path."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", name) is not None
 
 
