@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,8 @@ def naming(source: object) -> Iterator[None]:
         sentence: str | None = explain(error)
         if sentence is None and type(error) is Exception:  # as `tokenizers` raises it
             sentence = _in_one_line(str(error))
-        if sentence is None or str(source) in sentence:
+        names = (str(source), str(Path(str(source)).expanduser().absolute()))
+        if sentence is None or any(name in sentence for name in names):
             raise
         raise ValueError(f"{source}: {sentence}") from error
 

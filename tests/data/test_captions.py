@@ -78,7 +78,7 @@ def test_the_annotated_categories_beside_coco_captions_are_used(tmp_path):
         ("a.csv", "", {}, "is empty"),
         ("a.jsonl", "", {}, "is empty"),
         ("a.jsonl", '{"caption": "a cat"}\n[[', {}, "a.jsonl, line 2, is not valid JSON"),
-        ("a.json", "null", {}, "is null; it must be a list"),
+        ("a.json", "null", {}, "must hold a list of objects"),
         ("a.jsonl", "null", {}, "is null; it must be a list"),
         ("a.json", '[{"caption": "a cat"}, null]', {}, "has \\[1\\] = null, which must be an object"),
         ("a.csv", "\n", {}, "holds no row"),

@@ -95,7 +95,7 @@ def test_unknown_concept_names_the_known_ones():
         ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nhypernyms: {z: [c]}", "'c'"),
         ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nidioms: [b]", "both idioms"),
         ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nidiom: [b c]", "Did you mean 'idioms'"),
-        ("concept: x\ntags: [NN]\nkinds: [b]", "map each kind"),
+        ("concept: x\ntags: [NN]\nkinds: [b]", "must be an object"),
         ("concept: x\ntags: [NN]\nkinds: {a: [' ']}", "empty word"),
         ("concept: [", "no valid YAML"),
         ("", "lacks"),

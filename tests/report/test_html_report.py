@@ -287,7 +287,7 @@ def test_training_curves_are_found_with_the_model_and_in_named_folders(out, page
     main(["report", str(tmp_path / "copy"), str(tmp_path / "run")])
     assert any("run 3.25" in text for text in Page(tmp_path / "copy" / "report.html").texts)
     (tmp_path / "run" / "trainer_state.json").write_text("[]")
-    with pytest.raises(SystemExit, match="no trainer_state.json"):
+    with pytest.raises(SystemExit, match="trainer_state.json is \\[\\]; it must be an object"):
         main(["report", str(tmp_path / "copy"), str(tmp_path / "run")])
 
 
