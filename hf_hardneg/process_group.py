@@ -12,7 +12,7 @@ def ends_process_group() -> Iterator[None]:
     """Decorate the main function of a command that may run in several processes, to end each of them properly.
 
     gloo's threads hold tensors that Python made. A thread that lets go of one while the interpreter shuts down ends
-    the process with SIGABRT ("terminate called without an active exception"), after all results were right. So the
+    the process with SIGABRT ("terminate called without an active exception"). All results were right by then. So the
     connections end before. After an error they cannot: other processes may be waiting in the middle of an exchange,
     and this one would wait for them. It then ends at once, without the interpreter's shutdown.
     """

@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> None:
     from ..audit.display import draw_audits, format_audits
     from ..audit.text_only_readers import audit_negatives
     from ..data.negatives_files import read_caption_negatives
+    from ..data.skip_reasons import describe_reasons
 
     audits = {}
     stems = [Path(file).stem for file in args.files]
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from error
         if skipped:
-            sys.stderr.write(f"{file}: skipped {dict(skipped)}\n")
+            sys.stderr.write(f"{file}: skipped {describe_reasons(skipped)}\n")
     if args.json:
         content = {name: asdict(result) for name, result in audits.items()}
         Path(args.json).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

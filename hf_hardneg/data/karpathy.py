@@ -44,7 +44,7 @@ class _File:
 
 
 def karpathy_file(source: str | Path) -> Path | None:
-    """The split file that `source` is or has in its folder, or None."""
+    """The split file: `source` itself, or one in its folder; None if there is none."""
     path = Path(source).expanduser()
     files = [path] if path.is_file() else [path / name for name in FILES if (path / name).is_file()]
     return files[0] if len(files) == 1 and files[0].name in FILES else None

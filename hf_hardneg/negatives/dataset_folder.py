@@ -23,6 +23,7 @@ from ..columns import (
     with_negatives,
 )
 from ..data.captions import read_captions
+from ..data.skip_reasons import describe_reasons
 from ..lexicon.index import load_index
 from .add_negatives import BATCH, AddHardNegatives
 from .build_options import BuildOptions
@@ -30,7 +31,7 @@ from .count_words import count_words
 from .counted_captions import digest_captions, load_counted, save_counted
 from .judge_page import build_sample_page
 from .language_model import ThinByLanguageModel
-from .negatives_card import CaptionOrigin, build_card, format_audit, format_counts
+from .negatives_card import CaptionOrigin, build_card, format_audit, format_counts, format_numbers
 from .slot_model import SlotModel
 
 
@@ -172,11 +173,12 @@ def format_summary(summary: dict[str, Any]) -> str:
     """The summary as text for the terminal."""
     lines = [
         f"{summary['negatives']:,} negatives for {summary['captions']:,} captions",
-        f"captions by number of negatives: {format_counts(summary['by_number'])}",
+        f"captions by number of negatives: {format_numbers(summary['by_number'])}",
         f"negatives by concept: {format_counts(summary['by_concept'])}; "
         f"by operator: {format_counts(summary['by_operator'])}",
-        f"rows in which candidates were rejected: {format_counts(summary['rejections'])}",
-        f"skipped: {format_counts(summary['skipped'])}",
+        "captions without a negative or with a rejected candidate, by reason: "
+        f"{describe_reasons(summary['rejections'])}",
+        f"skipped: {describe_reasons(summary['skipped'])}",
         "",
         format_audit(summary["audit"]),
     ]

@@ -121,7 +121,9 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise FileNotFoundError(f"There is no {file}; write it by: hf-hardneg evaluate MODEL --out {folder}")
     if not str(read_json(file, Head).get("schema", "")).startswith("hf_hardneg.evaluation/"):
-        raise ValueError(f"{file} is not of an evaluation, as its schema says; {AGAIN}")
+        raise ValueError(
+            f"{file} is not that of an evaluation (its schema says so), but perhaps of a training; {AGAIN}"
+        )
     metrics = cast(dict[str, Any], read_json(file, Metrics))
     _check_names(metrics, file)
     return metrics

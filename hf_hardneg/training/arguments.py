@@ -370,6 +370,8 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
         if self.deepspeed and find_spec("deepspeed") is None:
             raise ValueError("deepspeed needs a package that is missing: `pip install deepspeed`.")
         super().__post_init__()
+        if self.device.type == "cpu":
+            self.dataloader_pin_memory = False  # It is for accelerators; without one, PyTorch warns of it.
         for name, choices in (("text_layout", TEXT_LAYOUTS), ("loss", LOSSES)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(choices)}.")

@@ -17,6 +17,7 @@ from ..data.inpainted_pairs import drop_broken_pairs
 from ..data.karpathy import karpathy_file, load_karpathy
 from ..data.leakage import ids_of_pairs, read_challenge_ids
 from ..data.long_captions import drop_equal_negatives, fit_captions
+from ..data.skip_reasons import describe_reasons
 from ..data.splits import split_by_image
 from ..lexicon.concepts import load_lexicon
 from ..negatives.add_negatives import AddHardNegatives
@@ -50,6 +51,7 @@ class TrainingData:
         rejections: How many captions lost a candidate for a negative, by reason.
         negatives_per_caption: How many training captions have 0, 1, ..., K negatives.
         stream: What is trained on instead of `rows`, read during the training.
+        given_negatives: Where the negatives come from, if they were not made here.
     """
 
     rows: Dataset
@@ -61,6 +63,7 @@ class TrainingData:
     rejections: Counter[str] = field(default_factory=Counter)
     negatives_per_caption: Counter[int] = field(default_factory=Counter)
     stream: CaptionStream | None = None
+    given_negatives: str | None = None
 
 
 def prepare_data(arguments: Arguments, tokenizer: Any, max_tokens: int) -> TrainingData:
@@ -179,6 +182,7 @@ def _add_given_negatives(
     """Take the negatives that somebody already has, and count them."""
     most = max(1, arguments.training.num_negatives)
     data.rows, data.held_out, concepts = use_given_negatives(given, data.rows, data.held_out, most)
+    data.given_negatives = given.source
     data.concepts = tuple(sorted(concepts, key=lambda name: (name not in data.concepts, name)))
     data.skipped += given.left_out
     data.rejections[NOT_GIVEN] += sum(not negatives for negatives in data.rows[NEGATIVES])
@@ -195,7 +199,9 @@ def _settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, 
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]
     if not any(counts):
-        raise ValueError(f"None of {len(rows)} captions has a hard negative. Reasons: {dict(data.rejections)}.")
+        raise ValueError(
+            f"None of {len(rows)} captions has a hard negative. Reasons: {describe_reasons(data.rejections)}."
+        )
     if not arguments.data.keep_captions_without_negatives:
         rows = rows.select([i for i, count in enumerate(counts) if count])
         data.skipped["the caption has no hard negative"] += counts.count(0)

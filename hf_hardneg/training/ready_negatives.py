@@ -87,8 +87,8 @@ def _describe(
     """How many captions have negatives, in one sentence or two."""
     parts = [
         f"{sum(map(bool, of_rows)):,} of {len(of_rows):,} training captions and {sum(map(bool, of_held_out)):,} of "
-        f"{len(of_held_out):,} held-out captions have negatives of {given.source}, joined by {join.by}.",
-        f"{join.unmatched_captions:,} captions of {given.source} are not in the data.",
+        f"{len(of_held_out):,} held-out captions got negatives from {given.source!r}, joined by {join.by}.",
+        f"{join.unmatched_captions:,} captions of {given.source!r} are not among them: other data, or left out here.",
     ]
     if join.most > most:
         parts.append(f"A caption has up to {join.most} negatives; the first {most} are used.")

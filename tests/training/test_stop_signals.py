@@ -93,7 +93,7 @@ def test_a_signal_to_all_processes_of_a_training_leaves_a_checkpoint_that_goes_o
     flags = {**flags, "output_dir": str(tmp_path / "out")}
     first = LoggedProcess(tmp_path / "first", train, flags)
     first.wait_for(training)
-    first.wait_for_more("'loss'")
+    first.wait_for_more(": loss ")
     os.killpg(first.pid, number)
     assert first.end() == 128 + number, first.text()[-3000:]
     folder = tmp_path / "out" / ("control" if stopped == "control" else "")
