@@ -1,5 +1,6 @@
-"""A folder that is written whole or not at all."""
+"""Folders that a command writes: whole or not at all, and never over the files of somebody else."""
 
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -58,6 +59,40 @@ def _check_replaceable(out: Path, marker: str, entries: set[str]) -> None:
         raise ValueError(
             f"{out} holds {', '.join((foreign or found)[:3])}, which this command did not write and would lose; "
             "choose another --out."
+        )
+
+
+def check_overwrites(
+    folder: str | Path, markers: Collection[str], entries: Collection[str], option: str = "--out"
+) -> None:
+    """Raise if a command would overwrite files that it did not write.
+
+    Call it before the work begins, where files are written into a folder one by one and its other files stay.
+
+    Args:
+        folder: The folder to write; it need not be there.
+        markers: Paths in the folder. Any of them says that an earlier run of the command wrote the folder.
+        entries: Paths in the folder that the command writes.
+        option: The option that names the folder, for the error.
+
+    Raises:
+        ValueError: If one of `entries` is there and none of `markers`.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> _ = Path(folder.name, "README.md").write_text("mine")
+        >>> check_overwrites(folder.name, ["curve.json"], ["README.md"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: ... holds README.md without curve.json: this command did not write it and would overwrite it; ...
+    """
+    folder = Path(folder)
+    found = [name for name in entries if os.path.lexists(folder / name)]
+    if found and not any(os.path.lexists(folder / name) for name in markers):
+        raise ValueError(
+            f"{folder} holds {', '.join(found)} without {' or '.join(markers)}: this command did not write it and "
+            f"would overwrite it; choose another {option}, or remove it."
         )
 
 

@@ -189,19 +189,25 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
         The files by their path in the repo, with the manifest among them, and the paths that are left out.
 
     Raises:
-        ValueError: If there is no such folder, it has no file, or a file holds the token. Also if a dataset has a
-            script named like its repo at the root: `load_dataset` refuses such a repo.
+        ValueError: If there is no such folder, it has no file, or a file holds the token. Also if something in it is
+            neither a file nor a folder, such as a broken link, or a dataset has a script named like its repo at the
+            root: `load_dataset` refuses such a repo.
     """
     check_folder(folder)
     skipped = UNPUBLISHED_MODEL_FILES if repo_type == "model" else ()
     unwanted = {path for pattern in skipped for path in folder.glob(pattern)}
     metric = metric_module(folder) if repo_type == "space" else None
     files, left_out = {}, []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()):
         inside = path.relative_to(folder)
         if path in unwanted or any(part.startswith(".") or part == "__pycache__" for part in inside.parts):
             left_out.append(inside.as_posix())
             continue
+        if not path.is_file():
+            raise ValueError(
+                f"{path.absolute()} is no file but a link to a folder or to nothing, or a pipe, and would be missing "
+                "on the Hub: put the files themselves there, or remove it."
+            )
         source: Path | bytes = path
         if inside.as_posix() == CARD:
             with naming(path):

@@ -57,10 +57,10 @@ LESS = (
     "benchmarks.scenes.skipped.color",
     "benchmarks.scenes.skipped.color.no image",
 )
-RIGHT = ("control is null", "benchmarks.scenes.belongs is null", "log_history.0.step is dropped")
+RIGHT = ("benchmarks.scenes.belongs is null", "log_history.0.step is dropped")
 
 
-def is_taken(name):
+def is_right(name):
     """Whether a changed file of an evaluation is right."""
     place, _, change = name.partition(" is ")
     return (
@@ -75,11 +75,11 @@ def report_inputs(evaluation):
     """Each file of a report with other contents and other values."""
     argv = ["report", str(evaluation)]
     file = evaluation / "metrics.json"
-    yield from of_json(file, json.loads(file.read_text()), argv, is_taken)
+    yield from of_json(file, json.loads(file.read_text()), argv, is_right)
     for name, data in {"curve.json": CURVE, "trainer_state.json": STATE}.items():
         more = evaluation.parent / f"more_{name.partition('.')[0]}"
         more.mkdir()
-        yield from of_json(more / name, data, [*argv, str(more)], is_taken)
+        yield from of_json(more / name, data, [*argv, str(more)], is_right)
     items = evaluation / "items.parquet"
     yield from of_contents(items, items.read_bytes(), argv)
     table = pq.read_table(items)
