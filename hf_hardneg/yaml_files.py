@@ -16,6 +16,7 @@ class _Loader(yaml.SafeLoader):
     """Refuses a key that stands twice in a mapping, of which YAML would silently take the last."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        """As in `yaml.SafeLoader`, for a mapping without such a key."""
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":

@@ -214,9 +214,9 @@ def interpolate(
     """
     if not 0 <= max_loss <= 100:
         raise ValueError(f"max_loss is {max_loss}; it must be a number of points from 0 to 100.")
+    check_overwrites(out, ["curve.json"], ["config.json", "curve.png"])
+    check_writable(out, "--out")
     folder = Path(out)
-    check_overwrites(folder, ["curve.json"], ["config.json", "curve.png"])
-    check_writable(folder, "--out")
     columns = {"image_column": image_column, "label_column": label_column}
     tasks = list(load_tasks(benchmarks, columns)[0].values())
     device = pick_device()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from ..atomic_folder import check_file
 from .index import LexiconIndex, load_index
 from .tagging import load_tagger
 
@@ -61,7 +62,7 @@ def write_open_vocabulary(captions: Iterable[str], file: str | Path, min_count: 
     Raises:
         ValueError: If fewer than two words of every kind are common enough, or `file` cannot be such a file.
     """
-    _check_file(Path(file))
+    check_vocabulary_file(file)
     chosen = choose_words(count_tagged(captions), load_index(), min_count)
     kinds = {kind: words for kind, words in chosen.items() if len(words) > 1}
     if not kinds:
@@ -71,12 +72,16 @@ def write_open_vocabulary(captions: Iterable[str], file: str | Path, min_count: 
     return {kind: len(words) for kind, words in kinds.items()}
 
 
-def _check_file(file: Path) -> None:
-    """Raise before the work if the file has another ending, is something else already, or cannot be written."""
+def check_vocabulary_file(file: str | Path) -> None:
+    """Check that `write_open_vocabulary` can write a file.
+
+    Raises:
+        ValueError: If the file has another ending, is something else already, or cannot be written.
+    """
+    file = Path(file)
     if file.suffix.lower() not in (".yaml", ".yml"):
         raise ValueError(f"{file} ends in {file.suffix!r}; a vocabulary ends in .yaml: choose another --out.")
-    if file.is_dir():
-        raise ValueError(f"{file} is a folder; --out must be a .yaml file.")
+    check_file(file, "--out")
     if file.exists():
         with file.open("rb") as there:
             if there.read(len(HEADER)) != HEADER.encode():

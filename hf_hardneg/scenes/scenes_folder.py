@@ -36,9 +36,9 @@ def write_scenes(folder: str | Path, rows: int = 12000, pairs_per_concept: int =
     """
     if rows < 1 or pairs_per_concept < 1:
         raise ValueError(f"rows and pairs_per_concept must be 1 or more, got {rows} and {pairs_per_concept}.")
-    folder = Path(folder)
     check_overwrites(folder, ["pairs/test.parquet"], ["README.md", "captions/train.parquet"])
     check_writable(folder, "--out")
+    folder = Path(folder)
     for name, split, dataset in (
         ("captions", "train", scene_rows(TRAIN, rows)),
         ("pairs", "test", scene_pairs(HELD_OUT, pairs_per_concept)),

@@ -6,7 +6,18 @@ import sys
 
 import pyarrow as pa
 import pytest
-from helpers.bad_inputs import NO_COUNT, NO_NUMBER, Bad, bomb, check_all, of_contents, of_flags, of_json, parquet_bytes
+from helpers.bad_inputs import (
+    NO_COUNT,
+    NO_NUMBER,
+    Bad,
+    bomb,
+    check_all,
+    of_contents,
+    of_flags,
+    of_json,
+    of_places,
+    parquet_bytes,
+)
 
 from hf_hardneg.lexicon.concepts import load_lexicon
 from hf_hardneg.lexicon.index import load_index
@@ -110,6 +121,13 @@ def test_flags(tmp_path, capsys):
     inputs = list(of_flags(["negatives", str(captions), "--out", str(tmp_path / "out")], flags))
     argv = ["vocabulary", str(captions), "--out", str(tmp_path / "o.yaml")]
     inputs += of_flags(argv, {"--min_count": ("0", *NO_COUNT)})
+    entries = ("README.md", "data/train.parquet", "sample.html")
+    inputs += of_places(["negatives", str(captions)], "--out", tmp_path / "places", entries)
+    inputs += of_places(["vocabulary", str(captions)], "--out", tmp_path / "files", is_file=True, ending=".yaml")
+    for name in ("a.jsonl", "material.json", "x", "x.YAMLX"):
+        inputs.append(Bad(f"--out {name}", [*argv[:3], str(tmp_path / name)], (name,), ".yaml"))
+    other = tmp_path / "other.yaml"
+    inputs.append(Bad("--out of others", [*argv[:3], str(other)], (other.name,), "", other, b"concept: material"))
     check_all(inputs, capsys, at_least=60)
 
 
@@ -177,10 +195,20 @@ def test_audits(tmp_path, capsys):
     rows = [{"caption": "A red car.", "negatives": ["A blue car."]}]
     inputs = list(table_inputs(tmp_path, lambda file: ["audit", str(file)], rows))
     good = tmp_path / "good.jsonl"
-    good.write_text("".join(json.dumps(row) + "\n" for row in rows * 30))
+    good.write_text(
+        "".join(
+            json.dumps(row) + "\n"
+            for row in [*rows, *({"caption": f"A {i} car.", "negatives": ["A bus."]} for i in range(9))]
+        )
+    )
     for flag in ("--caption_column", "--negatives_column"):
         for name in ("captoin", "", "negativ", "0", "CAPTION"):
             inputs.append(Bad(f"{flag} {name}", ["audit", str(good), flag, name], (good.name,)))
+    for flag, ending in (("--json", ".json"), ("--figure", ".png")):
+        argv = ["audit", str(good)]
+        inputs += of_places(argv, flag, tmp_path / flag, is_file=True, ending=ending)
+        inputs.append(Bad(f"{flag} is the source", [*argv, flag, str(good)], (flag,), good.name))
+    inputs.append(Bad("--figure x.xyz", ["audit", str(good), "--figure", str(tmp_path / "x.xyz")], ("--figure",)))
     check_all(inputs, capsys)
 
 

@@ -15,6 +15,7 @@ from helpers.bad_inputs import (
     of_contents,
     of_flags,
     of_json,
+    of_places,
     parquet_bytes,
 )
 from helpers.inpainting_folder import PHOTOS, make_folder
@@ -94,6 +95,8 @@ def journal(built, tmp_path):
 def test_export(journal, tmp_path, capsys):
     argv = ["inpaint", "export", str(journal), "--out", str(tmp_path / "out")]
     check_all(journal_inputs(journal, argv), capsys)
+    places = of_places(argv[:-2], "--out", tmp_path / "places", ("README.md", "data/x.parquet", "notes.txt"))
+    check_all(places, capsys, at_least=10)
 
 
 def test_damaged_images_of_an_export(journal, tmp_path, capsys):
@@ -160,10 +163,15 @@ def test_build(tmp_path, capsys):
         },
     )
     inputs += of_flags([*argv, "--masks", "clipseg"], {"--mask_threshold": ("-1", "1.1", *NO_NUMBER)})
+    inputs += of_places(argv[:-2], "--out", tmp_path / "places", ("images/1.jpg", "contact_sheet.png"))
     check_all(anew(inputs, tmp_path / "out"), capsys)
 
 
 IMAGES, TEXTS = ("coco_image", "inpaint_image", "mask"), ("coco_caption", "inpaint_caption", "concept")
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63606060000000040001f61738550000000049454e44ae426082"
+)
 OTHERS = {
     "a number": (3, Value("int64")),
     "a float": (0.5, Value("float64")),
@@ -201,11 +209,12 @@ def test_validate(tmp_path, capsys):
             if name != "text" or column in IMAGES:
                 content = write({column: value}, {column: kind})
                 inputs.append(Bad(f"{column} is {name}", argv, (str(folder),), column, file, content))
-    for name, value in {"no image": b"x", "nothing": b"", "half": PNG[:40], "a text": b"GIF89a"}.items():
+    for name, value in {"no image": b"x", "nothing": b"", "half": PNG[:-9], "a text": b"GIF89a"}.items():
         for column in IMAGES:
             image = {"bytes": value, "path": "a.png"}
             content = write({column: image})
             inputs.append(Bad(f"{column} holds {name}", argv, (), "", file, content, is_right=True))  # counted
+    inputs += of_places(argv, "--json", tmp_path / "files", is_file=True, ending=".json")
     for split in ("train", "x", "", "test[", "test[:200%]", "[1]", "..", "test+train", "a/b", "TEST"):
         inputs.append(Bad(f"--split {split}", [*argv, "--split", split], (str(folder), "split")))
     for source in ("nowhere", "", "a/b/c", "x" * 300, "a b", "org/name@", "@", "/dev/null", "\0"):

@@ -157,8 +157,35 @@ def parquet_bytes(table):
     return buffer.getvalue()
 
 
+def of_places(argv, flag, folder, entries=(), *, is_file=False, ending=""):
+    """Places where a command cannot write, or must not.
+
+    argv, flag: The command takes `flag PLACE`.
+    folder: Gets the places.
+    entries: Paths in a folder that the command writes; none of them may overwrite a file of somebody else.
+    is_file: Whether the command writes a file, and no folder; `ending` is its ending.
+    """
+    folder.mkdir(exist_ok=True)
+    file, inside = folder / f"file{ending}", folder / f"folder{ending}"
+    file.write_text("of somebody else")
+    (folder / f"loop{ending}").symlink_to(folder / f"loop{ending}")
+    inside.mkdir()
+    places = {"below a file": file / f"x{ending}", "a link to itself": folder / f"loop{ending}",
+              "/proc": f"/proc/x{ending}", "too long": f"{folder}/{'x' * 300}{ending}", "empty": "",
+              "blank": " ", "a null": f"{folder}/\0{ending}", "/dev/null": "/dev/null/x"}  # fmt: skip
+    places |= {"a folder": inside, "no folder": folder / "no" / f"x{ending}"} if is_file else {"a file": file}
+    for name in entries:
+        foreign = folder / f"with {name.replace('/', ' ')}"
+        (foreign / name).parent.mkdir(parents=True)
+        (foreign / name).write_text("of somebody else")
+        yield Bad(f"{flag} with {name}", [*argv, flag, str(foreign)], (str(foreign),), name)
+    for name, place in places.items():
+        yield Bad(f"{flag} {name}", [*argv, flag, str(place)], (str(place)[:150], flag))
+
+
 NO_NUMBER = ("x", "nan", "", "1e", "0x10", "--", "1,5")
 NO_COUNT = ("x", "nan", "inf", "-1", "1.5", "", "1e3", "one")
+NO_WORDS = ("ten", "1,000", "[1]", "null", "true", "1" * 5000, "1" * 400, "-0", "٣x", "\ud800", "1\0", "${N}", "1;2")
 
 
 @contextmanager
@@ -199,7 +226,8 @@ def drive(bad, capsys, main=cli.main):
         with holding(bad.file, bad.content), limited(SECONDS):
             main(bad.argv)
     except SystemExit as end:
-        text = f"error: {capsys.readouterr().err}" if end.code == 2 else str(end.code)
+        # Of argparse's answer without the usage, which names every flag.
+        text = f"error: {capsys.readouterr().err.partition(': error: ')[2]}" if end.code == 2 else str(end.code)
         return f"was not taken: {text[:300]}" if bad.is_right else _fault_of_sentence(bad, text)
     except Hang:
         return "hangs"
