@@ -66,7 +66,11 @@ def as_objects(data: Any, file: Path) -> list[dict[str, Any]]:
     """
     objects = list(data.values()) if isinstance(data, dict) else data
     if not isinstance(objects, list) or not all(isinstance(one, dict) for one in objects):
-        raise ValueError(f"{file} must hold a list of objects, or an object of objects as SugarCrepe's files do.")
+        there = f" It has {', '.join(map(repr, list(data)[:5]))}." if isinstance(data, dict) else ""
+        raise ValueError(
+            f"{file} must hold a list of objects, an object of objects as SugarCrepe's files do, or COCO's object "
+            f"with 'annotations'.{there}"
+        )
     return objects
 
 

@@ -136,6 +136,12 @@ def _check_names(metrics: Mapping[str, Any], file: Path) -> None:
         raise ValueError(f"{file} has results of {sorted(results)}, but its models are {models}; {AGAIN}")
     if metrics["control"] is not None and metrics["control"] not in models:
         raise ValueError(f"{file} has control = {metrics['control']!r}, which must be one of {models}; {AGAIN}")
+    others = set(models) - {metrics["control"]} if metrics["control"] is not None else set()
+    for model in metrics["differences"].keys() - others:
+        raise ValueError(
+            f"{file} has differences.{model}, but its control is {metrics['control']!r} and its models are {models}; "
+            f"{AGAIN}"
+        )
     names = {model: _score_names(results[model]) for model in models}
     for model in models:
         for task, group, name in names[model] ^ names[models[0]]:

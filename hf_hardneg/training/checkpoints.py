@@ -102,7 +102,7 @@ def _is_whole(file: Path) -> bool:
             json.loads(file.read_text(encoding="utf-8"))
         elif file.suffix in (".pt", ".pth", ".bin"):
             return zipfile.is_zipfile(file)
-    except (OSError, ValueError, SafetensorError):
+    except (OSError, ValueError, RecursionError, SafetensorError):
         return False
     return True
 

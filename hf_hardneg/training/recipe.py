@@ -11,9 +11,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..suggestions import did_you_mean
+from ..yaml_files import read_yaml
 from .argument_parser import GroupedArgumentParser
 from .arguments import SCENES, Arguments, DataArguments, HardNegCLIPTrainingArguments, ModelArguments
 
@@ -116,10 +115,7 @@ def _read_recipe(name: str, known: Sequence[str]) -> dict[str, Any]:
         raise ValueError(
             f"There is no recipe {name!r}.{did_you_mean(name, recipes)} Shipped recipes: {', '.join(recipes)}."
         )
-    try:
-        recipe = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"Recipe {name} is not valid YAML: {error}") from error
+    recipe = read_yaml(file, f"Recipe {name}")
     if not isinstance(recipe, dict):
         raise ValueError(f"Recipe {name} must hold 'key: value' lines, got {type(recipe).__name__}.")
     _check_keys(name, recipe, known)

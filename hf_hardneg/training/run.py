@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import set_seed
 
-from ..atomic_folder import check_writable
+from ..atomic_folder import check_overwrites, check_writable
 from ..columns import IMAGE, IMAGE_ID
 from ..data.skip_reasons import describe_reasons
 from ..evaluation.benchmarks import load_benchmark
@@ -63,6 +63,9 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
         ValueError: If data or arguments cannot be used; the message says what to do.
     """
     args = arguments.training
+    # A run that pushes checkpoints leaves training_args.bin and a config.json when it is killed.
+    marks = ["trainer_state.json", "training_args.bin"]
+    check_overwrites(str(args.output_dir), marks, ["README.md", "config.json"], "--output_dir")
     check_writable(str(args.output_dir))
     arguments = name_start_model(arguments)
     if args.process_index == 0:

@@ -13,6 +13,7 @@ from ...data.image_columns import find_image_column
 from ...data.karpathy import PHOTO_FOLDERS, KarpathyImage, read_karpathy, sentences_of
 from ...data.lazy_images import find_image
 from ...data.photo_places import coco_folders
+from ...data.same_photo import plain_id
 from ...data.skip_reasons import MISSING, NO_IMAGE
 from ..retrieval import RetrievalTask
 from ._files import is_dataset_folder, open_table, table_images
@@ -115,10 +116,11 @@ def _from_official(name: str, source: str, split: str | None) -> RetrievalTask:
     captions = captions_by_image(data)
     task = RetrievalTask(name, about=f"split {split}")
     for image in data["images"]:
-        if image["id"] in captions:
+        image_id = plain_id(image["id"])
+        if image_id in captions:
             file = image["file_name"]
             found = find_image(folder, [str(place / file) for place in coco_folders(Path(), split)])
-            task.add(image["id"], found, [one.get("caption") for one in captions[image["id"]]][:MAX_CAPTIONS])
+            task.add(image_id, found, [one.get("caption") for one in captions[image_id]][:MAX_CAPTIONS])
     lost = sum(len(texts) for image_id, texts in captions.items() if image_id not in task.listed)
     task.skipped[task.group] += Counter({NO_IMAGE: lost})
     return task
