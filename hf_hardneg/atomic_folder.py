@@ -1,7 +1,8 @@
-"""A folder that is written whole or not at all."""
+"""Folders that a command writes: whole or not at all, and never over the files of somebody else."""
 
+import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def new_folder(out: str | Path, marker: str, entries: Collection[str]) -> Iterat
         ValueError: If `out` is a file or holds something else, which would be lost.
         OSError: If something cannot be written; the message says what to do.
     """
+    _require_name(out, "--out")
     out = Path(out).resolve()
     part, old = (out.with_name(f".{out.name}.{end}") for end in ("part", "old"))
     try:
@@ -45,6 +47,12 @@ def new_folder(out: str | Path, marker: str, entries: Collection[str]) -> Iterat
         raise
 
 
+def _require_name(folder: str | Path, option: str) -> None:
+    """Raise where a variable of the shell was empty; the files would go to the working directory."""
+    if not str(folder).strip():
+        raise ValueError(f"{option} is empty; give a path (that of the working directory is a dot).")
+
+
 def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -61,6 +69,41 @@ def _check_replaceable(out: Path, marker: str, entries: set[str]) -> None:
         )
 
 
+def check_overwrites(
+    folder: str | Path, markers: Collection[str], entries: Collection[str], option: str = "--out"
+) -> None:
+    """Raise if a command would overwrite files that it did not write.
+
+    Call it before the work begins, where files are written into a folder one by one and its other files stay.
+
+    Args:
+        folder: The folder to write; it need not be there.
+        markers: Paths in the folder. Any of them says that an earlier run of the command wrote the folder.
+        entries: Paths in the folder that the command writes.
+        option: The option that names the folder, for the error.
+
+    Raises:
+        ValueError: If one of `entries` is there and none of `markers`.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> _ = Path(folder.name, "README.md").write_text("mine")
+        >>> check_overwrites(folder.name, ["curve.json"], ["README.md"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: ... holds README.md without curve.json: this command did not write it and would overwrite it; ...
+    """
+    _require_name(folder, option)
+    folder = Path(folder)
+    found = [name for name in entries if os.path.lexists(folder / name)]
+    if found and not any(os.path.lexists(folder / name) for name in markers):
+        raise ValueError(
+            f"{folder} holds {', '.join(found)} without {' or '.join(markers)}: this command did not write it and "
+            f"would overwrite it; choose another {option}, or remove it."
+        )
+
+
 def check_writable(folder: str | Path, option: str = "--output_dir") -> None:
     """Check that files can be written to a folder, which is created if needed.
 
@@ -71,10 +114,39 @@ def check_writable(folder: str | Path, option: str = "--output_dir") -> None:
     Raises:
         ValueError: If no file can be written to it.
     """
+    _require_name(folder, option)
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         probe = Path(folder) / ".writable"
         probe.touch()
         probe.unlink(missing_ok=True)  # another process may have been here
-    except OSError as error:
-        raise ValueError(f"Cannot write to {folder} ({error.strerror}); choose another {option}.") from error
+    except (OSError, ValueError) as error:  # a null character is a ValueError
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"Cannot write to {str(folder)[:200]!r} ({why}); choose another {option}.") from error
+
+
+def check_file(file: str | Path, option: str, sources: Iterable[str] = ()) -> None:
+    """Check, before the work, that a file can be written and is none that the command reads.
+
+    Args:
+        file: The file; it need not be there.
+        option: The option that names the file, for the error.
+        sources: What the command reads: paths, or ids.
+
+    Raises:
+        ValueError: If it cannot be written, or is one of the sources.
+    """
+    _require_name(file, option)
+    path = Path(file)
+    try:
+        for source in sources:
+            if path.exists() and Path(source).exists() and path.samefile(source):
+                raise ValueError("the command reads it")
+        is_new = not path.exists()
+        if is_new or path.is_file() or path.is_dir():  # a pipe or a device takes what it gets
+            path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ValueError(f"Cannot write the file {str(file)[:200]!r} ({why}); choose another {option}.") from error

@@ -8,6 +8,7 @@ from types import ModuleType
 from .commands import audit, config, evaluate, interpolate, negatives, push, report, scenes, vocabulary
 from .commands.inpaint import build, export, review, validate
 from .process_group import ends_process_group
+from .progress_bars import hide_short_bars
 from .user_errors import one_sentence
 
 
@@ -74,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
 @ends_process_group()
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command. A user error ends with one sentence instead of a traceback."""
+    hide_short_bars()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     args = build_parser().parse_args(argv)
     with one_sentence():

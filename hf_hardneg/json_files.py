@@ -8,6 +8,8 @@ from typing import Annotated, Any, TypeVar, cast
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
+from .plain_files import require_file
+
 
 T = TypeVar("T")
 
@@ -163,8 +165,7 @@ def _is_json(data: bytes) -> bool:
 
 def _read_bytes(file: Path) -> bytes:
     """The content of a file without its byte order mark."""
-    if not file.exists():
-        raise FileNotFoundError(f"There is no {file}.")
+    require_file(file)
     data = file.read_bytes().removeprefix(BOM)
     if not data.strip():
         raise ValueError(f"{file} is empty; write or fetch it again.")

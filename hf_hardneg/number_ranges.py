@@ -8,6 +8,9 @@ from typing import NamedTuple, TypeVar
 
 T = TypeVar("T", int, float)
 
+LARGEST = 2**63
+"""Integers below it are integers to Arrow, numpy and torch, too."""
+
 
 class Range(NamedTuple):
     """The finite numbers from `low` to `high`.
@@ -31,7 +34,7 @@ class Range(NamedTuple):
     below: bool = False
 
     def __contains__(self, value: object) -> bool:
-        if not isinstance(value, int | float) or not math.isfinite(value):
+        if not isinstance(value, int | float) or _is_too_large(value) or not math.isfinite(value):
             return False
         is_high_enough = value > self.low if self.above else value >= self.low
         return is_high_enough and (value < self.high if self.below else value <= self.high)
@@ -43,6 +46,10 @@ class Range(NamedTuple):
         if not self.above and not self.below:
             return f"{self.low:g} to {self.high:,.0f}" if self.high > 1e5 else f"{self.low:g} to {self.high:g}"
         return f"{least} and {'less than' if self.below else 'at most'} {self.high:g}"
+
+
+def _is_too_large(value: float) -> bool:
+    return isinstance(value, int) and abs(value) >= LARGEST
 
 
 def check_ranges(arguments: object, ranges: Mapping[str, Range]) -> None:
@@ -77,6 +84,8 @@ def _reader(kind: Callable[[str], T], words: str, allowed: Range) -> Callable[[s
             value = kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not {words}; it must be {allowed}") from None
+        if _is_too_large(value):
+            raise argparse.ArgumentTypeError(f"{text[:30]}... is too large; it must be {allowed}, and below 2**63")
         if value not in allowed:
             raise argparse.ArgumentTypeError(f"{text} is out of range; it must be {allowed}")
         return value

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -13,3 +14,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def nearest_path(path: Path) -> str:
+    """Return " Did you mean 'x'?" for a path that is not there, or nothing where no neighbor has a like name.
+
+    Examples:
+        >>> nearest_path(Path(__file__).with_name("sugestions.py")).endswith("suggestions.py'?")
+        True
+    """
+    folder = path.parent
+    names = [one.name for one in folder.iterdir() if not one.name.startswith(".")] if folder.is_dir() else []
+    nearest = difflib.get_close_matches(path.name, names, n=1, cutoff=0.8)
+    return f" Did you mean {str(folder / nearest[0])!r}?" if nearest else ""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
+# How gloo and NCCL say, in a RuntimeError, that another process of a run has ended.
+LOST_PROCESS = ("remote worker crashing", "remote process exited")
 ISSUES = "https://github.com/org/hf-hardneg/issues"
 _MEMORY = (
     "The memory is not enough ({error}): lower per_device_train_batch_size, or set grad_cache_rows to encode the same "
@@ -20,6 +22,10 @@ _PICKLE = "A pickle cannot be read ({error}), and none from others should be: ta
 _SHAPES = "Weights do not fit the model ({error}): the checkpoint is of another model or configuration."
 _ARCHIVE = "An archive cannot be read ({error}): it is cut short or something else; download it again."
 _CONNECTION = "The connection failed ({error}): check the network and run the command again."
+_PEER = (
+    "Another process of this run has ended, and this one cannot go on without it: look for what that one said. To go "
+    "on, run the same command with --resume_from_checkpoint true."
+)
 _OWN_WORDS = "{error}"
 
 # By package and class, the most special class first, so that nothing heavy is imported to know it. Classes that are
@@ -68,6 +74,7 @@ _TEXTS = {
     "out of memory": _MEMORY,
     "can't allocate memory": _MEMORY,
     "not enough memory": _MEMORY,
+    **dict.fromkeys(LOST_PROCESS, _PEER),
     "is not installed": _OWN_WORDS,
     "to be installed": _OWN_WORDS,
 }

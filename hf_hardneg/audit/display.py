@@ -56,7 +56,7 @@ def format_audits(audits: Mapping[str, Audit]) -> str:
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     for file, audit in audits.items():
         words = ", ".join(f"{weight:+.1f} “{ngram}”" for ngram, weight in audit.giveaways[:10])
-        lines.append(f"\nGive-aways of {file}: {words}")
+        lines.append(f"\nGive-aways of {file}, by weight (+ speaks for a caption, - for a negative): {words}")
     return "\n".join(lines)
 
 

@@ -43,10 +43,17 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from tqdm.auto import tqdm
 
+    from ..atomic_folder import check_file
     from ..audit.display import draw_audits, format_audits
     from ..audit.text_only_readers import audit_negatives
     from ..data.negatives_files import read_caption_negatives
+    from ..data.skip_reasons import describe_reasons
+    from ..user_errors import naming
 
+    if args.json is not None:
+        check_file(args.json, "--json", args.files)
+    if args.figure is not None:
+        check_file(args.figure, "--figure", args.files)
     audits = {}
     stems = [Path(file).stem for file in args.files]
     for file in tqdm(args.files, desc="Auditing", disable=None):
@@ -59,10 +66,11 @@ def run(args: argparse.Namespace) -> None:
         except ValueError as error:
             raise ValueError(f"{file}: {error}") from error
         if skipped:
-            sys.stderr.write(f"{file}: skipped {dict(skipped)}\n")
+            sys.stderr.write(f"{file}: skipped {describe_reasons(skipped)}\n")
     if args.json:
         content = {name: asdict(result) for name, result in audits.items()}
         Path(args.json).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     if args.figure:
-        draw_audits(audits, Path(args.figure))
+        with naming(f"--figure {args.figure}"):
+            draw_audits(audits, Path(args.figure))
     sys.stdout.write(format_audits(audits) + "\n")

@@ -1,6 +1,7 @@
 """`hf-hardneg negatives`."""
 
 import argparse
+import shlex
 import sys
 
 from ..lexicon.concepts import CONCEPTS
@@ -104,4 +105,16 @@ def run(args: argparse.Namespace) -> None:
     from ..negatives.dataset_folder import format_summary, make_negatives
 
     summary = make_negatives(args.captions, args.out, add, options)
-    sys.stdout.write(f"{format_summary(summary)}\n\nSaved in {args.out}\n")
+    sys.stdout.write(
+        f"{format_summary(summary)}\n\nSaved in {args.out}. {_next_step(args.out, summary['negatives'])}\n"
+    )
+
+
+def _next_step(folder: str, negatives: int) -> str:
+    """What to do with the folder."""
+    if not negatives:
+        return "No caption has a negative: the reasons are above, and --concepts takes vocabularies of your own."
+    return (
+        f"Open {folder}/sample.html in a browser and read some of them. To train on them: "
+        f"python -m hf_hardneg.train --dataset PHOTOS --negatives {shlex.quote(folder)}"
+    )

@@ -29,8 +29,9 @@ def run(args: argparse.Namespace) -> None:
 
     from ..columns import CAPTION
     from ..data.captions import read_captions
-    from ..lexicon.open_vocabulary import write_open_vocabulary
+    from ..lexicon.open_vocabulary import check_vocabulary_file, write_open_vocabulary
 
+    check_vocabulary_file(args.out)  # before the captions are tagged
     rows, _ = read_captions(args.captions, args.caption_column, args.split)
     counts = write_open_vocabulary(tqdm(rows[CAPTION], desc="Tagging", disable=None), args.out, args.min_count)
     sys.stdout.write(f"{counts} in {args.out}\n")

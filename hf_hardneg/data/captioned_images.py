@@ -9,6 +9,7 @@ from typing import Any
 from datasets import Dataset
 
 from ..columns import CATEGORIES, OTHER_CAPTIONS
+from ..user_errors import naming
 from .captions import read_cells
 from .files import CAPTION_COLUMNS, find_column, open_dataset
 from .image_columns import SUFFIXES, TEXTS, find_image_column, refuse_urls, undecoded
@@ -82,7 +83,8 @@ def load_captioned_images(
             strict=True,
         )
     ]
-    return rows_from_photos(photos, files, skipped), +skipped
+    with naming(source):
+        return rows_from_photos(photos, files, skipped), +skipped
 
 
 def _find_files(dataset: Dataset, column: str, source: str, num_proc: int | None) -> list[FoundFile]:
@@ -114,7 +116,8 @@ def _require_images(found: Sequence[FoundFile], files: Mapping[str, PhotoFile], 
     absent = names and all(one.path is None or files[one.path].problem == MISSING for one in found)
     if absent and not any(name.lower().endswith(SUFFIXES) for name in names):
         raise ValueError(
-            f"Column {column!r} of {source} holds texts such as {names[0]!r}, not images; set --image_column."
+            f"Column {column!r} of {source} holds texts such as {names[0]!r}, not images or paths of images "
+            "with their ending, such as photos/1.jpg; set --image_column."
         )
 
 
@@ -144,7 +147,7 @@ def _number_rows(table: Dataset, found: Sequence[FoundFile], files: Mapping[str,
         logger.warning(
             f"{source}: {several} photos have rows of different bytes; by their id or file name they are one."
         )
-    if not columns and len(set(keys)) == len(keys):
+    if not columns and any(contents) and len(set(keys)) == len(keys):
         logger.warning(
             f"{source} has no column of image ids, such as {', '.join(IMAGE_ID_COLUMNS[:3])}, and no photo comes "
             "twice: every row is taken for a photo of its own."

@@ -89,9 +89,12 @@ def _read_coco(file: Path) -> Dataset:
     captions = captions_by_image(read_json(file, CaptionsOnly))
     beside = file.with_name(file.name.replace("captions", "instances"))
     categories = read_categories(beside) if beside != file else {}
+    if categories and not categories.keys() & captions.keys():
+        ids = f"its image ids are such as {next(iter(categories))!r}, and there {next(iter(captions), None)!r}"
+        raise ValueError(f"{beside} annotates no image of {file} ({ids}); mend its image_id, or move it away.")
     return Dataset.from_dict(
         {
-            IMAGE_ID: list(captions),
+            IMAGE_ID: number_images(list(captions)),
             CAPTION: [[one.get("caption") for one in annotations] for annotations in captions.values()],
             CATEGORIES: [sorted(categories.get(image_id, ())) for image_id in captions],
         }

@@ -1,7 +1,7 @@
 """Training rows of a folder in COCO's format."""
 
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from datasets import Dataset
 
 from ..columns import IMAGE_ID
+from ..user_errors import naming
 from .coco_annotations import (
     CAPTIONS,
     INSTANCES,
@@ -63,10 +64,10 @@ def load_coco(
     data = read_annotations(file, CAPTIONS)
     skipped: Counter[str] = Counter()
     images = {plain_id(image["id"]): image for image in data["images"]}
-    captions = _captions_by_id(captions_by_image(data))
+    captions = captions_by_image(data)
     skipped[NO_IMAGE] += sum(len(texts) for image_id, texts in captions.items() if image_id not in images)
     found = read_categories(annotation_file(folder, INSTANCES, split))
-    categories = {plain_id(image_id): sorted(names) for image_id, names in found.items()}
+    categories = {image_id: sorted(names) for image_id, names in found.items()}
     ids = [image_id for image_id in images if image_id in captions]
     if challenge is not None:
         names = ("coco_url", "file_name")
@@ -81,17 +82,8 @@ def load_coco(
         Photo(path, number, _texts(captions[image_id], skipped), categories=categories.get(image_id, ()))
         for path, number, image_id in zip(paths, numbers, ids, strict=True)
     ]
-    return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped
-
-
-def _captions_by_id(
-    captions: Mapping[Any, Sequence[Mapping[str, Any]]],
-) -> dict[int | str | None, list[Mapping[str, Any]]]:
-    """The annotations of each image; 139 and "139" are one image."""
-    by_id: dict[int | str | None, list[Mapping[str, Any]]] = defaultdict(list)
-    for image_id, annotations in captions.items():
-        by_id[plain_id(image_id)].extend(annotations)
-    return by_id
+    with naming(file):
+        return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped
 
 
 def _texts(annotations: Sequence[Mapping[str, Any]], skipped: Counter[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """The one parser of COCO's annotation files: captions_SPLIT.json and instances_SPLIT.json."""
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ..json_files import Id, Number, Rows, read_json
+from .same_photo import plain_id
 
 
 CAPTIONS, INSTANCES = "captions", "instances"
@@ -108,7 +110,7 @@ class MaskedInstanceEntry(TypedDict):
     segmentation: NotRequired[Any]
     bbox: tuple[Number, Number, Number, Number]
     area: NotRequired[Number | None]
-    iscrowd: NotRequired[int | bool | None]
+    iscrowd: NotRequired[Annotated[int, Field(ge=0, le=1)] | bool | None]
 
 
 class Instances(TypedDict):
@@ -133,6 +135,14 @@ def annotation_file(folder: Path, kind: str, split: str) -> Path:
     return folder / "annotations" / f"{kind}_{split}.json"
 
 
+def find_splits(folder: Path, kinds: Sequence[str] = (CAPTIONS,)) -> list[str]:
+    """The splits of a COCO folder that have all kinds of annotations, sorted."""
+    found = [
+        {file.stem.removeprefix(f"{kind}_") for file in folder.glob(f"annotations/{kind}_*.json")} for kind in kinds
+    ]
+    return sorted(set.intersection(*found))
+
+
 def find_split(folder: Path, split: str | None, flag: str, kinds: Sequence[str] = (CAPTIONS,)) -> str:
     """The split to read: `split`, or the only one that has all kinds of annotations.
 
@@ -145,10 +155,7 @@ def find_split(folder: Path, split: str | None, flag: str, kinds: Sequence[str] 
     Raises:
         FileNotFoundError: If there is no such split, or several and none was named; the message lists them.
     """
-    found = [
-        {file.stem.removeprefix(f"{kind}_") for file in folder.glob(f"annotations/{kind}_*.json")} for kind in kinds
-    ]
-    splits = sorted(set.intersection(*found))
+    splits = find_splits(folder, kinds)
     if split is None and len(splits) == 1:
         return splits[0]
     if split is None or split not in splits:
@@ -168,11 +175,11 @@ def read_annotations(file: Path, kind: str) -> Mapping[str, Any]:
     return read_json(file, _SCHEMAS[kind])
 
 
-def captions_by_image(data: Mapping[str, Any]) -> dict[int, list[Mapping[str, Any]]]:
-    """The caption annotations of each image by its id, in the order of the file; empty captions are among them."""
+def captions_by_image(data: Mapping[str, Any]) -> dict[int | str | None, list[Mapping[str, Any]]]:
+    """The caption annotations of each image by its `plain_id`, in the order of the file; empty captions are there."""
     captions = defaultdict(list)
     for annotation in data["annotations"]:
-        captions[annotation["image_id"]].append(annotation)
+        captions[plain_id(annotation["image_id"])].append(annotation)
     return captions
 
 
@@ -196,13 +203,13 @@ def read_instances(file: Path, schema: Any = Instances) -> list[tuple[Mapping[st
     return [(annotation, names[annotation["category_id"]]) for annotation in data["annotations"]]
 
 
-def read_categories(file: Path) -> dict[int, set[str]]:
-    """The names of the annotated objects of each image by its id; empty if there is no instances file.
+def read_categories(file: Path) -> dict[int | str | None, set[str]]:
+    """The names of the annotated objects of each image by its `plain_id`; empty if there is no instances file.
 
     Raises:
         ValueError: See `read_instances`.
     """
-    categories: dict[int, set[str]] = defaultdict(set)
-    for annotation, name in read_instances(file) if file.is_file() else ():
-        categories[annotation["image_id"]].add(name)
+    categories: dict[int | str | None, set[str]] = defaultdict(set)
+    for annotation, name in read_instances(file) if os.path.lexists(file) else ():
+        categories[plain_id(annotation["image_id"])].add(name)
     return categories

@@ -48,8 +48,8 @@ def csv_settings(file: Path) -> tuple[dict[str, Any], int]:
         The settings for the "csv" builder of `datasets`, and the number of rows that it must find.
 
     Raises:
-        ValueError: If a row has more or fewer cells than the header, a quote is not closed, two columns have one name,
-            or the text is not UTF-8. The message names the file and, where there is one, the line.
+        ValueError: If a row has more or fewer cells than the header, or a quote is not closed. Also if two columns
+            have one name, or the text is not UTF-8. The message names the file and, where there is one, the line.
     """
     try:
         separator = _find_separator(file)

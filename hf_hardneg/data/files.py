@@ -25,7 +25,7 @@ from pyarrow.dataset import ParquetFragmentScanOptions
 from .. import json_files
 from ..columns import CAPTION, NEGATIVES
 from ..revisions import split_revision
-from ..suggestions import did_you_mean
+from ..suggestions import did_you_mean, nearest_path
 from ..user_errors import naming
 from .csv_files import csv_settings
 
@@ -36,6 +36,12 @@ CAPTION_COLUMNS = (CAPTION, "captions", "title", "text", "sentences", "raw", "po
 NEGATIVES_COLUMNS = (NEGATIVES, "neg_caption", "negative_caption", "negative", "negative_captions", "false_caption")
 
 BUILDERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+_ADVICE = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), " Save the table as CSV."),
+    **dict.fromkeys((".zip", ".gz", ".tgz", ".7z", ".rar"), " Unpack the archive, and name what was in it."),
+    ".tar": " Unpack the archive, or read it as it is with --streaming true, if it is WebDataset's.",
+    ".txt": " Save it as CSV, with the names of the columns in the first line.",
+}
 _HUB_ID = re.compile(r"[A-Za-z0-9_-][\w.-]*(/[\w.-]+)?")
 
 
@@ -60,7 +66,11 @@ def as_objects(data: Any, file: Path) -> list[dict[str, Any]]:
     """
     objects = list(data.values()) if isinstance(data, dict) else data
     if not isinstance(objects, list) or not all(isinstance(one, dict) for one in objects):
-        raise ValueError(f"{file} must hold a list of objects, or an object of objects as SugarCrepe's files do.")
+        there = f" It has {', '.join(map(repr, list(data)[:5]))}." if isinstance(data, dict) else ""
+        raise ValueError(
+            f"{file} must hold a list of objects, an object of objects as SugarCrepe's files do, or COCO's object "
+            f"with 'annotations'.{there}"
+        )
     return objects
 
 
@@ -90,7 +100,19 @@ def find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str], 
     for name in usual:
         if name in columns:
             return name
-    raise ValueError(f"{source} has the columns {list(columns)}, none of {', '.join(usual)}; set {flag} NAME.")
+    raise ValueError(
+        f"{source} has the columns {list(columns)}, none of {', '.join(usual)}; set {flag} NAME.{_about(source)}"
+    )
+
+
+def _about(source: str | Path) -> str:
+    """What may be wrong with a source whose columns are not those that are wanted."""
+    path = Path(source).expanduser()
+    tables = [str(file) for file in sorted(path.glob("*")) if file.suffix.lower() in BUILDERS]
+    if path.is_dir() and tables:
+        return f" The folder was opened as a whole; to open a table in it, name the file: {tables[0]}."
+    is_csv = path.is_file() and BUILDERS.get(path.suffix.lower()) == "csv"
+    return " The first line of the file must hold the names of its columns." if is_csv else ""
 
 
 def open_dataset(source: str, split: str, config: str | None = None) -> Dataset:
@@ -135,7 +157,10 @@ def _open_file(file: Path) -> Dataset:
     """The rows of one file, by its ending."""
     ending = file.suffix.lower()
     if ending not in BUILDERS:
-        raise ValueError(f"{file} ends in {ending!r}; known are {', '.join(BUILDERS)}, dataset folders and Hub ids.")
+        raise ValueError(
+            f"{file} ends in {ending!r}; known are {', '.join(BUILDERS)}, dataset folders and Hub ids."
+            f"{_ADVICE.get(ending, '')}"
+        )
     if not file.stat().st_size:
         raise ValueError(f"{file} is empty; check how it was written.")
     kind = BUILDERS[ending]
@@ -162,6 +187,8 @@ def _open_folder(folder: Path, config: str | None) -> DatasetDict | Dataset:
         return load_from_disk(str(folder))
     if set("[]*?") & set(str(folder.absolute())):
         raise ValueError(f"{folder.absolute()} has one of [ ] * ? in its path, which datasets cannot open; rename it.")
+    if folder.name in ("", ".."):  # `datasets` calls the data after the folder
+        folder = folder.resolve()
     builder = _find_config(str(folder), None, config)
     if isinstance(builder, Csv):
         files = [Path(file) for files in builder.config.data_files.values() for file in files]
@@ -178,11 +205,11 @@ def _open_hub(source: str, path: Path, config: str | None) -> DatasetDict:
     if "://" in source:
         raise ValueError(f"{source} is a URL; download the file, and give its path.")
     if not _HUB_ID.fullmatch(name) or Path(name).suffix.lower() in BUILDERS:
-        raise FileNotFoundError(f"There is no file or folder {path.absolute()}.")
+        raise FileNotFoundError(f"There is no file or folder {path.absolute()}.{nearest_path(path)}")
     try:
         return _load(_find_config(name, revision, config), source)
     except (FileNotFoundError, ConnectionError) as error:
-        where = f"There is no folder {path.absolute()}, and the Hub gave no dataset {source}"
+        where = f"There is no folder {path.absolute()}.{nearest_path(path)} The Hub gave no dataset {source}"
         raise type(error)(f"{where}: {error}") from error
 
 

@@ -11,6 +11,7 @@ from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_FEATURES, NEGATIVES
 from .captions import read_cells
 from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
 from .image_ids import find_id_column, number_images
+from .skip_reasons import describe_reasons
 
 
 UNKNOWN_CONCEPT = "unknown"
@@ -107,7 +108,9 @@ def read_given_negatives(
             if image_id is not None:
                 of_image.setdefault((image_id, caption), {}).update(usable)
     if not any(of_caption.values()):
-        raise ValueError(f"{source} has no negative in {negatives_name!r} that can be used: {dict(left_out)}.")
+        raise ValueError(
+            f"{source} has no negative in {negatives_name!r} that can be used: {describe_reasons(left_out)}."
+        )
     return GivenNegatives(source, _as_lists(of_image), _as_lists(of_caption), left_out)
 
 
@@ -148,9 +151,10 @@ def join_negatives(given: GivenNegatives, ids: Sequence[int], captions: Sequence
     by_image: list[Key] = list(zip(ids, texts, strict=True))
     number = sum(key in given.of_caption for key in by_caption)
     if not number:
+        theirs = next(iter(given.of_caption))[1]
         raise ValueError(
-            f"None of {len(texts):,} captions is among the {len(given.of_caption):,} of {given.source}. They must be "
-            f"equal; here they are such as {texts[0]!r}, there {next(iter(given.of_caption))[1]!r}."
+            f"None of {len(texts):,} captions is among the {len(given.of_caption):,} of {given.source}. The texts "
+            f"must be equal; a caption of the data is {texts[0]!r}, and one of the negatives is of {theirs!r}."
         )
     use_images = 2 * sum(key in given.of_image for key in by_image) >= number
     keys, table, by = (

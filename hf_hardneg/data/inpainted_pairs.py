@@ -9,7 +9,7 @@ from datasets import Dataset, Features, Image, Value
 from ..columns import IMAGE_ID, PAIR_FEATURES
 from .files import open_dataset, require_columns
 from .photos import image_problem
-from .skip_reasons import EMPTY
+from .skip_reasons import EMPTY, describe_reasons
 
 
 def drop_broken_pairs(pairs: Dataset) -> tuple[Dataset, Counter[str]]:
@@ -29,7 +29,7 @@ def drop_broken_pairs(pairs: Dataset) -> tuple[Dataset, Counter[str]]:
         else:
             kept.append(i)
     if not kept:
-        raise ValueError(f"None of {len(pairs)} pairs can be used: {dict(skipped)}.")
+        raise ValueError(f"None of {len(pairs)} pairs can be used: {describe_reasons(skipped)}.")
     return pairs.select(kept), skipped
 
 

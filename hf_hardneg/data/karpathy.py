@@ -1,11 +1,11 @@
-"""Training rows of Karpathy's split files, dataset_coco.json, dataset_flickr8k.json and dataset_flickr30k.json.
+"""Karpathy's split files, dataset_coco.json, dataset_flickr8k.json and dataset_flickr30k.json, and rows of them.
 
 The splits are those of Karpathy and Fei-Fei 2015, https://arxiv.org/abs/1412.2306.
 """
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from datasets import Dataset
 
 from ..json_files import Rows, read_json
+from ..user_errors import naming
 from .captions import read_cells
 from .leakage import count_refused
 from .photo_files import look_at_files
@@ -27,7 +28,9 @@ FILES = ("dataset_coco.json", "dataset_flickr8k.json", "dataset_flickr30k.json")
 
 
 @dataclass
-class _Entry:
+class KarpathyImage:
+    """An image of a split file, with its sentences as objects."""
+
     filename: str
     split: str
     sentences: list[dict[str, Any]]
@@ -38,14 +41,36 @@ class _Entry:
 
 @dataclass
 class _File:
-    images: Rows[_Entry]
+    images: Rows[KarpathyImage]
 
 
 def karpathy_file(source: str | Path) -> Path | None:
-    """The split file that `source` is or has in its folder, or None."""
+    """The split file: `source` itself, or one in its folder; None if there is none."""
     path = Path(source).expanduser()
     files = [path] if path.is_file() else [path / name for name in FILES if (path / name).is_file()]
     return files[0] if len(files) == 1 and files[0].name in FILES else None
+
+
+def read_karpathy(file: Path, splits: Sequence[str]) -> list[KarpathyImage]:
+    """The images of some splits of a split file, at least one.
+
+    Raises:
+        ValueError: If the file is broken or has none of the splits; the message lists those that it has.
+    """
+    entries = read_json(file, _File).images
+    images = [one for one in entries if one.split in splits]
+    if not images:
+        raise ValueError(f"{file} has the splits {sorted({one.split for one in entries})}, not {splits[0]!r}.")
+    return images
+
+
+def sentences_of(images: Sequence[KarpathyImage], file: Path) -> Iterator[list[str]]:
+    """The captions of each image as they are written.
+
+    Raises:
+        ValueError: If a sentence has no text; the message names the row.
+    """
+    return read_cells((one.sentences for one in images), "sentences", file)
 
 
 def load_karpathy(
@@ -65,11 +90,7 @@ def load_karpathy(
     Raises:
         ValueError: If the file is broken, has no such split, or nothing usable is left.
     """
-    entries = read_json(file, _File).images
-    wanted = TRAIN if split in (None, "train") else (split,)
-    images = [one for one in entries if one.split in wanted]
-    if not images:
-        raise ValueError(f"{file} has the splits {sorted({str(one.split) for one in entries})}, not {split!r}.")
+    images = read_karpathy(file, TRAIN if split in (None, "train") else (str(split),))
     skipped: Counter[str] = Counter()
     if challenge is not None:
         about = ({"cocoid": one.cocoid, "file_name": one.filename} for one in images)
@@ -79,19 +100,20 @@ def load_karpathy(
     paths = _find_photos(images, file.parent)
     ids = {name: [getattr(one, name) for one in images] for name in ("cocoid", "imgid")}
     numbers = number_photos(find_keys(ids, [one.filename for one in images], [None] * len(images)), _kept(ids))
-    texts = read_cells((one.sentences for one in images), "sentences", file)
+    texts = sentences_of(images, file)
     photos = [
         Photo(path, number, clean_captions(captions, skipped))
         for path, number, captions in zip(paths, numbers, texts, strict=True)
     ]
-    return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped
+    with naming(file):
+        return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped
 
 
 def _kept(ids: Mapping[str, Sequence[Any]]) -> str:
     return "cocoid" if any(value is not None for value in ids["cocoid"]) else "imgid"
 
 
-def _find_photos(images: Sequence[_Entry], folder: Path) -> list[str]:
+def _find_photos(images: Sequence[KarpathyImage], folder: Path) -> list[str]:
     find = photo_finder([folder / name for name in PHOTO_FOLDERS])
     names = (str(Path(one.filepath) / one.filename) for one in images)
     return [os.path.abspath(find(name)) for name in names]

@@ -16,6 +16,7 @@ import datasets
 from datasets import Dataset, Features, Value
 
 from ..file_digests import source_digest
+from .photo_places import place_of
 from .photos import image_problem
 
 
@@ -58,7 +59,8 @@ def cache_folder(name: str) -> Path:
 
 def _key(rows: Dataset) -> str:
     """Changes with the rows, and with the code that looks at photos."""
-    return f"{rows._fingerprint}-{source_digest('data/photos.py', 'data/photo_files.py', 'data/skip_reasons.py')}"
+    files = ("photos", "photo_files", "photo_places", "skip_reasons")
+    return f"{rows._fingerprint}-{source_digest(*(f'data/{name}.py' for name in files))}"
 
 
 def _processes(number: int, num_proc: int | None) -> int | None:
@@ -141,7 +143,7 @@ def _find_file(image: Any, root: Path, folder: Path) -> FoundFile:
         return FoundFile(_write_once(content, folder), name)
     if not name:
         return FoundFile(None, None)
-    return FoundFile(name if is_url(name) else os.path.abspath(root / name), name)
+    return FoundFile(name if is_url(name) else place_of(name, root), name)
 
 
 def _find_files(images: Sequence[Any], root: str, folder: str) -> dict[str, list[str | None]]:
@@ -150,7 +152,7 @@ def _find_files(images: Sequence[Any], root: str, folder: str) -> dict[str, list
 
 
 def is_url(name: str) -> bool:
-    """Whether a path is none of this machine."""
+    """Whether a name is a URL and no path."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", name) is not None
 
 

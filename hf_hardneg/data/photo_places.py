@@ -1,5 +1,6 @@
 """Where a download has its photos: the folders that unpacked archives make."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,3 +24,14 @@ def photo_finder(folders: Sequence[Path]) -> Callable[[str], Path]:
         return folders[0] / name
 
     return find
+
+
+def place_of(name: str, folder: str | Path) -> str:
+    """The file that a table names, absolute or relative to a folder.
+
+    A table that was written on Windows has backslashes. They are taken for slashes where no file has them in its name.
+    """
+    path = os.path.abspath(os.path.join(folder, name))
+    if "\\" in name and not os.path.exists(path):
+        return os.path.abspath(os.path.join(folder, name.replace("\\", "/")))
+    return path

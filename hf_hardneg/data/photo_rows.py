@@ -12,7 +12,7 @@ from datasets.arrow_writer import ArrowWriter
 
 from ..columns import ROW_FEATURES
 from .photo_files import PhotoFile, cache_folder
-from .skip_reasons import EMPTY, MISSING
+from .skip_reasons import EMPTY, MISSING, describe_reasons
 
 
 class Photo(NamedTuple):
@@ -82,9 +82,9 @@ def _problem(photo: Photo, files: dict[str, PhotoFile]) -> str | None:
 
 def _nothing_left(photos: Sequence[Photo], files: dict[str, PhotoFile], skipped: Counter[str]) -> str:
     missing = [photo.path for photo in photos if photo.path and files[photo.path].problem == MISSING]
-    looked_for = f" Looked for {missing[0]}." if missing else ""
+    looked_for = f" Looked for {missing[0]}; paths in a table start at its folder." if missing else ""
     number = len({photo.image_id for photo in photos})
-    return f"No usable row is left of {number} images. Skipped: {dict(+skipped)}.{looked_for}"
+    return f"No usable row is left of {number} images. Skipped: {describe_reasons(skipped)}.{looked_for}"
 
 
 def _on_disk(rows: Dataset) -> Dataset:

@@ -33,7 +33,7 @@ def plain_id(value: Any) -> int | str | None:
 
 
 def matching_columns(usual: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """The columns whose names are usual, in any case and with or without underscores, the most usual first.
+    """The columns that have a usual name, the most usual first. Case and underscores do not count.
 
     Examples:
         >>> matching_columns(IMAGE_ID_COLUMNS, ["caption", "cocoid", "imageId"])

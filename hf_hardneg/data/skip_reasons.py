@@ -1,5 +1,8 @@
 """Why a row, a photo or a caption is left out: one sentence for each reason, counted by those who skip."""
 
+from collections.abc import Mapping
+
+
 MIN_SIDE = 8  # pixels; below this a photo shows nothing, and 1 x 1 images are taken for channel-first arrays
 MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs
 MISSING, UNREADABLE = "the image is missing", "the image cannot be read"
@@ -11,3 +14,16 @@ TOO_LONG = LONG.format(what="caption")
 CUT = "{reason}, and was cut"
 EQUAL_NEGATIVE = "a negative has the same tokens as its caption, as far as the model reads"
 EMPTY = "the caption is empty"
+
+
+def describe_reasons(counts: Mapping[str, int]) -> str:
+    """Counts of reasons in one line, the most frequent first.
+
+    Examples:
+        >>> describe_reasons({"the image is missing": 1, "the caption is empty": 1200})
+        'the caption is empty (1,200), the image is missing (1)'
+        >>> describe_reasons({})
+        'none'
+    """
+    ordered = sorted(((count, reason) for reason, count in counts.items() if count), key=lambda one: (-one[0], one[1]))
+    return ", ".join(f"{reason} ({count:,})" for count, reason in ordered) or "none"

@@ -28,6 +28,7 @@ from .files import BUILDERS, CAPTION_COLUMNS, find_column, open_dataset
 from .image_columns import IMAGE_COLUMNS, PATH_COLUMNS, URL_COLUMNS, refuse_urls
 from .image_ids import IMAGE_ID_COLUMNS
 from .leakage import SOURCE_COLUMNS, refuse_split, why_refused
+from .photo_places import place_of
 from .photos import image_problem
 from .same_photo import matching_columns, plain_id
 from .skip_reasons import EMPTY
@@ -223,7 +224,7 @@ def _image_of(raw: Mapping[str, Any], columns: StreamColumns) -> dict[str, Any] 
     if isinstance(value, bytes):
         return {"bytes": value, "path": None}
     if isinstance(value, str):
-        return {"bytes": None, "path": os.path.join(columns.folder, value)}
+        return {"bytes": None, "path": value if "://" in value else place_of(value, columns.folder)}
     return value if isinstance(value, dict) else None
 
 
@@ -247,7 +248,7 @@ def _as_number(value: int | str | bytes) -> int:
 
 
 def image_id_of(raw: Mapping[str, Any], image: Mapping[str, Any] | None) -> int:
-    """Equal for rows of one photo: by an id column, by the path of its file, or by its embedded bytes."""
+    """A number for each photo, made of an id column, of the path of its file, or of its embedded bytes."""
     ids = (plain_id(raw.get(name)) for name in IMAGE_ID_COLUMNS)
     image = image or {}
     known = next((value for value in ids if value is not None), None)
@@ -316,14 +317,14 @@ def part_of(stream: IterableDataset, reader: int, readers: int) -> IterableDatas
 
 
 def examples(stream: IterableDataset) -> Iterator[dict[str, Any]]:
-    """The rows of a stream, all of them also in a worker of a data loader, where `iter` would leave some out."""
+    """All rows of a stream. In a worker of a data loader, `iter` would leave some out."""
     for batch in stream.iter(READ_AT_ONCE):
         for values in zip(*batch.values(), strict=True):
             yield dict(zip(batch, values, strict=True))
 
 
 def shuffle_in_buffer(items: Iterable[Item], size: int, seed: str) -> Iterator[Item]:
-    """Give each item in exchange for a later one, drawn from a buffer; the seed decides the order.
+    """Shuffle items as they come: each is drawn from a buffer that the next ones fill. The seed decides the order.
 
     Examples:
         >>> sorted(shuffle_in_buffer(range(5), 3, "seed"))

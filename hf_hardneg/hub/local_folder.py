@@ -100,10 +100,11 @@ def _card_metadata(folder: Path) -> dict[str, Any]:
 
 
 def check_folder(folder: Path) -> None:
-    """Check that there is a folder with something in it.
+    """Check that there is a folder with something in it, all of which are files and folders.
 
     Raises:
-        ValueError: If there is not. The message has the absolute path that was looked for.
+        ValueError: If there is not, with the absolute path that was looked for; or if something in it is a link to a
+            folder or to nothing, or a pipe: it would be missing on the Hub.
     """
     if folder.is_file():
         raise ValueError(f"{folder.absolute()} is a file: push the folder that holds it.")
@@ -111,6 +112,18 @@ def check_folder(folder: Path) -> None:
         raise ValueError(f"There is no folder {folder.absolute()}: the folder to push comes first, then OWNER/NAME.")
     if not any(folder.iterdir()):
         raise ValueError(f"The folder {folder.absolute()} is empty: there is nothing to push.")
+    for path in folder.rglob("*"):
+        is_folder = path.is_dir() and not path.is_symlink()
+        if not is_folder and not path.is_file() and not _is_hidden(path.relative_to(folder)):
+            raise ValueError(
+                f"{path.absolute()} is no file but a link to a folder or to nothing, or a pipe, and would be missing "
+                "on the Hub: put the files themselves there, or remove it."
+            )
+
+
+def _is_hidden(inside: Path) -> bool:
+    """Whether a path in the folder is hidden or a cache, which is never published."""
+    return any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
 
 
 def detect_type(folder: Path) -> str:
@@ -199,7 +212,7 @@ def read_folder(folder: Path, repo_type: str, repo_id: str, token: str) -> tuple
     files, left_out = {}, []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         inside = path.relative_to(folder)
-        if path in unwanted or any(part.startswith(".") or part == "__pycache__" for part in inside.parts):
+        if path in unwanted or _is_hidden(inside):
             left_out.append(inside.as_posix())
             continue
         source: Path | bytes = path

@@ -3,10 +3,14 @@
 The files are first committed to a branch of this push, downloaded from there and compared. Then main gets one commit
 that names the compared files, on top of the commit of main that was listed. The Hub refuses it if main has moved.
 
-Why not a pull request, which the Hub can merge: a merge asks for no certain state of main, so that two pushes could
-mix; a repo may have pull requests turned off, and a token may write without a right to open them; each push would
-write to those who watch the repo; and the pull request of a push that was killed would stay open for all to see. A
-branch needs no right beyond writing, and can be deleted.
+A pull request, which the Hub can merge, would not do:
+
+- A merge asks for no certain state of main, so two pushes could mix.
+- A repo may have pull requests turned off, and a token may write without a right to open them.
+- Each push would write to those who watch the repo.
+- The pull request of a push that was killed would stay open for all to see.
+
+A branch needs no right beyond writing, and can be deleted.
 """
 
 import hashlib

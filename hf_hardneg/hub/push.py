@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import __version__
+from ..revisions import check_tag
 from .local_folder import check_folder, read_folder, space_sdk
 from .main_commit import BRANCH_PREFIX, OVERTAKEN, delete_branches, release_files
 from .remote import one_sentence, open_repo, sign_in
@@ -71,7 +72,7 @@ def publish_folder(
             there and compared. None leaves it as it is; a new repo follows its owner's settings.
         token: By default that of HF_TOKEN or `hf auth login`.
         message: The message of the commit.
-        tag: A name for the commit, such as "v1"; refused if another commit has it.
+        tag: A name for the commit, such as "v1", as `revisions.check_tag` allows it; refused if another commit has it.
         sleep: Waits for a number of seconds.
 
     Returns:
@@ -79,11 +80,13 @@ def publish_folder(
 
     Raises:
         PushError: If the push failed. Then the repo shows nothing new, or the message names the commit that it shows.
-        ValueError: If the folder cannot be published.
+        ValueError: If the folder cannot be published, or the tag is no name for one.
 
     Examples:
         >>> publish_folder("outputs/demo", "org/hardneg-clip", "model", tag="v1")  # doctest: +SKIP
     """
+    if tag is not None:
+        check_tag(tag)
     folder = Path(folder)
     check_folder(folder)
     sdk = space_sdk(folder) if repo_type == "space" else None

@@ -19,7 +19,7 @@ from .retries import HUB_ERRORS, RetryPolicy
 
 
 MAIN = "main"
-NAME_RULE = "write OWNER/NAME, each of letters, digits, - _ and . and not at an end a - or .; no -- and no .."
+NAME_RULE = "write OWNER/NAME, with letters, digits, -, _ and . only, no -- and no .., and no - or . at an end"
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..atomic_folder import check_overwrites
 from ..data.coco_photos import CocoPhoto, Instance, load_photo, read_coco_photos
 from ..lexicon.index import load_index
 from .check.gates import GATES, Candidate, Gate, find_reason
@@ -286,7 +287,7 @@ def build_pairs(
 
     Raises:
         FileNotFoundError: If the folder or the split does not exist.
-        ValueError: If the annotations are broken, or `out` was begun with other settings.
+        ValueError: If the annotations are broken, `out` was begun with other settings, or it holds other images.
         OSError: If the disk is full.
 
     Example:
@@ -296,6 +297,7 @@ def build_pairs(
         >>> write_contact_sheet("pairs", "sheet.png")  # doctest: +SKIP
         40
     """
+    check_overwrites(out, ["journal.jsonl"], ["images", "contact_sheet.png"])
     photos, unlisted = read(coco, split)
     propose = propose or ProposeSwaps(
         load_index(), {one.category for photo in photos for one in photo.instances}, seed

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ..json_files import parse_json
+from ..plain_files import require_file
 from .journal_lines import JournalLine, require_order
 
 
@@ -42,8 +43,9 @@ def read_journal(folder: str | Path) -> Iterator[dict[str, Any]]:
 
 def _read_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """What errors call each complete line, and the line."""
-    if not file.is_file():
+    if not os.path.lexists(file):
         return
+    require_file(file)
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
@@ -82,6 +84,8 @@ class Journal:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         (self.folder / IMAGES).mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(self.folder / JOURNAL):
+            require_file(self.folder / JOURNAL)
         # Unbuffered: after an error (disk full), closing the file must not try to write a rest from memory.
         self._file = (self.folder / JOURNAL).open("ab", buffering=0)
         self._writing = threading.Lock()

@@ -1,17 +1,17 @@
 """The concepts as data: words for objects, colors, sizes and locations, and which of them exclude each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NotRequired
 
-import yaml
 from typing_extensions import TypedDict
 
 from ..file_digests import files_digest
-from ..json_files import check_shape
+from ..json_files import MAX_SHOWN, check_shape
 from ..suggestions import did_you_mean
+from ..yaml_files import read_yaml
 
 
 CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 2024
@@ -126,10 +126,7 @@ class Lexicon:
 
 def _read_data(file: Path) -> dict[str, Any]:
     """The content of a YAML or JSON file (JSON is YAML), with the keys that a vocabulary has."""
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"Vocabulary {file.name} is no valid YAML or JSON: {error}") from error
+    data = read_yaml(file, f"Vocabulary {file.name}")
     data = data if isinstance(data, dict) else {}
     missing = [key for key in _NEEDED if not data.get(key)]
     if missing:
@@ -139,6 +136,27 @@ def _read_data(file: Path) -> dict[str, Any]:
             raise ValueError(f"Vocabulary {file.name} has an unknown key {key!r}.{did_you_mean(str(key), _KNOWN)}")
     check_shape(data, Vocabulary, f"Vocabulary {file.name}", "mend it")
     return data
+
+
+def _check_names(file: Path, data: Mapping[str, Any], names: Set[str]) -> None:
+    """Raise if what a vocabulary says of words is said of words that it does not have."""
+    for key in ("compatible", "synonyms", "hypernyms", "disagree", "mass"):
+        told = data.get(key) or ()
+        groups = {f"{key}.{above}": below for above, below in told.items()} if isinstance(told, dict) else {key: told}
+        for place, words in groups.items():
+            listed = (word for one in words for word in (one if isinstance(one, list) else [one]))
+            allowed = names | data["kinds"].keys() if key == "hypernyms" else names
+            unknown = sorted({str(word) for word in listed} - allowed)
+            if unknown:
+                raise ValueError(
+                    f"Vocabulary {file.name}: {place} names {_shorten(unknown)}, which stand in no kind of kinds; add "
+                    "or mend them."
+                )
+
+
+def _shorten(words: Sequence[str]) -> list[str]:
+    """Words as an error shows them."""
+    return [word if len(word) <= MAX_SHOWN else f"{word[:MAX_SHOWN]}..." for word in words[:MAX_SHOWN]]
 
 
 def _read_concept(file: Path) -> Concept:
@@ -168,12 +186,7 @@ def _read_concept(file: Path) -> Concept:
         for words, below in (data.get("disagree") or {}).items()
         for word in str(words).split("/")
     }
-    unknown = frozenset().union(*groups, *hypernyms.values(), *disagree.values(), mass) - names
-    if unknown:
-        raise ValueError(
-            f"Vocabulary {file.name}: the names {sorted(unknown)} in compatible, synonyms, hypernyms, disagree or "
-            "mass stand in no kind of kinds; add or mend them."
-        )
+    _check_names(file, data, names)
     idioms = frozenset(tuple(str(phrase).lower().split()) for phrase in data.get("idioms") or ())
     known = {form for entry in entries for form in entry.forms}
     both = sorted(" ".join(idiom) for idiom in idioms if " ".join(idiom) in known)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import yaml
 
+from ..atomic_folder import check_file
 from .index import LexiconIndex, load_index
 from .tagging import load_tagger
 
 
+HEADER = "# Nouns and adjectives of the captions, made by hf-hardneg vocabulary. Delete what should not be swapped.\n"
 KINDS = {"NN": "noun", "NNS": "plural noun", "JJ": "adjective"}
 MIN_COUNT = 20  # captions that use a word, at least: rarer ones are mostly misspelled
 MIN_SHARE = 0.9  # of a word's uses that have one tag: others are too easily meant otherwise
@@ -58,15 +60,31 @@ def write_open_vocabulary(captions: Iterable[str], file: str | Path, min_count: 
     "door" may well be true, so that reviewing the file, or a larger `min_count`, pays.
 
     Raises:
-        ValueError: If fewer than two words of every kind are common enough.
+        ValueError: If fewer than two words of every kind are common enough, or `file` cannot be such a file.
     """
+    check_vocabulary_file(file)
     chosen = choose_words(count_tagged(captions), load_index(), min_count)
     kinds = {kind: words for kind, words in chosen.items() if len(words) > 1}
     if not kinds:
         raise ValueError(f"No two nouns or adjectives of these captions are used {min_count} times; lower min_count.")
     content = {"concept": "open", "tags": list(KINDS), "kinds": kinds}
-    header = (
-        "# Nouns and adjectives of the captions, made by hf-hardneg vocabulary. Delete what should not be swapped.\n"
-    )
-    Path(file).write_text(header + yaml.safe_dump(content, sort_keys=False, width=110), encoding="utf-8")
+    Path(file).write_text(HEADER + yaml.safe_dump(content, sort_keys=False, width=110), encoding="utf-8")
     return {kind: len(words) for kind, words in kinds.items()}
+
+
+def check_vocabulary_file(file: str | Path) -> None:
+    """Check that `write_open_vocabulary` can write a file.
+
+    Raises:
+        ValueError: If the file has another ending, is something else already, or cannot be written.
+    """
+    file = Path(file)
+    if file.suffix.lower() not in (".yaml", ".yml"):
+        raise ValueError(f"{file} ends in {file.suffix!r}; a vocabulary ends in .yaml: choose another --out.")
+    check_file(file, "--out")
+    if file.exists():
+        with file.open("rb") as there:
+            if there.read(len(HEADER)) != HEADER.encode():
+                raise ValueError(
+                    f"{file} is no file of hf-hardneg vocabulary and would be lost; choose another --out."
+                )

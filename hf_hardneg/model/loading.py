@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..revisions import split_revision
+from ..suggestions import nearest_path
 from ..user_errors import naming
 from .model_files import check_model_files
 
@@ -91,10 +92,35 @@ def _load_weights(name_or_path: str, dtype: str) -> Any:
 
 
 def _not_found(name_or_path: str, error: Exception) -> str:
-    return f"{name_or_path} cannot be loaded from a folder or from the Hub ({_first_line(error)})"
+    path = Path(name_or_path).expanduser()
+    here = "" if path.exists() else f"There is no folder {path.absolute()}.{nearest_path(path)} "
+    return f"{name_or_path} cannot be loaded from a folder or from the Hub. {here}{_why(error, here)}"
 
 
-def _first_line(error: Exception) -> str:
+def _why(error: Exception, here: str) -> str:
+    """The cause of a failed download; transformers says of most of them only that it could not connect."""
+    chain: list[BaseException] = [error]
+    while (below := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(below)
+    kinds = {kind.__name__ for one in chain for kind in type(one).__mro__}
+    texts = " ".join(map(str, chain))
+    if "GatedRepoError" in kinds:
+        return "The model is gated: ask for access on its page on the Hub, and log in with `hf auth login`."
+    if "RevisionNotFoundError" in kinds:
+        return "The Hub has no such revision of it."
+    if "RepositoryNotFoundError" in kinds or "404 Not Found" in texts and here:
+        return (
+            "The Hub has no model of this name that you can see: a name is OWNER/NAME, and a private model needs "
+            "`hf auth login`."
+        )
+    if here and "outgoing traffic has been disabled" in texts:
+        return "The cache of downloads does not have it, and HF_HUB_OFFLINE is set: unset it to download the model."
+    if "ConnectError" in kinds or "ConnectionError" in kinds or "TimeoutException" in kinds:
+        return f"The cache of downloads does not have it, and the Hub could not be reached ({_first_line(chain[-1])})."
+    return _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

@@ -35,7 +35,12 @@ def check_model_files(folder: Path) -> None:
 
     Raises:
         ValueError: The message names the file and the field.
+        OSError: If it is a file, or a folder without a config.json.
     """
+    if folder.is_file():
+        raise OSError(f"{folder} is a file; name the folder of a model, or a Hub id.")
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise OSError(f"{folder} holds no model: it has no config.json.")
     for name, schema in _SCHEMAS.items():
         if (folder / name).is_file():
             read_json(folder / name, schema)

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from datasets import Dataset
 
-from ..columns import IMAGE_ID, NEGATIVE_FEATURES, NEGATIVE_SOURCES
+from ..columns import NEGATIVE_FEATURES, NEGATIVE_SOURCES
 from ..data.skip_reasons import EMPTY
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
 from ..lexicon.words import locate_words
-from .chance import TEMPERATURE, uniform_integers
+from .chance import TEMPERATURE, batch_image_ids, uniform_integers
 from .edits import Change, replace_words
 from .exchanges import Exchange, find_exchanges
 from .sampling import DrawSettings, Picks, SlotChoices, draw_systematically, find_candidates, to_picks
@@ -170,8 +170,9 @@ class AddHardNegatives:
         """Make the negatives of B rows.
 
         Args:
-            batch: The columns caption and image_id, and if possible other_captions and categories, each of length B.
-                No other column is read, so images are not decoded.
+            batch: The column caption, and if possible image_id, other_captions and categories, each of length B. No
+                other column is read, so images are not decoded. Without image_id, each row is an image of its own,
+                and rows of equal texts get equal negatives.
 
         Returns:
             The columns `columns.NEGATIVE_FEATURES`, each a list of B lists. All but "rejections" have one value for
@@ -187,7 +188,8 @@ class AddHardNegatives:
         slots = tabulate_slots(analyses)
         exchanges = _all_exchanges(analyses, texts.other_captions, slots, index)
         choices = SlotChoices(slots, exchanges, filter_slots(slots, find_risks(texts, analyses, index), index))
-        picks = self._draw(choices, uniform_integers(self.seed, batch[IMAGE_ID], texts.captions), index)
+        image_ids = batch_image_ids(batch, len(texts.captions))
+        picks = self._draw(choices, uniform_integers(self.seed, image_ids, texts.captions), index)
         rejections = _explain(texts.captions, set(picks.row), choices)
         changes = [
             _change(texts.captions[row], analyses[row], edits)

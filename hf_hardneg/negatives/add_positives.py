@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..columns import CAPTION, IMAGE_ID, POSITIVE_FEATURES
+from ..columns import CAPTION, POSITIVE_FEATURES
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, Entry, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
 from ..lexicon.words import word_spans
-from .chance import draw_without_order
+from .chance import batch_image_ids, draw_without_order
 from .edits import Change, Replacement, replace_words
 from .exchanges import SYMMETRIC_WORDS
 from .slots import Analysis, Slot, analyze
@@ -313,15 +313,16 @@ class AddHardPositives:
         """Make the positives of B rows.
 
         Args:
-            batch: The columns caption and image_id, each of length B.
+            batch: The column caption, and if possible image_id, each of length B.
 
         Returns:
             The columns `columns.POSITIVE_FEATURES`, each a list of B lists with one value for each positive, 0 to K.
         """
         captions = [caption or "" for caption in batch[CAPTION]]
         analyses = analyze(captions, load_index(self.concepts))
+        image_ids = batch_image_ids(batch, len(captions))
         columns: dict[str, list] = {name: [] for name in POSITIVE_FEATURES}
-        for caption, image_id, analysis in zip(captions, batch[IMAGE_ID], analyses, strict=True):
+        for caption, image_id, analysis in zip(captions, image_ids, analyses, strict=True):
             chosen = self._choose(caption, image_id, find_rewrites(caption, analysis, self.concepts))
             values = (
                 [change.text for _, change in chosen],

@@ -2,12 +2,14 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..columns import CAPTION, NEGATIVE_SOURCES
+from ..plain_files import require_file
 
 
 logger = logging.getLogger(__name__)
@@ -35,12 +37,13 @@ def load_counted(folder: str | Path) -> np.ndarray:
         ValueError: If the file is broken.
     """
     file = Path(folder) / FILE
-    if not file.is_file():
+    if not os.path.lexists(file):
         logger.warning(f"{folder} does not say which captions it has counted: those that are given again count twice.")
         return np.empty(0, dtype="<u8")
+    require_file(file)
     try:
         digests = np.load(file)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise ValueError(f"{file} cannot be read ({error}); make the slot model again.") from error
     if digests.ndim != 1 or digests.dtype != np.dtype("<u8"):
         raise ValueError(f"{file} holds {digests.ndim} dimensions of {digests.dtype}; make the slot model again.")

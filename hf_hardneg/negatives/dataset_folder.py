@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from datasets import Dataset
-from tqdm.auto import tqdm
 
+from ..atomic_folder import check_overwrites, check_writable
 from ..audit.text_only_readers import audit_negatives
 from ..columns import (
     CAPTION,
@@ -24,13 +24,15 @@ from ..columns import (
     with_negatives,
 )
 from ..data.captions import read_captions
+from ..data.skip_reasons import describe_reasons
 from ..lexicon.index import load_index
-from .add_negatives import BATCH, AddHardNegatives, fit_slot_model
+from .add_negatives import BATCH, AddHardNegatives
 from .build_options import BuildOptions
-from .counted_captions import digest_captions, load_counted, new_batches, save_counted
+from .count_words import count_words
+from .counted_captions import digest_captions, load_counted, save_counted
 from .judge_page import build_sample_page
 from .language_model import ThinByLanguageModel
-from .negatives_card import CaptionOrigin, build_card, format_audit, format_counts
+from .negatives_card import CaptionOrigin, build_card, format_audit, format_counts, format_numbers
 from .slot_model import SlotModel
 
 
@@ -47,8 +49,7 @@ def fit_or_update(rows: Dataset, concepts: tuple[str, ...], known: str | None) -
         The model, and the digests of the captions that it has counted, each caption once.
     """
     counted = load_counted(known) if known else digest_captions([])
-    batches = tqdm(rows.iter(BATCH), total=-(-len(rows) // BATCH), desc="Counting words", disable=None)
-    model = fit_slot_model(new_batches(batches, counted), concepts)
+    model = count_words([rows], concepts, counted)
     digests = digest_captions(rows[CAPTION])
     if known:
         model = model.add([SlotModel.load(known, load_index(concepts))])
@@ -89,7 +90,8 @@ def make_negatives(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the source, the model or the settings cannot be used; the message says what to do.
+        ValueError: If the source, the model or the settings cannot be used, or the folder holds such files of somebody
+            else; the message says what to do.
 
     Examples:
         >>> import json, tempfile
@@ -105,6 +107,8 @@ def make_negatives(
     """
     options = options or BuildOptions()
     data = check_output(folder)
+    check_overwrites(folder, ["negatives.json"], ["README.md", "data/train.parquet", "sample.html"])
+    check_writable(folder, "--out")
     rows, skipped = read_captions(source, options.caption_column, options.split, options.config)
     model, counted = fit_or_update(rows, add.concepts, options.known_model)
     settings = {name: getattr(add, name) for name in SETTINGS}
@@ -173,11 +177,12 @@ def format_summary(summary: dict[str, Any]) -> str:
     """The summary as text for the terminal."""
     lines = [
         f"{summary['negatives']:,} negatives for {summary['captions']:,} captions",
-        f"captions by number of negatives: {format_counts(summary['by_number'])}",
+        f"captions by number of negatives: {format_numbers(summary['by_number'])}",
         f"negatives by concept: {format_counts(summary['by_concept'])}; "
         f"by operator: {format_counts(summary['by_operator'])}",
-        f"rows in which candidates were rejected: {format_counts(summary['rejections'])}",
-        f"skipped: {format_counts(summary['skipped'])}",
+        "captions without a negative or with a rejected candidate, by reason: "
+        f"{describe_reasons(summary['rejections'])}",
+        f"skipped: {describe_reasons(summary['skipped'])}",
         "",
         format_audit(summary["audit"]),
     ]

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from ..columns import CAPTION, IMAGE_ID, NEGATIVE_FEATURES, NEGATIVE_RATIOS, NEGATIVES, REJECTIONS
+from ..columns import CAPTION, NEGATIVE_FEATURES, NEGATIVE_RATIOS, NEGATIVES, REJECTIONS
 from ..file_digests import source_digest
-from .chance import uniform
+from .chance import batch_image_ids, uniform
 
 
 UNLIKELY = "the language model tells all drawn negatives from the caption"
@@ -132,7 +132,7 @@ class ThinByLanguageModel:
         object.__setattr__(self, "version", _version(self.name_or_path))
 
     def __call__(self, batch: Mapping[str, Sequence]) -> dict[str, list]:
-        """Take the columns `caption`, `image_id` and those of `columns.NEGATIVE_FEATURES`; return the latter."""
+        """Take `caption`, `image_id` if there is one, and the columns of `NEGATIVE_FEATURES`; return the latter."""
         model, tokenizer = load_language_model(self.name_or_path)
         texts = list(
             dict.fromkeys(
@@ -144,10 +144,11 @@ class ThinByLanguageModel:
         )
         scores = dict(zip(texts, log_probabilities(texts, model, tokenizer, self.batch_size), strict=True))
         result: dict[str, list] = {name: [] for name in NEGATIVE_FEATURES}
+        image_ids = batch_image_ids(batch, len(batch[CAPTION]))
         for i, caption in enumerate(batch[CAPTION]):
             negatives, rejections = batch[NEGATIVES][i], list(batch[REJECTIONS][i])
             odds = [float(scores[negative] - scores[caption]) / self.temperature for negative in negatives]
-            keys = [f"{self.seed}/{batch[IMAGE_ID][i]}/{caption}/{negative}" for negative in negatives]
+            keys = [f"{self.seed}/{image_ids[i]}/{caption}/{negative}" for negative in negatives]
             drawn = np.log(np.maximum(batch[NEGATIVE_RATIOS][i], 1e-30))
             kept = [k for k in range(len(negatives)) if np.log(uniform(keys[k])) < odds[k] - drawn[k]]
             if negatives and not kept:

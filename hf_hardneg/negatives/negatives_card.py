@@ -10,6 +10,7 @@ from .. import __version__
 from ..audit.display import format_audits
 from ..audit.text_only_readers import Audit
 from ..card_metadata import DOCUMENTATION_URL, PROJECT_URL, TASK_CATEGORIES, UNKNOWN_LICENSE, size_category
+from ..data.skip_reasons import describe_reasons
 
 
 TEMPLATE = Path(__file__).parent / "templates" / "negatives_card.md"
@@ -30,6 +31,16 @@ class CaptionOrigin(NamedTuple):
 def format_counts(counts: Mapping[str, int]) -> str:
     """Counts in one line, or "none"."""
     return ", ".join(f"{key} {count:,}" for key, count in counts.items()) or "none"
+
+
+def format_numbers(by_number: Mapping[str, int]) -> str:
+    """How many captions have how many negatives, in one line.
+
+    Examples:
+        >>> format_numbers({"0": 33, "1": 1200})
+        '33 with 0, 1,200 with 1'
+    """
+    return ", ".join(f"{captions:,} with {number}" for number, captions in by_number.items()) or "none"
 
 
 def format_audit(audit: Mapping[str, Any] | str | None) -> str:
@@ -85,9 +96,8 @@ def build_card(summary: Mapping[str, Any], title: str, origin: CaptionOrigin) ->
         "language_model": settings["language_model"],
         "concepts": ", ".join(Path(name).stem for name in settings["concepts"]),
         "audit": format_audit(summary["audit"]),
-        **{
-            name: format_counts(summary[name])
-            for name in ("by_number", "by_concept", "by_operator", "rejections", "skipped")
-        },
+        "by_number": format_numbers(summary["by_number"]),
+        **{name: format_counts(summary[name]) for name in ("by_concept", "by_operator")},
+        **{name: describe_reasons(summary[name]) for name in ("rejections", "skipped")},
     }
     return str(DatasetCard.from_template(data, template_path=str(TEMPLATE), **facts))

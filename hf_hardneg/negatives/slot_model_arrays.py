@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..plain_files import require_file
+
 
 _DTYPES = {
     "key": np.uint64,
@@ -16,6 +18,8 @@ _DTYPES = {
     "tried": np.int64,
     "passed": np.int64,
 }
+# What numpy and zipfile raise of a file with other bytes: no archive, a header of something else, a size of terabytes.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, AttributeError, TypeError, RuntimeError, MemoryError)
 
 
 def read_arrays(file: Path, sizes: Sequence[int]) -> dict[str, np.ndarray]:
@@ -29,10 +33,11 @@ def read_arrays(file: Path, sizes: Sequence[int]) -> dict[str, np.ndarray]:
         OSError: If the file cannot be read.
         ValueError: If it is cut short, or of something else. No pickle is opened.
     """
+    require_file(file)
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in _DTYPES}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, AttributeError, TypeError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{file} is cut short or no file of a slot model ({error})") from error
     except KeyError as error:
         raise ValueError(f"{file} lacks the array {error}") from error

@@ -24,7 +24,8 @@ def build_model_card(results: Mapping[str, Results], model_name: str, dataset: s
             rows of the training data, `facts["data"]`.
         facts: What the template names: title, base, rows, num_negatives, concepts, version, location, has_control,
             steps, batch_size, learning_rate, weight_decay, seed, data, skipped, negatives, rejections, limits, audit
-            (None without one), lora_towers, temperature, language_model, minutes, hardware. For the metadata: license,
+            (None without one), lora_towers, temperature, language_model, given_negatives (where they come from, None
+            if they were made), is_coco, time, hardware. For the metadata: license,
             base_model, dataset_id and pairs_id (the Hub ids of the training data and of the pairs), each None if it is
             not known.
 

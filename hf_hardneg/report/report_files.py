@@ -121,7 +121,9 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise FileNotFoundError(f"There is no {file}; write it by: hf-hardneg evaluate MODEL --out {folder}")
     if not str(read_json(file, Head).get("schema", "")).startswith("hf_hardneg.evaluation/"):
-        raise ValueError(f"{file} is not of an evaluation, as its schema says; {AGAIN}")
+        raise ValueError(
+            f"{file} is not that of an evaluation (its schema says so), but perhaps of a training; {AGAIN}"
+        )
     metrics = cast(dict[str, Any], read_json(file, Metrics))
     _check_names(metrics, file)
     return metrics
@@ -134,6 +136,12 @@ def _check_names(metrics: Mapping[str, Any], file: Path) -> None:
         raise ValueError(f"{file} has results of {sorted(results)}, but its models are {models}; {AGAIN}")
     if metrics["control"] is not None and metrics["control"] not in models:
         raise ValueError(f"{file} has control = {metrics['control']!r}, which must be one of {models}; {AGAIN}")
+    others = set(models) - {metrics["control"]} if metrics["control"] is not None else set()
+    for model in metrics["differences"].keys() - others:
+        raise ValueError(
+            f"{file} has differences.{model}, but its control is {metrics['control']!r} and its models are {models}; "
+            f"{AGAIN}"
+        )
     names = {model: _score_names(results[model]) for model in models}
     for model in models:
         for task, group, name in names[model] ^ names[models[0]]:

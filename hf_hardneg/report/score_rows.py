@@ -137,7 +137,7 @@ def compare_models(metrics: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
 
     Returns:
         For each model but the control its name, and labels of the scores that are "better", "worse", or the "same"
-        within the interval. An empty list without a control.
+        within the interval. Scores without a difference are left out. An empty list without a control.
     """
     comparisons = []
     for i, model in enumerate(metrics["models"]):
@@ -146,6 +146,8 @@ def compare_models(metrics: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
         labels: dict[str, list[str]] = {"better": [], "worse": [], "": []}
         for row in rows:
             difference = row["models"][i]["difference"]
+            if difference is None:
+                continue
             labels[difference["mark"]].append(f"{row['task']} {row['label']} ({difference['value']:+.1f})")
         comparisons.append({"model": model, "better": labels["better"], "worse": labels["worse"], "same": labels[""]})
     return comparisons

@@ -10,6 +10,8 @@ from ..lexicon.concepts import CONCEPTS
 from ..model.loading import DTYPES, FLOAT32
 from ..negatives.chance import TEMPERATURE
 from ..number_ranges import check_ranges
+from ..revisions import check_tag
+from ..user_errors import naming
 from .argument_ranges import DATA_RANGES, MODEL_RANGES, TRAINING_RANGES
 
 
@@ -264,8 +266,6 @@ class DataArguments:
             raise ValueError(f"scene_mention_rates {self.scene_mention_rates} must be 3: color, size, location.")
 
     def _check_streaming(self) -> None:
-        if self.shuffle_buffer < 0 or self.slot_model_captions < 1:
-            raise ValueError("shuffle_buffer must be 0 or more, and slot_model_captions 1 or more.")
         if self.streaming:
             if self.language_model:
                 raise ValueError("language_model does not work with --streaming true: it would run in each worker.")
@@ -376,6 +376,8 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
         if self.deepspeed and find_spec("deepspeed") is None:
             raise ValueError("deepspeed needs a package that is missing: `pip install deepspeed`.")
         super().__post_init__()
+        if self.device.type == "cpu":
+            self.dataloader_pin_memory = False  # It is for accelerators; without one, PyTorch warns of it.
         for name, choices in (("text_layout", TEXT_LAYOUTS), ("loss", LOSSES)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(choices)}.")
@@ -389,6 +391,9 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
             )
         if self.remove_unused_columns:
             raise ValueError("remove_unused_columns must be false: the collator reads the image and text columns.")
+        if self.hub_tag is not None:
+            with naming("hub_tag"):
+                check_tag(self.hub_tag)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the token, because Trainer pickles its arguments into every checkpoint and uploads them."""

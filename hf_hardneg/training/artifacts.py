@@ -15,12 +15,15 @@ from datasets import Dataset
 
 from ..audit.text_only_readers import audit_negatives
 from ..columns import CAPTION, NEGATIVES
+from ..data.coco import is_coco_folder
+from ..data.skip_reasons import describe_reasons
 from ..evaluation.results import Results
 from ..report.model_card import build_model_card
 from ..report.table import draw_figure, format_table
 from ..versions import package_versions
 from .arguments import Arguments, HardNegCLIPTrainingArguments
 from .prepare import TrainingData
+from .time_estimate import format_seconds
 
 
 AUDITED_CAPTIONS = 2000  # takes a second or two
@@ -109,7 +112,8 @@ def _hardware(args: HardNegCLIPTrainingArguments) -> str:
     if args.device.type == "cuda":
         return f"{args.world_size} x {torch.cuda.get_device_name(args.device)}"
     device = "" if args.device.type == "cpu" else f", {args.device.type}"
-    return f"{platform.machine()}, {os.cpu_count()} cores{device}, {args.world_size} process(es)"
+    processes = "1 process" if args.world_size == 1 else f"{args.world_size} processes"
+    return f"{platform.machine()}, {os.cpu_count()} cores{device}, {processes}"
 
 
 def save_artifacts(record: RunRecord, metrics: Mapping[str, Any]) -> None:
@@ -179,15 +183,17 @@ def _card_facts(record: RunRecord, metrics: Mapping[str, Any]) -> dict[str, Any]
         "weight_decay": args.weight_decay,
         "seed": args.seed,
         "data": data_args.dataset,
-        "skipped": _counts(data["skipped"]),
+        "skipped": describe_reasons(data["skipped"]),
         "negatives": _counts(data["negatives"]),
-        "rejections": _counts(data["rejections"]),
+        "rejections": describe_reasons(data["rejections"]),
         "limits": LIMITS_OF_SCENES if data_args.dataset == "scenes" else LIMITS_OF_PHOTOS,
         "audit": data["audit"],
         "lora_towers": " and ".join(model_args.lora_towers),
         "temperature": data_args.temperature,
         "language_model": data_args.language_model,
-        "minutes": f"{record.seconds.get(record.trained, 0) / 60:.1f}",
+        "given_negatives": record.data.given_negatives,
+        "is_coco": is_coco_folder(data_args.dataset),
+        "time": format_seconds(record.seconds.get(record.trained, 0)),
         "hardware": metrics["training"]["hardware"],
         # The start model and the scenes belong to this package. Other models keep their own license.
         "license": None if model_args.model_name_or_path else "apache-2.0",

@@ -15,6 +15,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from transformers.trainer_utils import sort_checkpoints
 
+from ..user_errors import LOST_PROCESS
+
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ def write_whole(folder: Path, is_writer: bool, wait_for_all: Callable[[], None])
         wait_for_all()  # Another process may not write into a folder that is being deleted.
         yield
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own.
+        if any(words in str(error) for words in LOST_PROCESS):
+            raise  # The mark stays.
         if is_writer:
             shutil.rmtree(folder, ignore_errors=True)
             mark.unlink(missing_ok=True)
@@ -102,7 +106,7 @@ def _is_whole(file: Path) -> bool:
             json.loads(file.read_text(encoding="utf-8"))
         elif file.suffix in (".pt", ".pth", ".bin"):
             return zipfile.is_zipfile(file)
-    except (OSError, ValueError, SafetensorError):
+    except (OSError, ValueError, RecursionError, SafetensorError):
         return False
     return True
 

@@ -1,6 +1,7 @@
 """`accelerate launch -m hf_hardneg.train [recipe.yaml] [--flags]`: from data to an evaluated checkpoint."""
 
 import logging
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -8,6 +9,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ..process_group import ends_process_group
 from ..user_errors import one_sentence
+from .arguments import SCENES, Arguments
 from .recipe import parse_arguments
 
 
@@ -34,6 +36,19 @@ def _train(argv: Sequence[str]) -> None:
         metrics = run(arguments, signals)
         published = publish_run(args) if args.push_to_hub and is_first else None
     if is_first:
-        sys.stdout.write(f"\n{metrics['table']}\n\nSaved in {args.output_dir}\n")
+        sys.stdout.write(f"\n{metrics['table']}\n\nSaved in {args.output_dir}\n{_next_steps(arguments)}\n")
     if published:
         sys.stdout.write(f"{published}\n")
+
+
+def _next_steps(arguments: Arguments) -> str:
+    """The commands that evaluate and publish the model."""
+    folder = str(arguments.training.output_dir)
+    evaluate = ["hf-hardneg", "evaluate", folder]
+    if arguments.model.control and arguments.training.num_negatives:
+        evaluate += ["--control", f"{folder}/control"]
+    if arguments.data.dataset != SCENES:
+        evaluate += ["--benchmarks", "inpaintcoco=phiyodr/InpaintCOCO"]
+    evaluate += ["--out", "evaluation"]
+    publish = ["hf-hardneg", "push", folder, "OWNER/NAME"]
+    return f"To evaluate it further: {shlex.join(evaluate)}\nTo publish it: {shlex.join(publish)}"

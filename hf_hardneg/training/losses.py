@@ -199,14 +199,6 @@ def distillation_loss(
     return (losses[0] + losses[1]) / 2
 
 
-def pair_scores(batch: Embeddings) -> Tensor:
-    """Compute the cosines (B, 1 + K) of each image with its caption and its own negatives.
-
-    A negative that does not exist gets -1, the lowest cosine.
-    """
-    return _own_cosines(batch).masked_fill(~_own_present(batch), -1.0)
-
-
 def _own_cosines(batch: Embeddings) -> Tensor:
     """Cosines (B, 1 + K) of each image with its caption and its own negatives."""
     texts = torch.cat([batch.caption[:, None], batch.negatives], dim=1)

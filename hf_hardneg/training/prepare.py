@@ -3,14 +3,12 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from datasets import Dataset
-from tqdm.auto import tqdm
 
-from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_SOURCES, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
+from ..columns import NEGATIVE_CONCEPTS, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
 from ..data.captioned_images import load_captioned_images
 from ..data.coco import is_coco_folder, load_coco
 from ..data.files import open_dataset, require_columns
@@ -19,9 +17,11 @@ from ..data.inpainted_pairs import drop_broken_pairs
 from ..data.karpathy import karpathy_file, load_karpathy
 from ..data.leakage import ids_of_pairs, read_challenge_ids
 from ..data.long_captions import drop_equal_negatives, fit_captions
+from ..data.skip_reasons import describe_reasons
 from ..data.splits import split_by_image
 from ..lexicon.concepts import load_lexicon
-from ..negatives.add_negatives import AddHardNegatives, fit_slot_model
+from ..negatives.add_negatives import AddHardNegatives
+from ..negatives.count_words import count_words
 from ..negatives.language_model import ThinByLanguageModel
 from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
@@ -32,7 +32,6 @@ from .ready_negatives import NOT_GIVEN, find_given_negatives, use_given_negative
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000  # captions that the slot model counts at a time
 ROWS_PER_PROCESS = 10_000  # Fewer rows do not pay for the start of a process.
 MAX_ADDED_TOKENS = 4  # the tokens that a replacement may add to a caption
 DEFAULT_SCENES = 12_000
@@ -52,6 +51,7 @@ class TrainingData:
         rejections: How many captions lost a candidate for a negative, by reason.
         negatives_per_caption: How many training captions have 0, 1, ..., K negatives.
         stream: What is trained on instead of `rows`, read during the training.
+        given_negatives: Where the negatives come from, if they were not made here.
     """
 
     rows: Dataset
@@ -63,6 +63,7 @@ class TrainingData:
     rejections: Counter[str] = field(default_factory=Counter)
     negatives_per_caption: Counter[int] = field(default_factory=Counter)
     stream: CaptionStream | None = None
+    given_negatives: str | None = None
 
 
 def prepare_data(arguments: Arguments, tokenizer: Any, max_tokens: int) -> TrainingData:
@@ -181,6 +182,7 @@ def _add_given_negatives(
     """Take the negatives that somebody already has, and count them."""
     most = max(1, arguments.training.num_negatives)
     data.rows, data.held_out, concepts = use_given_negatives(given, data.rows, data.held_out, most)
+    data.given_negatives = given.source
     data.concepts = tuple(sorted(concepts, key=lambda name: (name not in data.concepts, name)))
     data.skipped += given.left_out
     data.rejections[NOT_GIVEN] += sum(not negatives for negatives in data.rows[NEGATIVES])
@@ -197,20 +199,15 @@ def _settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, 
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]
     if not any(counts):
-        raise ValueError(f"None of {len(rows)} captions has a hard negative. Reasons: {dict(data.rejections)}.")
+        raise ValueError(
+            f"None of {len(rows)} captions has a hard negative. Reasons: {describe_reasons(data.rejections)}."
+        )
     if not arguments.data.keep_captions_without_negatives:
         rows = rows.select([i for i, count in enumerate(counts) if count])
         data.skipped["the caption has no hard negative"] += counts.count(0)
         counts = [count for count in counts if count]
     data.rows = rows
     data.negatives_per_caption.update(counts)
-
-
-def count_words(parts: Sequence[Dataset], concepts: tuple[str, ...]) -> SlotModel:
-    """Fit the slot model on all captions: how likely each word is in its context."""
-    batches = (batch for rows in parts for batch in rows.select_columns(NEGATIVE_SOURCES).iter(BATCH))
-    number = sum(-(-len(rows) // BATCH) for rows in parts)
-    return fit_slot_model(tqdm(batches, total=number, desc="Counting words", disable=None), concepts)
 
 
 def make_adder(arguments: Arguments, model: SlotModel) -> AddHardNegatives:

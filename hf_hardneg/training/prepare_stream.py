@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_SOURCES, ROW_FEATURES
 from ..data.coco import is_coco_folder
 from ..data.long_captions import fit_captions
+from ..data.skip_reasons import describe_reasons
 from ..data.streaming import (
     StreamColumns,
     caption_rows,
@@ -26,6 +27,7 @@ from ..data.streaming import (
 )
 from ..lexicon.concepts import load_lexicon
 from ..lexicon.index import load_index
+from ..negatives.count_words import count_words
 from ..negatives.slot_model import SlotModel
 from .arguments import SCENES, Arguments, DataArguments
 from .caption_stream import CaptionStream, SkipCounts
@@ -33,7 +35,6 @@ from .prepare import (
     MAX_ADDED_TOKENS,
     TrainingData,
     add_new_negatives,
-    count_words,
     find_challenge_ids,
     load_pairs,
     make_adder,
@@ -148,7 +149,7 @@ def take_held_out(
     number: int,
     most: float,
 ) -> tuple[Dataset, Counter[str]]:
-    """Read the rows of the first `number` photos; of a stream that ends before, those of the first share `most`.
+    """Read the rows of the first `number` photos. If the stream ends before, hold out the share `most` of its photos.
 
     Returns:
         Rows of `columns.ROW_FEATURES`, and what was skipped on the way, by reason.
@@ -166,9 +167,8 @@ def take_held_out(
             by_image.setdefault(row[IMAGE_ID], []).append(row)
     else:
         if len(by_image) < 2:
-            raise ValueError(
-                f"The stream has {len(by_image)} usable photos; at least 2 are needed. Skipped: {skipped}."
-            )
+            why = describe_reasons(skipped)
+            raise ValueError(f"The stream has {len(by_image)} usable photos; at least 2 are needed. Skipped: {why}.")
         by_image = dict(islice(by_image.items(), max(1, min(number, int(len(by_image) * most)))))
     found = Dataset.from_list(list(chain.from_iterable(by_image.values())), features=_UNDECODED)
     return found.cast(ROW_FEATURES), skipped

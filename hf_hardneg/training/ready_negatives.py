@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from datasets import Dataset
 
@@ -18,7 +17,8 @@ from ..data.given_negatives import (
     join_negatives,
     read_given_negatives,
 )
-from .arguments import DataArguments
+from ..data.karpathy import karpathy_file
+from .arguments import SCENES, DataArguments
 
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def find_given_negatives(args: DataArguments) -> GivenNegatives | None:
 
 def _own_column(args: DataArguments) -> str | None:
     """The column of negatives in the training data, if they are a table and have one."""
-    if args.dataset == "scenes" or is_coco_folder(args.dataset) or Path(args.dataset).suffix.lower() == ".json":
+    if args.dataset == SCENES or is_coco_folder(args.dataset) or karpathy_file(args.dataset):
         return None
     rows = open_dataset(args.dataset, args.dataset_split or "train", args.dataset_config)
     return find_negatives_column(rows.column_names)
@@ -87,8 +87,8 @@ def _describe(
     """How many captions have negatives, in one sentence or two."""
     parts = [
         f"{sum(map(bool, of_rows)):,} of {len(of_rows):,} training captions and {sum(map(bool, of_held_out)):,} of "
-        f"{len(of_held_out):,} held-out captions have negatives of {given.source}, joined by {join.by}.",
-        f"{join.unmatched_captions:,} captions of {given.source} are not in the data.",
+        f"{len(of_held_out):,} held-out captions got negatives from {given.source!r}, joined by {join.by}.",
+        f"{join.unmatched_captions:,} captions of {given.source!r} are not among them: other data, or left out here.",
     ]
     if join.most > most:
         parts.append(f"A caption has up to {join.most} negatives; the first {most} are used.")

@@ -5,14 +5,14 @@ The recipes of this package are in `recipes/`.
 
 import argparse
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..suggestions import did_you_mean
+from ..yaml_files import read_yaml
 from .argument_parser import GroupedArgumentParser
 from .arguments import SCENES, Arguments, DataArguments, HardNegCLIPTrainingArguments, ModelArguments
 
@@ -26,6 +26,7 @@ ADVICE = {
     "revision": "A revision is a part of the name: --model_name_or_path ID@REVISION, or --dataset ID@REVISION.",
     "group_by_length": "Rows of a contrastive batch are drawn at random, not by length; leave it out.",
 }
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # what is given first by mistake
 ARGUMENT_CLASSES = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
 
 
@@ -49,7 +50,10 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
     flags = list(argv)
     recipe = flags.pop(0) if flags and not flags[0].startswith("-") else _default_recipe(flags)
     # The recipe becomes flags before the flags. So one parser checks both, and the last value wins.
-    flags = _as_flags(_read_recipe(recipe, known)) + flags
+    settings = _read_recipe(recipe, known)
+    if not Path(recipe).is_file():
+        settings = _fit_to_machine(settings)
+    flags = _as_flags(settings) + flags
     *parsed, unknown = build_parser().parse_args_into_dataclasses(
         flags, return_remaining_strings=True, look_for_args_file=False
     )
@@ -57,6 +61,12 @@ def parse_arguments(argv: Sequence[str]) -> Arguments:
         flag = unknown[0].split("=")[0]
         raise ValueError(f"Unknown argument {flag!r}.{_suggest(flag, [f'--{name}' for name in known])}")
     return Arguments(*parsed)
+
+
+def _fit_to_machine(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A shipped recipe with no more data workers than this machine has cores, above which PyTorch warns."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {**settings, "dataloader_num_workers": min(settings.get("dataloader_num_workers", 0), cores)}
 
 
 def _default_recipe(flags: Sequence[str]) -> str:
@@ -96,17 +106,16 @@ def _shipped_recipes() -> list[str]:
     return sorted(recipe.name for recipe in RECIPES.glob("*.yaml"))
 
 
-def _read_recipe(name: str, known: Sequence[str]) -> dict[str, object]:
+def _read_recipe(name: str, known: Sequence[str]) -> dict[str, Any]:
+    if Path(name).is_dir() or Path(name).suffix.lower() in TABLES:
+        raise ValueError(f"{name} is no recipe. To train on it, write --dataset {name}.")
     file = Path(name) if Path(name).is_file() else RECIPES / name
     if not file.is_file():
         recipes = _shipped_recipes()
         raise ValueError(
             f"There is no recipe {name!r}.{did_you_mean(name, recipes)} Shipped recipes: {', '.join(recipes)}."
         )
-    try:
-        recipe = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"Recipe {name} is not valid YAML: {error}") from error
+    recipe = read_yaml(file, f"Recipe {name}")
     if not isinstance(recipe, dict):
         raise ValueError(f"Recipe {name} must hold 'key: value' lines, got {type(recipe).__name__}.")
     _check_keys(name, recipe, known)

@@ -9,8 +9,9 @@ from typing import Any
 
 from transformers import set_seed
 
-from ..atomic_folder import check_writable
-from ..columns import IMAGE
+from ..atomic_folder import check_overwrites, check_writable
+from ..columns import IMAGE, IMAGE_ID
+from ..data.skip_reasons import describe_reasons
 from ..evaluation.benchmarks import load_benchmark
 from ..evaluation.pairs import CHANCE
 from ..evaluation.results import Outcomes, collect_outcomes, summarize_run
@@ -25,7 +26,9 @@ from .artifacts import RunRecord, collect_metrics, remove_leftovers, save_artifa
 from .checkpoints import find_last_checkpoint, find_problem
 from .checks import check_best_metric, check_packages
 from .collator import HardNegCollator
+from .earlier_run import warn_of_earlier_run
 from .finish import keep_finished_training, say_where_the_model_is
+from .log_lines import write_log_lines
 from .plan import describe_plan
 from .prepare import TrainingData, prepare_data
 from .prepare_stream import prepare_stream
@@ -42,6 +45,7 @@ START, CONTROL = "start", "control"
 # What Trainer itself reports of an evaluation.
 TRAINER_METRICS = ("loss", "runtime", "samples_per_second", "steps_per_second", "model_preparation_time")
 MAX_LEARNING_RATE = 1e-4
+FEW_PHOTOS = 50  # Of fewer held-out photos, retrieval finds most among its first ten by chance.
 RESUME_WORDS = ("true", "false", "none")  # Any other value of resume_from_checkpoint is a folder.
 
 
@@ -59,8 +63,13 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
         ValueError: If data or arguments cannot be used; the message says what to do.
     """
     args = arguments.training
+    # A run that pushes checkpoints leaves training_args.bin and a config.json when it is killed.
+    marks = ["trainer_state.json", "training_args.bin"]
+    check_overwrites(str(args.output_dir), marks, ["README.md", "config.json"], "--output_dir")
     check_writable(str(args.output_dir))
     arguments = name_start_model(arguments)
+    if args.process_index == 0:
+        warn_of_earlier_run(Path(str(args.output_dir)), _has_control(arguments), CONTROL)
     if _has_control(arguments):
         _check_control(args)
     if args.push_to_hub and args.process_index == 0:
@@ -84,7 +93,7 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
         results = {name: summarize_run(of_model) for name, of_model in outcomes.items()}
         if data.stream is not None:
             data.skipped += data.stream.skipped.total()
-            logger.warning(f"Skipped while reading the stream: {dict(data.skipped)}")
+            logger.warning(f"Skipped while reading the stream: {describe_reasons(data.skipped)}")
         record = RunRecord(arguments, data, results, seconds, trainer.state.global_step)
         metrics = collect_metrics(record)
         if trainer.is_world_process_zero():
@@ -145,7 +154,8 @@ def _load_start_model(arguments: Arguments) -> tuple[Any, Any]:
     try:
         return load_model(name, arguments.model.dtype)
     except OSError as error:
-        raise OSError(f"{error}. Name another model, a folder or a Hub id, with --model_name_or_path.") from error
+        advice = "Name another model, a folder or a Hub id, with --model_name_or_path."
+        raise OSError(f"{str(error).rstrip('.')}. {advice}") from error
 
 
 def _check_before_data(arguments: Arguments, model: Any, processor: Any) -> None:
@@ -183,7 +193,10 @@ def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
             data.rows = add_image_embeddings(data.rows, model, processor, projected).remove_columns(IMAGE)
             data.held_out = add_image_embeddings(data.held_out, model, processor, projected)
     if data.skipped:
-        logger.warning(f"Skipped: {dict(data.skipped)}")
+        logger.warning(f"Skipped: {describe_reasons(data.skipped)}")
+    photos = len(data.held_out.unique(IMAGE_ID))
+    if photos < FEW_PHOTOS:
+        logger.warning(f"Only {photos} photos are held out, a tenth of all: scores on so few say little.")
     return data
 
 
@@ -201,7 +214,8 @@ def train_model(name: str, arguments: Arguments, data: TrainingData, signals: St
     """
     args = arguments.training
     number = f"{len(data.rows):,} captions" if data.stream is None else "a stream of captions"
-    logger.info(f"Training {name}: K = {args.num_negatives}, {number}")
+    negatives = f"with up to {args.num_negatives} negatives each" if args.num_negatives else "without negatives"
+    logger.info(f"Training {name}: {number} {negatives}")
     model, processor = _load_start_model(arguments)
     text_format = find_text_format(model, processor.tokenizer, args.text_layout)
     set_seed(args.seed)  # A control gets the same random LoRA matrices.
@@ -216,6 +230,7 @@ def train_model(name: str, arguments: Arguments, data: TrainingData, signals: St
         pairs=data.pairs if evaluates else None,
         callbacks=[TimeEstimate(name), StopAfterStep(signals, name)],
     )
+    write_log_lines(trainer, name)
     if data.stream is not None:
         data.stream.skipped.clear()  # A control has read the same rows.
     with signals.finish_step(), keep_finished_training(trainer):

@@ -256,8 +256,9 @@ class StreamPosition(TrainerCallback, ExportableState):
         self.loader.is_over = state.global_step >= state.max_steps
         if saved["readers"] != ours["readers"]:
             logger.warning(
-                "The checkpoint was saved with another number of processes or workers, or another batch size "
-                f"({saved['readers']}, now {ours['readers']}). In this pass some rows are seen twice, others not."
+                "The checkpoint was saved with other numbers of processes that read, of their workers, and of rows in "
+                f"a batch ({saved['readers']}, now {ours['readers']}). In this pass some rows are seen twice, and "
+                "others not."
             )
         self.loader.go_to(saved["epoch"], saved["batches"])
 

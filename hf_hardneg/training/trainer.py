@@ -32,7 +32,8 @@ from .checks import check_arguments, check_best_metric, check_processor, check_t
 from .collator import NO_NEGATIVE, ChunkCollator, HardNegCollator
 from .gather import gather_embeddings, unshardable_parameters
 from .grad_cache import backward_in_chunks
-from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, pair_scores, sigmoid_loss
+from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, sigmoid_loss
+from .pair_scores import pair_scores, share_embeddings
 from .special_tokens import KeepSpecialTokens
 from .stream_loader import LoaderSettings, StreamLoader, StreamPosition, is_stream
 from .temperature import ClampTemperature
@@ -46,7 +47,7 @@ class HardNegCLIPTrainer(Trainer):
 
     `evaluate()` returns these scores in percent beside `eval_loss`, and each of them can be `metric_for_best_model`:
 
-    - `eval_accuracy`, `eval_accuracy_color`, ...: how many negatives score below their caption;
+    - `eval_accuracy`, `eval_accuracy_color`, ...: how many negatives score below their caption; a tie is wrong;
     - `eval_group_macro`, `eval_group_color`, ...: the scores of inpainted pairs, if `pairs` are given;
     - such as `eval_sugarcrepe_image_to_text_macro`: the scores of each task of `args.benchmarks`.
 
@@ -209,6 +210,7 @@ class HardNegCLIPTrainer(Trainer):
         loss = self._loss([inputs], [outputs])
         if not return_outputs:
             return loss
+        outputs = {**outputs, "text_embeds": share_embeddings(inputs, outputs["text_embeds"])}
         return loss, {"loss": loss, "pair_scores": pair_scores(_split(inputs, outputs))}
 
     def training_step(

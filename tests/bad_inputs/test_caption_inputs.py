@@ -6,8 +6,20 @@ import sys
 
 import pyarrow as pa
 import pytest
-from helpers.bad_inputs import NO_COUNT, NO_NUMBER, Bad, check_all, of_contents, of_flags, of_json, parquet_bytes
+from helpers.bad_inputs import (
+    NO_COUNT,
+    NO_NUMBER,
+    Bad,
+    bomb,
+    check_all,
+    of_contents,
+    of_flags,
+    of_json,
+    of_places,
+    parquet_bytes,
+)
 
+from hf_hardneg.lexicon.concepts import load_lexicon
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.slot_model import SlotModel
 
@@ -26,9 +38,16 @@ VOCABULARY = {
     "disagree": {"his": ["metal"]},
     "modifier": True,
 }
-COCO = {"annotations": [{"id": 1, "image_id": 7, "caption": "A red car."}], "images": []}
-# Whatever these hold, captions are read.
-UNUSED = ("images", "annotations.0.id")
+COCO = {
+    "annotations": [
+        {"id": 1, "image_id": 7, "caption": "A red car."},
+        {"id": 2, "image_id": 8, "caption": "A quokka and a wombat."},
+    ],
+    "images": [],
+}
+# Captions are read whatever these hold; an image may be named by a text, and an empty caption is counted.
+RIGHT = ("images", "annotations.0.id", "annotations.0.image_id is text")
+RIGHT += tuple(f"annotations.0.caption is {change}" for change in ("null", "dropped"))
 
 
 def table_inputs(folder, argv, rows):
@@ -52,12 +71,12 @@ def table_inputs(folder, argv, rows):
         yield Bad(name, argv(folder / name), (name,))
 
 
-@pytest.mark.parametrize("command", ["negatives", "vocabulary"])
-def test_captions(command, tmp_path, capsys):
-    out = ["--out", str(tmp_path / "out")]
+@pytest.mark.parametrize(("command", "more"), [("negatives", ["--no_audit"]), ("vocabulary", ["--min_count", "1"])])
+def test_captions(command, more, tmp_path, capsys):
+    out = ["--out", str(tmp_path / f"out{'.yaml' * (command == 'vocabulary')}"), *more]
     inputs = list(table_inputs(tmp_path, lambda file: [command, str(file), *out], [{"caption": "A red car."}]))
     coco = tmp_path / "captions_x.json"
-    inputs += of_json(coco, COCO, [command, str(coco), *out], lambda name: name.startswith(UNUSED))
+    inputs += of_json(coco, COCO, [command, str(coco), *out], lambda name: name.startswith(RIGHT))
     for value in (3, 0.5, True, {"x": 1}, [[["a"]]], [1.5]):
         file, content = tmp_path / "b.jsonl", json.dumps({"caption": value}).encode()
         inputs.append(Bad(f"caption is {value}", [command, str(file), *out], ("b.jsonl",), "caption", file, content))
@@ -68,8 +87,22 @@ def test_instances_beside_captions(tmp_path, capsys):
     captions, file = tmp_path / "captions_x.json", tmp_path / "instances_x.json"
     captions.write_text(json.dumps(COCO))
     data = {"annotations": [{"image_id": 7, "category_id": 1}], "categories": [{"id": 1, "name": "car"}]}
-    argv = ["negatives", str(captions), "--out", str(tmp_path / "out")]
-    check_all(of_json(file, data, argv), capsys, at_least=40)
+    data["annotations"].append(dict(data["annotations"][0]))
+    argv = ["negatives", str(captions), "--out", str(tmp_path / "out"), "--no_audit"]
+    check_all(of_json(file, data, argv, lambda name: name == "annotations.0.image_id is text"), capsys, at_least=40)
+
+
+def test_instances_of_other_images(tmp_path, capsys):
+    """Such as those of another split: without their categories, more negatives would be true."""
+    captions, file = tmp_path / "captions_x.json", tmp_path / "instances_x.json"
+    captions.write_text(json.dumps(COCO))
+    argv = ["negatives", str(captions), "--out", str(tmp_path / "out"), "--no_audit"]
+    inputs = []
+    for image_id, is_right in {9: False, "x": False, 7: True, "7": True}.items():
+        data = {"annotations": [{"image_id": image_id, "category_id": 1}], "categories": [{"id": 1, "name": "car"}]}
+        content = json.dumps(data).encode()
+        inputs.append(Bad(f"image_id {image_id!r}", argv, (file.name,), "image_id", file, content, is_right))
+    check_all(inputs, capsys, at_least=2)
 
 
 def test_flags(tmp_path, capsys):
@@ -88,27 +121,42 @@ def test_flags(tmp_path, capsys):
     inputs = list(of_flags(["negatives", str(captions), "--out", str(tmp_path / "out")], flags))
     argv = ["vocabulary", str(captions), "--out", str(tmp_path / "o.yaml")]
     inputs += of_flags(argv, {"--min_count": ("0", *NO_COUNT)})
+    entries = ("README.md", "data/train.parquet", "sample.html")
+    inputs += of_places(["negatives", str(captions)], "--out", tmp_path / "places", entries)
+    inputs += of_places(["vocabulary", str(captions)], "--out", tmp_path / "files", is_file=True, ending=".yaml")
+    for name in ("a.jsonl", "material.json", "x", "x.YAMLX"):
+        inputs.append(Bad(f"--out {name}", [*argv[:3], str(tmp_path / name)], (name,), ".yaml"))
+    other = tmp_path / "other.yaml"
+    inputs.append(Bad("--out of others", [*argv[:3], str(other)], (other.name,), "", other, b"concept: material"))
     check_all(inputs, capsys, at_least=60)
+
+
+def anew(inputs):
+    """A process reads a vocabulary once; here each input is to be read."""
+    for bad in inputs:
+        load_lexicon.cache_clear()
+        load_index.cache_clear()
+        yield bad
 
 
 def test_vocabularies(tmp_path, capsys):
     captions, file = tmp_path / "a.jsonl", tmp_path / "material.json"
     captions.write_text('{"caption": "A wooden car."}')
-    argv = ["negatives", str(captions), "--out", str(tmp_path / "out"), "--concepts", str(file)]
-    optional = (*list(VOCABULARY)[3:],)
+    argv = ["negatives", str(captions), "--out", str(tmp_path / "out"), "--no_audit", "--concepts", str(file)]
+    optional = (*list(VOCABULARY)[3:], "hypernyms.solid", "disagree.his")
 
-    def is_taken(name):
-        """Words may be numbers, keys may be missing; of what is not in a kind, the error names the word."""
+    def is_right(name):
+        """Words may be numbers, and keys may be missing."""
         place, _, change = name.partition(" is ")
-        return (
-            (change in ("dropped", "null") and place in optional)
-            or place in ("hypernyms.solid", "disagree.his", "kinds.hard")
-            and change == "dropped"
-            or place in ("kinds.hard.0", "idioms.0", "attributive.0", "mass.0")
-            and change in ("number", "huge")
+        if place in ("hypernyms.solid", "disagree.his"):
+            return change == "dropped"
+        return (place in optional and change in ("dropped", "null")) or (
+            place in ("idioms.0", "attributive.0") and change in ("number", "huge")
         )
 
-    inputs = list(of_json(file, VOCABULARY, argv, is_taken))
+    # Other words of a kind, or none: the error names the words that others speak of.
+    other_words = {f"material.json: kinds.hard{end}" for end in (" is dropped", ".0 is number", ".0 is huge")}
+    inputs = [bad for bad in of_json(file, VOCABULARY, argv, is_right) if bad.name not in other_words]
     yaml = tmp_path / "material.yaml"
     texts = (
         "a: [",
@@ -121,10 +169,15 @@ def test_vocabularies(tmp_path, capsys):
         "{",
         "%",
         "@x",
+        "concept: a\nconcept: b",
+        "concept: " + "9" * 5000,
+        "a: 2020-13-45",
+        "a: \0",
+        bomb(),
     )
     for text in texts:
         inputs.append(Bad(f"yaml {text}", [*argv[:-1], str(yaml)], (yaml.name,), "", yaml, text.encode()))
-    check_all(inputs, capsys)
+    check_all(anew(inputs), capsys)
 
 
 def test_slot_models(tmp_path, capsys):
@@ -142,10 +195,20 @@ def test_audits(tmp_path, capsys):
     rows = [{"caption": "A red car.", "negatives": ["A blue car."]}]
     inputs = list(table_inputs(tmp_path, lambda file: ["audit", str(file)], rows))
     good = tmp_path / "good.jsonl"
-    good.write_text("".join(json.dumps(row) + "\n" for row in rows * 30))
+    good.write_text(
+        "".join(
+            json.dumps(row) + "\n"
+            for row in [*rows, *({"caption": f"A {i} car.", "negatives": ["A bus."]} for i in range(9))]
+        )
+    )
     for flag in ("--caption_column", "--negatives_column"):
         for name in ("captoin", "", "negativ", "0", "CAPTION"):
             inputs.append(Bad(f"{flag} {name}", ["audit", str(good), flag, name], (good.name,)))
+    for flag, ending in (("--json", ".json"), ("--figure", ".png")):
+        argv = ["audit", str(good)]
+        inputs += of_places(argv, flag, tmp_path / flag, is_file=True, ending=ending)
+        inputs.append(Bad(f"{flag} is the source", [*argv, flag, str(good)], (flag,), good.name))
+    inputs.append(Bad("--figure x.xyz", ["audit", str(good), "--figure", str(tmp_path / "x.xyz")], ("--figure",)))
     check_all(inputs, capsys)
 
 

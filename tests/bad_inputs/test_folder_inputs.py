@@ -1,11 +1,22 @@
 """Bad inputs of `hf-hardneg report`, `push`, `scenes` and `config`."""
 
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from helpers.bad_inputs import NO_COUNT, Bad, check_all, of_contents, of_flags, of_json, parquet_bytes
+from helpers.bad_inputs import (
+    NO_COUNT,
+    NO_WORDS,
+    Bad,
+    check_all,
+    of_contents,
+    of_flags,
+    of_json,
+    of_places,
+    parquet_bytes,
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +68,10 @@ LESS = (
     "benchmarks.scenes.skipped.color",
     "benchmarks.scenes.skipped.color.no image",
 )
-RIGHT = ("control is null", "benchmarks.scenes.belongs is null", "log_history.0.step is dropped")
+RIGHT = ("benchmarks.scenes.belongs is null", "log_history.0.step is dropped")
 
 
-def is_taken(name):
+def is_right(name):
     """Whether a changed file of an evaluation is right."""
     place, _, change = name.partition(" is ")
     return (
@@ -75,11 +86,11 @@ def report_inputs(evaluation):
     """Each file of a report with other contents and other values."""
     argv = ["report", str(evaluation)]
     file = evaluation / "metrics.json"
-    yield from of_json(file, json.loads(file.read_text()), argv, is_taken)
+    yield from of_json(file, json.loads(file.read_text()), argv, is_right)
     for name, data in {"curve.json": CURVE, "trainer_state.json": STATE}.items():
         more = evaluation.parent / f"more_{name.partition('.')[0]}"
         more.mkdir()
-        yield from of_json(more / name, data, [*argv, str(more)], is_taken)
+        yield from of_json(more / name, data, [*argv, str(more)], is_right)
     items = evaluation / "items.parquet"
     yield from of_contents(items, items.read_bytes(), argv)
     table = pq.read_table(items)
@@ -95,20 +106,25 @@ def test_report(evaluation, capsys):
 
 
 def test_scenes(tmp_path, capsys):
-    argv = ["scenes", "--out", str(tmp_path / "out")]
-    counts = ("0", "-5", "1e9", "12.0", "0x1", "1_", "--1", "+", "²", *NO_COUNT)
-    inputs = list(of_flags(argv, {"--rows": counts, "--pairs_per_concept": counts}))
-    file = tmp_path / "file"
-    file.write_text("x")
-    for out in (file, file / "below", "/dev/null", "/proc/x", "\0", "x" * 300):
-        inputs.append(
-            Bad(
-                f"--out {str(out)!r:.30}",
-                ["scenes", "--rows", "1", "--out", str(out)],
-                (str(out)[:200], "--out", "null byte"),
-            )
-        )
-    check_all(inputs, capsys, at_least=40)
+    argv = ["scenes", "--rows", "1", "--pairs_per_concept", "1"]
+    counts = ("0", "-5", "1e9", "12.0", "0x1", "1_", "--1", "+", "²", *NO_COUNT, *NO_WORDS)
+    out = ["--out", str(tmp_path / "out")]
+    inputs = list(of_flags(["scenes", *out], {"--rows": counts, "--pairs_per_concept": counts}))
+    inputs += of_places(argv, "--out", tmp_path / "places", ("README.md", "captions/train.parquet"))
+    inputs += of_places(["scenes"], "--out", tmp_path / "again", ("README.md", "captions/train.parquet"))
+    flags = ("--seed", "--dataset", "-o", "--Out", "x", "--rows=", "--out", "--pairs_per_concept", "--row-s", "-1", "")
+    for name in (*flags, "--rows=-1", "--rows=", "--rows=x", "--rows=nan", "--pairs_per_concept=0", "README.md", "ä"):
+        inputs.append(Bad(f"flag {name}", [*argv, *out, name], (name.partition("=")[0],)))
+    inputs.append(Bad("without --out", argv, ("--out",)))
+    check_all(inputs, capsys)
+
+
+def test_a_folder_of_scenes_is_written_again_and_other_files_stay(tmp_path, capsys):
+    argv = ["scenes", "--rows", "1", "--pairs_per_concept", "1", "--out", str(tmp_path / "scenes")]
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / "notes.txt").write_text("mine")
+    check_all([Bad("anew", argv, (), is_right=True), Bad("again", argv, (), is_right=True)], capsys, at_least=0)
+    assert (tmp_path / "scenes" / "notes.txt").read_text() == "mine"
 
 
 def test_config(capsys):
@@ -169,8 +185,26 @@ def push_inputs(folder):
         "@{",
         "\n",
         ".lock",
+        "main",
+        "HEAD",
+        "refs/tags/v1",
+        "0" * 40,
+        "a.lock/b",
+        "a/.b",
+        "v1\n",
+        "ä",
     ):
-        yield Bad(f"--tag {tag!r:.20}", [*argv, "--tag", tag], ("tag", "org/name"))
+        yield Bad(f"--tag {tag!r:.20}", [*argv, "--tag", tag], ("A tag has 1 to 100 letters",))
+    for name, (kind, make) in {
+        "broken link": ("link", lambda file: file.symlink_to("nowhere")),
+        "link to a folder": ("link", lambda file: file.symlink_to("..")),
+        "pipe": ("pipe", os.mkfifo),
+    }.items():
+        other = folder.parent / name
+        other.mkdir()
+        (other / "a.parquet").write_bytes(b"PAR1")
+        make(other / "b.parquet")
+        yield Bad(name, ["push", str(other), "org/name"], (str(other),), kind)
     for kind in ("", "models", "Model", "3", "spaces"):
         yield Bad(f"--type {kind}", [*argv, "--type", kind], ("--type",))
 

@@ -15,6 +15,7 @@ from helpers.bad_inputs import (
     of_contents,
     of_flags,
     of_json,
+    of_places,
     parquet_bytes,
 )
 from helpers.inpainting_folder import PHOTOS, make_folder
@@ -22,7 +23,7 @@ from helpers.review_folder import make_review_folder
 
 
 # What a journal may hold: settings that an old one lacks, what an editor said of itself, and what need not be said.
-TAKEN = (
+RIGHT = (
     *(f"run: {name} is dropped" for name in ("coco", "split", "seed", "made_with")),
     "run: split is text",
     "run: seed is huge",
@@ -52,11 +53,10 @@ def journal_inputs(folder, argv):
         first.setdefault(line["kind"], number)
     for kind, number in first.items():
         for name, field, value in bad_values(lines[number]):
-            if f"{kind}: {name}".startswith(TAKEN):
-                continue
+            is_right = f"{kind}: {name}".startswith(RIGHT)
             where = f"journal.jsonl, line {number + 1},"
             text = "".join(json.dumps(value if i == number else line) + "\n" for i, line in enumerate(lines))
-            yield Bad(f"{kind}: {name}", argv, (where,), field, file, text.encode())
+            yield Bad(f"{kind}: {name}", argv, (where,), field, file, text.encode(), is_right)
     rest = "".join(json.dumps(line) + "\n" for line in lines[1:]).encode()
     for name, content in bad_contents(json.dumps(lines[0]).encode()):
         if name not in ("empty", "blank"):
@@ -95,6 +95,8 @@ def journal(built, tmp_path):
 def test_export(journal, tmp_path, capsys):
     argv = ["inpaint", "export", str(journal), "--out", str(tmp_path / "out")]
     check_all(journal_inputs(journal, argv), capsys)
+    places = of_places(argv[:-2], "--out", tmp_path / "places", ("README.md", "data/x.parquet", "notes.txt"))
+    check_all(places, capsys, at_least=10)
 
 
 def test_damaged_images_of_an_export(journal, tmp_path, capsys):
@@ -118,12 +120,20 @@ def test_build_on_a_journal(journal, capsys):
     check_all(journal_inputs(journal, ["inpaint", "build", "--coco", coco, "--out", str(journal)]), capsys)
 
 
-def is_taken(name):
-    """Whether a changed annotation is right: masks are checked one by one, and some fields are not needed."""
-    if name in ("annotations.0.caption is null", "annotations.0.caption is dropped"):
-        return True
-    words = name.split(" ")[0].split(".")
-    return bool({"segmentation", "area", "iscrowd", "license"} & {*words})
+def is_right(name):
+    """Whether a changed annotation is right: each broken mask is counted, and some fields are not needed."""
+    place, _, change = name.partition(" is ")
+    if place.startswith("annotations.0.segmentation"):
+        return change != "dropped" and name != "annotations.0.segmentation is null"
+    can_be_missing = place.removeprefix("annotations.0.") in ("caption", "area", "iscrowd")
+    return can_be_missing and change in ("null", "dropped")
+
+
+def anew(inputs, out):
+    """A build goes on in its folder, where it would not look at the photo again."""
+    for bad in inputs:
+        shutil.rmtree(out, ignore_errors=True)
+        yield bad
 
 
 def test_build(tmp_path, capsys):
@@ -136,7 +146,12 @@ def test_build(tmp_path, capsys):
         if kind == "instances":
             del data["images"]
 
-        inputs += of_json(file, data, argv, is_taken)
+        inputs += (
+            bad
+            for bad in of_json(file, data, argv, is_right)
+            # The error names the folder: no photo of it has a mask.
+            if "segmentation is dropped" not in bad.name and "segmentation is null" not in bad.name
+        )
     inputs += of_flags(
         [*argv, "--editor", "diffusers"],
         {
@@ -148,10 +163,15 @@ def test_build(tmp_path, capsys):
         },
     )
     inputs += of_flags([*argv, "--masks", "clipseg"], {"--mask_threshold": ("-1", "1.1", *NO_NUMBER)})
-    check_all(inputs, capsys)
+    inputs += of_places(argv[:-2], "--out", tmp_path / "places", ("images/1.jpg", "contact_sheet.png"))
+    check_all(anew(inputs, tmp_path / "out"), capsys)
 
 
 IMAGES, TEXTS = ("coco_image", "inpaint_image", "mask"), ("coco_caption", "inpaint_caption", "concept")
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63606060000000040001f61738550000000049454e44ae426082"
+)
 OTHERS = {
     "a number": (3, Value("int64")),
     "a float": (0.5, Value("float64")),
@@ -189,6 +209,12 @@ def test_validate(tmp_path, capsys):
             if name != "text" or column in IMAGES:
                 content = write({column: value}, {column: kind})
                 inputs.append(Bad(f"{column} is {name}", argv, (str(folder),), column, file, content))
+    for name, value in {"no image": b"x", "nothing": b"", "half": PNG[:-9], "a text": b"GIF89a"}.items():
+        for column in IMAGES:
+            image = {"bytes": value, "path": "a.png"}
+            content = write({column: image})
+            inputs.append(Bad(f"{column} holds {name}", argv, (), "", file, content, is_right=True))  # counted
+    inputs += of_places(argv, "--json", tmp_path / "files", is_file=True, ending=".json")
     for split in ("train", "x", "", "test[", "test[:200%]", "[1]", "..", "test+train", "a/b", "TEST"):
         inputs.append(Bad(f"--split {split}", [*argv, "--split", split], (str(folder), "split")))
     for source in ("nowhere", "", "a/b/c", "x" * 300, "a b", "org/name@", "@", "/dev/null", "\0"):

@@ -7,7 +7,17 @@ from dataclasses import fields
 
 import pytest
 import torch
-from helpers.bad_inputs import NO_NUMBER, Bad, check_all, of_contents, of_flags, of_json, values_instead
+from helpers.bad_inputs import (
+    NO_NUMBER,
+    Bad,
+    bomb,
+    check_all,
+    of_contents,
+    of_flags,
+    of_json,
+    of_places,
+    values_instead,
+)
 from helpers.benchmark_fixtures import make_benchmark
 from safetensors.torch import load_file, save
 
@@ -76,9 +86,7 @@ def test_evaluate(tiny, tmp_path, capsys):
     for model in ("nowhere", "a=", "a=b,", "org/no-model", "a b", "/dev/null", "x" * 300, "a=nowhere,nowhere2"):
         says = (model.partition("=")[2].partition(",")[0] or model)[:20]
         inputs.append(Bad(f"model {model:.20}", ["evaluate", model, *argv[2:]], (says,)))
-    taken = tmp_path / "file"
-    taken.write_text("x")
-    inputs.append(Bad("--out is a file", ["evaluate", str(tiny), "--out", str(taken)], (str(taken),)))
+    inputs += of_places(argv[:-2], "--out", tmp_path / "places", ("metrics.json", "table.md"))
     check_all(inputs, capsys)
     check_all(pickle_inputs(tiny, argv), capsys, at_least=4)
 
@@ -88,6 +96,9 @@ def test_interpolate(tiny, start, tmp_path, capsys):
     argv = ["interpolate", start, str(tiny), "--out", str(tmp_path / "out"), "--benchmarks"]
     inputs = list(model_inputs(tiny, [*argv, *benchmarks]))
     inputs += of_flags([*argv, *benchmarks], {"--max_loss": ("-1", "101", "inf", *NO_NUMBER)})
+    places = ["interpolate", start, str(tiny), "--benchmarks", *benchmarks]
+    inputs += of_places(places, "--out", tmp_path / "places", ("config.json", "curve.png"))
+    inputs.append(Bad("--out is a model", [*places, "--out", str(tiny)], (str(tiny),), "config.json"))
     for name in ("", "x=", "=", "scene", "coco=.", "zero_shot", "winoground"):
         inputs.append(Bad(f"--benchmarks {name}", [*argv, name], (name.partition("=")[0] or "benchmark",)))
     check_all(inputs, capsys)
@@ -124,6 +135,8 @@ def test_flags_of_a_training(tmp_path, capsys):
         )
         for name, value in number_flags()
     ]
+    inputs += of_places(argv[:1], "--output_dir", tmp_path / "places", ("README.md", "config.json"))
+    inputs += [Bad(f"--hub_tag {tag!r}", [*argv, "--hub_tag", tag], ("hub_tag",)) for tag in ("", "a b", "..", "main")]
     check_all(inputs, capsys, train, at_least=150)
 
 
@@ -137,12 +150,13 @@ def test_recipes(tmp_path, capsys):
              "!!python/object:os.system {}",
              "seed: 1.5", "loss: hinge", "text_layout: 3", "frozen_towers: [audio]", "lora_towers: [x]",
 
+             "seed: 1\nseed: 2", "seed: " + "9" * 5000, "seed: 2020-13-45", "seed: \0", "seed: 1\n\tx: 2", bomb(),
              "save_strategy: x", "eval_strategy: 3", "optim: x", "lr_scheduler_type: x", "fsdp: x",
              "bf16: x"]  # fmt: skip
     argv = [str(recipe), "--output_dir", str(tmp_path / "out"), "--model_name_or_path", "nowhere"]
     inputs = list(of_contents(recipe, b"num_negatives: 3", argv, ("r.yaml", "nowhere")))
     for text in texts:
-        says = ("r.yaml", text.partition(":")[0].strip("- \t") or "r.yaml")
+        says = ("Recipe", "r.yaml", text.partition(":")[0].strip("- \t") or "r.yaml")
         inputs.append(Bad(f"recipe {text}", argv, says, "", recipe, text.encode()))
     check_all(inputs, capsys, train, at_least=40)
 

@@ -15,10 +15,13 @@ from hf_hardneg.data import skip_reasons
 from hf_hardneg.data.captioned_images import load_captioned_images
 from hf_hardneg.data.coco import load_coco
 from hf_hardneg.data.coco_photos import read_coco_photos
+from hf_hardneg.data.karpathy import load_karpathy
 from hf_hardneg.data.leakage import IN_CHALLENGE_SET, IN_VAL2017, coco_id
+from hf_hardneg.evaluation.benchmarks import load_benchmark
 from hf_hardneg.negatives.add_negatives import AddHardNegatives
 from hf_hardneg.training.arguments import DataArguments
 from hf_hardneg.training.prepare import load_sources
+from hf_hardneg.training.ready_negatives import find_given_negatives
 
 
 NAMES = ("a.jpg", "b.jpg", "c.jpg")
@@ -283,6 +286,39 @@ def test_karpathys_splits_are_trained_on_with_restval(karpathy, name):
     assert data.rows["other_captions"][0] == [data.rows["caption"][0]]
     with pytest.raises(ValueError, match=r"splits \['restval', 'test', 'train', 'val'\], not 'dev'"):
         load_sources(DataArguments(dataset=str(karpathy / name), dataset_split="dev", num_proc=1))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda image: image.pop("filename"), "lacks 'filename' in images"),
+        (lambda image: image.update(sentences=None), "sentences"),
+        (lambda image: image.update(sentences=[{"tokens": ["a"]}]), "and no caption in one of raw"),
+        (lambda image: image.update(split=3), "split"),
+        (lambda image: image.update(split="dev"), r"has the splits \['dev'"),
+    ],
+)
+def test_training_and_evaluation_say_the_same_of_a_broken_split_file(karpathy, spoil, message):
+    file = karpathy / "dataset_flickr8k.json"
+    data = json.loads(file.read_text())
+    data["images"] = [{**image, "split": "test"} for image in data["images"]]
+    for image in data["images"]:
+        spoil(image)
+    file = file.rename(file.with_name("dataset_flickr30k.json"))
+    write_json(file, data)
+    with pytest.raises(ValueError, match=message) as of_training:
+        load_karpathy(file, "test", 1)
+    with pytest.raises(ValueError, match=message) as of_evaluation:
+        load_benchmark(f"flickr30k={karpathy}")
+    assert str(of_training.value) in str(of_evaluation.value)
+
+
+def test_a_split_file_has_no_column_of_negatives_and_a_table_in_json_may_have_one(karpathy):
+    arguments = {"dataset_split": "val", "num_proc": 1}
+    assert find_given_negatives(DataArguments(dataset=str(karpathy), **arguments)) is None
+    write_json(karpathy / "table.json", [{"image": "0.jpg", "caption": "a dog", "negatives": ["a cat"]}])
+    found = find_given_negatives(DataArguments(dataset=str(karpathy / "table.json")))
+    assert found.of_caption == {(None, "a dog"): [("a cat", "unknown")]}
 
 
 def test_karpathys_coco_has_ids_and_folders_of_coco(karpathy):

@@ -13,6 +13,7 @@ from hf_hardneg.columns import NEGATIVE_FEATURES, ROW_FEATURES, with_negatives
 from hf_hardneg.data.skip_reasons import EMPTY
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.add_negatives import GUESSABLE, NO_CONCEPT, AddHardNegatives, fit_slot_model
+from hf_hardneg.negatives.add_positives import AddHardPositives
 from hf_hardneg.negatives.truth_filter import DISAGREES, IN_CAPTION, IN_OTHER_CAPTION
 
 
@@ -47,6 +48,17 @@ def test_no_column_is_read_that_is_not_needed():
 
     batch = Lazy(rows(CAPTIONS), image=[b"photo"] * len(CAPTIONS))
     assert AddHardNegatives(model=fit_slot_model([batch]))(batch)["negatives"]
+
+
+def test_rows_without_image_ids_are_photos_of_their_own_in_any_order():
+    data = dataset(CAPTIONS).select_columns(["caption"])
+    add = AddHardNegatives(model=fit_slot_model(data))
+    kwargs = {"batched": True, "features": with_negatives(data.features)}
+    made = {row["caption"]: row["negatives"] for row in data.map(add, batch_size=3, **kwargs)}
+    assert any(made.values())
+    assert made == {row["caption"]: row["negatives"] for row in data.shuffle(seed=1).map(add, **kwargs)}
+    positives = AddHardPositives(2)({"caption": ["A man on a couch."]})["positives"]
+    assert positives == AddHardPositives(2)({"caption": ["A man on a couch."], "image_id": [3]})["positives"] != [[]]
 
 
 def test_captions_without_a_candidate_are_masked_and_say_why():

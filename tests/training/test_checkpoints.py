@@ -5,21 +5,25 @@ import resource
 import shutil
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from datasets import load_from_disk
-from helpers.processes import LoggedProcess
+from helpers.processes import LoggedProcess, say
 from safetensors.torch import load_file
 from transformers import CLIPModel, CLIPProcessor, modeling_utils
 from transformers.trainer_utils import get_last_checkpoint
 
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
-from hf_hardneg.training.checkpoints import find_last_checkpoint, find_problem
-from hf_hardneg.training.collator import HardNegCollator
+from hf_hardneg.training.checkpoints import find_last_checkpoint, find_problem, write_whole
 from hf_hardneg.training.make_start_model import build_model
 from hf_hardneg.training.run import find_checkpoint
 from hf_hardneg.training.trainer import HardNegCLIPTrainer
+
+
+CHANGES = ("os.mkdir", "os.remove", "os.rmdir")
+OPTIMIZER = "checkpoint-4/optimizer.pt"
 
 
 def train(folder, out, steps, resume=True, **settings):
@@ -40,25 +44,36 @@ def train(folder, out, steps, resume=True, **settings):
     )
     model, processor = CLIPModel.from_pretrained(folder), CLIPProcessor.from_pretrained(folder)
     rows = load_from_disk(f"{folder}/rows")
-    trainer = HardNegCLIPTrainer(model, args, HardNegCollator(processor, 2), train_dataset=rows)
+    trainer = HardNegCLIPTrainer(model, args, train_dataset=rows, processing_class=processor)
     trainer.train(resume_from_checkpoint=find_checkpoint(args))
     model.save_pretrained(f"{out}/end")
 
 
-def train_and_die(folder, out, steps, deadly):
-    """Be killed at one of the points at which a file of a checkpoint is opened, half written, or deleted."""
+def train_watched(folder, out, steps, copies, deadly):
+    """Copy `out` at each point at which a file of a checkpoint is opened, half written, or deleted.
+
+    A copy holds what SIGKILL would leave: other processes see what was written, and not what is still buffered. At
+    the point `deadly`, the process really is killed.
+    """
     points = iter(range(1, 10_000))
 
     def pass_point(half_written=None):
-        if next(points) == deadly:
-            if half_written:
-                os.truncate(half_written, os.path.getsize(half_written) // 2)
+        number = next(points)
+        place = out
+        if number != deadly:
+            place = f"{copies}/{number:03}"
+            shutil.copytree(out, place)
+        if half_written:
+            half = Path(place, Path(half_written).relative_to(out))
+            os.truncate(half, half.stat().st_size // 2)
+        if number == deadly:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(event, args):
-        if event in ("open", "os.mkdir", "os.remove", "os.rmdir") and f"{out}/checkpoint-" in str(args[0]):
-            if event != "open" or args[2] & (os.O_WRONLY | os.O_RDWR):
-                pass_point()
+        is_written = event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR)
+        is_deleted = event in ("os.remove", "os.rmdir") and args[1] != -1  # The folder is given by a descriptor.
+        if is_deleted or (is_written or event in CHANGES) and f"{out}/checkpoint-" in str(args[0]):
+            pass_point()
 
     def in_halves(save):
         def save_in_halves(content, file, *args, **kwargs):
@@ -73,6 +88,12 @@ def train_and_die(folder, out, steps, deadly):
     train(folder, out, steps)
 
 
+def train_each(folder, outs, steps):
+    for out in outs:
+        say(f"now {out}")
+        train(folder, out, steps)
+
+
 @pytest.fixture(scope="module")
 def folder(processor, training_rows, tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkpoints")
@@ -82,10 +103,9 @@ def folder(processor, training_rows, tmp_path_factory):
     return folder
 
 
-def run(target, *args, expected=0):
-    log = args[1] + ".log"
-    process = LoggedProcess(log, target, *args)
-    assert process.end() in (expected if isinstance(expected, tuple) else (expected,)), process.text()[-3000:]
+def run(target, *args, expected=0, log=None):
+    process = LoggedProcess(log or args[1] + ".log", target, *args)
+    assert process.end() == expected, process.text()[-3000:]
     return process
 
 
@@ -109,22 +129,27 @@ def weights_are_equal(out, expected):
     return all(torch.equal(ours[key], weight) for key, weight in expected.items())
 
 
+def sizes(folder):
+    return {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
 def test_killed_at_any_moment_of_writing_a_checkpoint_a_training_goes_on_to_the_same_bits(
     folder, two_steps, four_steps, tmp_path
 ):
-    passed_over, deadly = 0, 0
-    while True:
-        deadly += 1
-        out = tmp_path / str(deadly)
-        shutil.copytree(two_steps, out)
-        killed = run(train_and_die, str(folder), str(out), 4, deadly, expected=(-signal.SIGKILL, 0))
-        if killed.exit_code() == 0:
-            break
-        resumed = run(train, str(folder), str(out), 4)
-        passed_over += "is not used: its writing was cut off" in resumed.text()
-        assert weights_are_equal(out, four_steps), f"killed at point {deadly}"
-        assert [path.name for path in out.glob("checkpoint-*")] == ["checkpoint-4"]
-    assert deadly > 15 and passed_over > 8
+    out, killed, copies = tmp_path / "out", tmp_path / "killed", tmp_path / "copies"
+    shutil.copytree(two_steps, out)
+    shutil.copytree(two_steps, killed)
+    run(train_watched, str(folder), str(out), 4, str(copies), 0)
+    outs = sorted(copies.iterdir())
+    whole = sizes(out)
+    cut = next(copy for copy in outs if 0 < sizes(copy).get(OPTIMIZER, 0) < whole[OPTIMIZER])
+    run(train_watched, str(folder), str(killed), 4, str(tmp_path / "others"), int(cut.name), expected=-signal.SIGKILL)
+    assert sizes(killed) == sizes(cut)
+    resumed = run(train_each, str(folder), [str(one) for one in (killed, *outs)], 4, log=tmp_path / "log")
+    for one in (killed, *outs):
+        assert weights_are_equal(one, four_steps), one
+        assert find_last_checkpoint(one) == str(one / "checkpoint-4") and not any(one.glob("*.incomplete")), one
+    assert len(outs) > 25 and resumed.text().count("is not used: its writing was cut off") > 15
 
 
 def test_resuming_the_checkpoint_of_the_last_step_takes_no_step_more(folder, two_steps, tmp_path):
@@ -180,3 +205,12 @@ def test_a_full_disk_ends_with_one_sentence_and_keeps_the_earlier_checkpoint(fol
     assert find_problem(out / "checkpoint-2") is None and get_last_checkpoint(out) == str(out / "checkpoint-2")
     run(train, str(folder), str(out), 4)
     assert weights_are_equal(out, four_steps)
+
+
+def test_a_checkpoint_whose_writing_lost_another_process_stays_marked_and_is_no_matter_of_room(tmp_path):
+    checkpoint = tmp_path / "checkpoint-2"
+    lost = "Connection closed by peer [127.0.0.1]:1. This is typically caused by a remote worker crashing."
+    with pytest.raises(RuntimeError, match="Connection closed"), write_whole(checkpoint, True, lambda: None):
+        checkpoint.mkdir()
+        raise RuntimeError(lost)
+    assert find_problem(checkpoint) == "its writing was cut off"

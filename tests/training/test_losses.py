@@ -14,7 +14,6 @@ from hf_hardneg.training.losses import (
     distillation_loss,
     margin_loss,
     own_negatives_loss,
-    pair_scores,
     sigmoid_loss,
 )
 
@@ -252,10 +251,3 @@ def test_shapes_that_disagree_are_named():
         batch_negatives_loss(batch._replace(caption=batch.caption[:2]), logit_scale=SCALE)
     with pytest.raises(ValueError, match="mask has 2 rows for 3 images"):
         split_embeddings(batch.image, batch.caption, batch.mask[:2], batch.image_id)
-
-
-def test_pair_scores_put_the_caption_first_and_mark_absent_negatives():
-    batch = random_batch(4, 2)
-    scores = pair_scores(batch)
-    torch.testing.assert_close(scores[:, 0], (batch.image * batch.caption).sum(-1))
-    assert (scores[:, 1:][~batch.mask] == -1).all()

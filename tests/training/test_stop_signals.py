@@ -93,7 +93,7 @@ def test_a_signal_to_all_processes_of_a_training_leaves_a_checkpoint_that_goes_o
     flags = {**flags, "output_dir": str(tmp_path / "out")}
     first = LoggedProcess(tmp_path / "first", train, flags)
     first.wait_for(training)
-    first.wait_for_more("'loss'")
+    first.wait_for_more(": loss ")
     os.killpg(first.pid, number)
     assert first.end() == 128 + number, first.text()[-3000:]
     folder = tmp_path / "out" / ("control" if stopped == "control" else "")
@@ -145,14 +145,17 @@ def test_a_signal_that_a_launcher_passes_on_is_no_second_one(tmp_path):
 
 
 def test_the_handlers_that_were_there_come_back_and_ignored_signals_stay_ignored():
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # The test itself may have been started in the background, which ignores SIGINT.
+    wanted = {signal.SIGTERM: signal.SIG_IGN, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:
         with StopSignals():
             assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
             assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        assert {number: signal.getsignal(number) for number in wanted} == wanted
     finally:
-        signal.signal(signal.SIGTERM, before)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def train_rank(rank, folder, out, resume):

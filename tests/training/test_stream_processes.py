@@ -1,14 +1,11 @@
 """Two real gloo processes on a stream: each row once, equal numbers of batches, the losses of one process."""
 
-import os
-import socket
 from collections import Counter
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from datasets import load_from_disk
+from helpers.processes import run_ranks
 from helpers.streams import photos, write_parquet
 from transformers import CLIPModel, CLIPProcessor
 
@@ -55,7 +52,7 @@ def image_ids(rows):
 class Words:
     """A tokenizer."""
 
-    def __call__(self, texts):
+    def __call__(self, texts, **options):
         return {"input_ids": [text.split() for text in texts]}
 
 
@@ -105,22 +102,11 @@ def train(rank, world_size, folder):
     return results
 
 
-def work(rank, world_size, port, folder):
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size))
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), ACCELERATE_USE_CPU="true")
-    torch.set_num_threads(1)
+def work(rank, world_size, folder):
     results = {"runs": train(rank, world_size, folder)}
     if world_size > 1:
         results["reads"] = read(rank, folder)
-        dist.barrier()
-        dist.destroy_process_group()
     torch.save(results, f"{folder}/results{world_size}-{rank}")
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +121,7 @@ def results(tmp_path_factory, processor):
     rows = rows.map(AddHardNegatives(), batched=True, features=with_negatives(rows.features))
     rows.save_to_disk(folder / "rows")
     for world_size in (1, 2):
-        mp.spawn(work, (world_size, free_port(), str(folder)), nprocs=world_size)
+        run_ranks(work, world_size, folder, world_size, str(folder))
     return [torch.load(folder / f"results{name}", weights_only=False) for name in ("1-0", "2-0", "2-1")]
 
 

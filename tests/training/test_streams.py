@@ -11,8 +11,9 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from hf_hardneg.columns import NEGATIVE_FEATURES, with_negatives
 from hf_hardneg.data.captioned_images import load_captioned_images
+from hf_hardneg.negatives.count_words import count_words
 from hf_hardneg.training.command import main
-from hf_hardneg.training.prepare import count_words, make_adder
+from hf_hardneg.training.prepare import make_adder
 from hf_hardneg.training.prepare_stream import prepare_stream
 from hf_hardneg.training.recipe import parse_arguments
 from hf_hardneg.training.stream_loader import LoaderSettings, StreamLoader

@@ -11,10 +11,14 @@ from hf_hardneg.evaluation.pairs import score_pairs
 from hf_hardneg.evaluation.results import mean_scores
 from hf_hardneg.model.adapters import add_lora
 from hf_hardneg.model.dual_encoder import TextFormat
+from hf_hardneg.model.embeddings import Embeddings
 from hf_hardneg.model.encoding import Encoder
+from hf_hardneg.scenes.world import scene_rows
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
 from hf_hardneg.training.collator import HardNegCollator
 from hf_hardneg.training.make_start_model import build_model
+from hf_hardneg.training.pair_scores import pair_scores
+from hf_hardneg.training.trainer import HardNegCLIPTrainer
 
 
 def test_one_step_changes_every_trainable_parameter_and_only_those(model, make_trainer):
@@ -49,6 +53,41 @@ def test_eval_accuracy_counts_each_negative_once(model, make_trainer, training_r
         scores = output.text_embeds @ output.image_embeds[0]
         right += (scores[1:] < scores[0]).tolist()
     assert metrics["eval_accuracy"] == pytest.approx(100 * sum(right) / len(right))
+
+
+@pytest.mark.parametrize("layout", ["padded", "tree"])
+def test_a_negative_that_reads_like_its_caption_is_wrong_whatever_rounding_says(
+    model, make_trainer, layout, monkeypatch
+):
+    """On an accelerator, rounding depends on the place of a text in its batch; here it is put in."""
+    embed = HardNegCLIPTrainer._embed
+
+    def round_by_place(self, model, inputs):
+        outputs = embed(self, model, inputs)
+        texts = outputs["text_embeds"]
+        noise = 1e-7 * torch.randn(texts.shape, generator=torch.Generator().manual_seed(0))
+        return {**outputs, "text_embeds": texts + noise}
+
+    monkeypatch.setattr(HardNegCLIPTrainer, "_embed", round_by_place)
+    rows = scene_rows("ties", 19).map(
+        lambda row: {
+            "negatives": [row["caption"].upper(), row["caption"] + " ", f"  {row['caption']}"],
+            "negative_concepts": ["object"] * 3,
+        }
+    )
+    trainer = make_trainer(model, rows, num_negatives=3, per_device_eval_batch_size=19, text_layout=layout)
+    assert trainer.evaluate()["eval_accuracy"] == 0
+
+
+def test_pair_scores_put_the_caption_first_and_mark_absent_negatives():
+    generator = torch.Generator().manual_seed(0)
+    image, caption, *negatives = torch.randn(5, 40, 77, generator=generator).div(8)
+    batch = Embeddings(image, caption, torch.stack(negatives, 1), torch.rand(40, 3) < 0.5, torch.arange(40))
+    batch.negatives[3, 2] = caption[3]
+    batch.mask[3] = True
+    scores = pair_scores(batch)
+    torch.testing.assert_close(scores[:, 0], (image * caption).sum(-1))
+    assert (scores[:, 1:][~batch.mask] == -1).all() and scores[3, 0] == scores[3, 3] != scores[3, 1]
 
 
 def test_the_best_checkpoint_can_be_chosen_by_a_pair_score(model, make_trainer, pairs):

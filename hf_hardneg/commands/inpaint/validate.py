@@ -23,13 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
+    from ...atomic_folder import check_file
     from ...data.inpainted_pairs import open_pairs
     from ...inpainting.check.validation_report import format_validation, save_clean, validate_set, write_validation
 
+    if args.json is not None:
+        check_file(args.json, "--json")
     report = validate_set(args.source, args.split)
     sys.stdout.write(format_validation(report) + "\n")
     if args.json:
         write_validation(report, args.json)
-    if args.out:
+    if args.out is not None:
         save_clean(open_pairs(args.source, args.split), report, args.out)
         sys.stdout.write(f"Saved in {args.out}\n")

@@ -5,15 +5,15 @@ The splits are those of Karpathy and Fei-Fei 2015, https://arxiv.org/abs/1412.23
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from ...data.coco import is_coco_folder
-from ...data.coco_annotations import CAPTIONS, annotation_file, captions_by_image, read_annotations
-from ...data.files import CAPTION_COLUMNS, read_json
+from ...data.coco_annotations import CAPTIONS, annotation_file, captions_by_image, find_splits, read_annotations
+from ...data.files import CAPTION_COLUMNS
 from ...data.image_columns import find_image_column
-from ...data.karpathy import PHOTO_FOLDERS
+from ...data.karpathy import PHOTO_FOLDERS, KarpathyImage, read_karpathy, sentences_of
 from ...data.lazy_images import find_image
 from ...data.photo_places import coco_folders
+from ...data.same_photo import plain_id
 from ...data.skip_reasons import MISSING, NO_IMAGE
 from ..retrieval import RetrievalTask
 from ._files import is_dataset_folder, open_table, table_images
@@ -64,7 +64,7 @@ def load_retrieval(
 def _read(name: str, source: str, split: str | None, image_column: str | None) -> RetrievalTask:
     file = Path(source) / f"dataset_{name}.json"
     has_official = is_coco_folder(source)
-    if file.is_file() and not (has_official and split in _official_splits(source)):
+    if file.is_file() and not (has_official and split in find_splits(Path(source))):
         return _from_karpathy(name, file, split or "test")
     if has_official:
         return _from_official(name, source, split)
@@ -74,47 +74,33 @@ def _read(name: str, source: str, split: str | None, image_column: str | None) -
 
 
 def _from_karpathy(name: str, file: Path, split: str) -> RetrievalTask:
-    data = read_json(file)
-    if not isinstance(data, dict) or not isinstance(data.get("images"), list):
-        raise ValueError(f"{file} is not one of Karpathy's split files: it has no list 'images'; download it again.")
-    entries = [entry for entry in data["images"] if entry.get("split") == split]
-    if not entries:
-        splits = sorted({str(entry.get("split")) for entry in data["images"]})
-        raise ValueError(f"{file} has {len(data['images'])} images, none in the split {split!r}, but in {splits}.")
+    images = read_karpathy(file, (split,))
     task = RetrievalTask(name, about=f"split {split}")
-    for entry in entries:
-        _check_entry(entry, file)
-        if entry["imgid"] in task.listed:
-            raise ValueError(f"{file} has two images with the id {entry['imgid']}; download it again.")
-        names = [str(Path(folder) / entry["filename"]) for folder in (entry.get("filepath", ""), *PHOTO_FOLDERS)]
-        task.add(
-            entry["imgid"], find_image(file.parent, names), [one["raw"] for one in entry["sentences"]][:MAX_CAPTIONS]
-        )
+    for image, captions in zip(images, sentences_of(images, file), strict=True):
+        _check_image(image, file)
+        image_id = image.filename if image.imgid is None else image.imgid
+        if image_id in task.listed:
+            raise ValueError(f"{file} has two images with the id {image_id}; download it again.")
+        names = [str(Path(folder) / image.filename) for folder in (image.filepath, *PHOTO_FOLDERS)]
+        task.add(image_id, find_image(file.parent, names), captions[:MAX_CAPTIONS])
     return task
 
 
-def _check_entry(entry: dict[str, Any], file: Path) -> None:
-    try:
-        ids = {sentence["imgid"] for sentence in entry["sentences"]}
-        filename = entry["filename"]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"An image of {file} lacks {error}; download it again.") from error
-    if ids - {entry["imgid"]}:
-        raise ValueError(f"{file} disagrees about {filename}: image {entry['imgid']} has captions of {sorted(ids)}.")
-    coco_id = "".join(filter(str.isdigit, Path(filename).stem.split("_")[-1]))
-    if "cocoid" in entry and int(coco_id or -1) != entry["cocoid"]:
-        raise ValueError(f"{file} disagrees about {filename}: its cocoid is {entry['cocoid']}.")
-
-
-def _official_splits(source: str) -> list[str]:
-    return sorted(
-        file.stem.removeprefix(f"{CAPTIONS}_") for file in Path(source).glob(f"annotations/{CAPTIONS}_*.json")
-    )
+def _check_image(image: KarpathyImage, file: Path) -> None:
+    """Raise a ValueError if a file contradicts itself about an image: its captions would be of another one."""
+    others = [one["imgid"] for one in image.sentences if one.get("imgid", image.imgid) != image.imgid]
+    if others:
+        raise ValueError(
+            f"{file} disagrees about {image.filename}: image {image.imgid} has a caption of image {others[0]}."
+        )
+    coco_id = "".join(filter(str.isdigit, Path(image.filename).stem.split("_")[-1]))
+    if image.cocoid is not None and int(coco_id or -1) != image.cocoid:
+        raise ValueError(f"{file} disagrees about {image.filename}: its cocoid is {image.cocoid}.")
 
 
 def _official_split(name: str, source: str, split: str | None) -> str:
     """The split of COCO's official layout: the named one, the only one, or the only one that begins with "val"."""
-    splits = _official_splits(source)
+    splits = find_splits(Path(source))
     if split in splits:
         return str(split)
     usual = splits if len(splits) == 1 else [one for one in splits if one.startswith("val")]
@@ -130,10 +116,11 @@ def _from_official(name: str, source: str, split: str | None) -> RetrievalTask:
     captions = captions_by_image(data)
     task = RetrievalTask(name, about=f"split {split}")
     for image in data["images"]:
-        if image["id"] in captions:
+        image_id = plain_id(image["id"])
+        if image_id in captions:
             file = image["file_name"]
             found = find_image(folder, [str(place / file) for place in coco_folders(Path(), split)])
-            task.add(image["id"], found, [one.get("caption") for one in captions[image["id"]]][:MAX_CAPTIONS])
+            task.add(image_id, found, [one.get("caption") for one in captions[image_id]][:MAX_CAPTIONS])
     lost = sum(len(texts) for image_id, texts in captions.items() if image_id not in task.listed)
     task.skipped[task.group] += Counter({NO_IMAGE: lost})
     return task

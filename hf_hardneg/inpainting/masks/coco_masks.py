@@ -82,7 +82,7 @@ def draw_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray | str:
             for polygon in segmentation:
                 ImageDraw.Draw(image).polygon([float(value) for value in polygon], fill=1, outline=1)
             mask = np.array(image)
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, KeyError, OverflowError):
         return BROKEN
     return mask if mask.any() else EMPTY
 

@@ -1,0 +1,88 @@
+"""Equal captions are counted once: a second run takes the slot model from the cache, and the very same arrays."""
+
+import numpy as np
+import pytest
+from datasets import Dataset
+from datasets.fingerprint import Hasher
+from helpers.captions import scene_captions
+
+from hf_hardneg.data.photo_files import cache_folder
+from hf_hardneg.negatives import count_words as module
+from hf_hardneg.negatives.add_negatives import AddHardNegatives, fit_slot_model
+from hf_hardneg.negatives.count_words import count_words
+from hf_hardneg.negatives.counted_captions import digest_captions
+from hf_hardneg.training.prepare import prepare_data
+from hf_hardneg.training.recipe import parse_arguments
+
+
+COLORS = ("color",)
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """How often a slot model was fitted."""
+    calls = []
+    monkeypatch.setattr(module, "fit_slot_model", lambda *args: calls.append(args) or fit_slot_model(*args))
+    return calls
+
+
+def captions(name, **changes):
+    texts = scene_captions(30, f"count {name}")
+    return Dataset.from_dict({"caption": texts, "other_captions": [[]] * 30, "categories": [[]] * 30} | changes)
+
+
+def test_equal_captions_are_counted_once_however_they_were_made(fits):
+    rows = captions("once")
+    first = count_words([rows.select(range(20)), rows.select(range(20, 30))], COLORS)
+    other = rows.select(range(29, -1, -1)).select(range(29, -1, -1)).add_column("image_id", range(30))
+    again = count_words([other.select(range(20)), other.select(range(20, 30))], COLORS)
+    assert len(fits) == 1
+    expected = fit_slot_model([rows[:]], COLORS)
+    assert all(map(np.array_equal, again.counts, expected.counts))
+    # Then `datasets` finds the negatives of the first run, too.
+    hashes = {Hasher.hash(AddHardNegatives(concepts=COLORS, model=model)) for model in (first, again)}
+    assert len(hashes) == 1
+
+
+def test_whatever_decides_the_counts_is_counted_anew(fits, monkeypatch):
+    rows = captions("anew")
+    count_words([rows], COLORS)
+    texts = rows["caption"][:]
+    count_words([captions("other")], COLORS)
+    count_words([captions("anew", other_captions=[["a red dog"]] * 30)], COLORS)
+    count_words([captions("anew", categories=[["dog"]] * 30)], COLORS)
+    count_words([rows], ("color", "size"))
+    count_words([rows], COLORS, digest_captions(texts[:3]))
+    monkeypatch.setattr(module, "source_digest", lambda *patterns: "other rules")
+    count_words([rows], COLORS)
+    assert len(fits) == 7
+    assert len({model_file.read_bytes() for model_file in cache_folder("slot_models").glob("*/*.npz")}) >= 5
+
+
+def test_a_broken_or_unwritable_cache_costs_a_count_and_no_run(fits, monkeypatch, caplog):
+    rows = captions("broken")
+    expected = count_words([rows], COLORS)
+    folder = max(cache_folder("slot_models").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    (folder / "slot_model.npz").write_bytes(b"cut short")
+    assert all(map(np.array_equal, count_words([rows], COLORS).counts, expected.counts))
+    assert "counted anew" in caplog.text and len(fits) == 2
+    assert not [path for path in folder.parent.iterdir() if path.name.startswith("tmp")]
+    count_words([rows], COLORS)
+    assert len(fits) == 2
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.SlotModel, "save", full)
+    assert count_words([captions("full")], COLORS).totals
+    assert "No space left on device" in caplog.text and not [
+        path for path in folder.parent.iterdir() if path.name.startswith("tmp")
+    ]
+
+
+def test_a_second_run_on_a_coco_folder_neither_counts_nor_draws_again(fits, coco, processor):
+    argv = ["--dataset", str(coco), "--allow_challenge_images", "true", "--num_proc", "1", "--use_cpu", "true"]
+    arguments = parse_arguments([*argv, "--output_dir", str(coco / "out")])
+    first, again = (prepare_data(arguments, processor.tokenizer, 77).rows for _ in range(2))
+    assert len(fits) == 1
+    assert again.cache_files == first.cache_files and any(again["negatives"])
