@@ -47,11 +47,10 @@ import pyarrow.parquet as pq
 
 from ..versions import package_versions
 from .bootstrap import LEVEL, RESAMPLES
-from .choice_scores import LOWER_IS_BETTER
 from .evaluate import Evaluation
 from .results import ALL, MACRO
 from .tasks import ChoiceTask
-from .wrong_image import CONTROLS, GAINS
+from .wrong_image import GAINS, label_score
 
 
 EVALUATION_SCHEMA = "hf_hardneg.evaluation/1"
@@ -101,13 +100,6 @@ def _format_cell(score: Mapping[str, Any], difference: Mapping[str, Any] | None,
     return f"{cell} {MARKS[difference['mark']].format(difference['value'])}" if difference else cell
 
 
-def _label(score: str) -> str:
-    for ending in (*CONTROLS, *GAINS):
-        if score.endswith(ending):
-            return f"{_label(score.removesuffix(ending))}, {ending[1:].replace('_', ' ')}"
-    return score.replace("_", "-") + (" ↓" if score in LOWER_IS_BETTER else "")
-
-
 def format_evaluation(metrics: Mapping[str, Any]) -> str:
     """Format the results as a Markdown table.
 
@@ -129,7 +121,7 @@ def format_evaluation(metrics: Mapping[str, Any]) -> str:
             for name, first in groups[group].items():
                 is_gain = name.endswith(GAINS)
                 chance = "" if first["chance"] is None or is_gain else f"{first['chance']:.1f}"
-                cells = [task, group, _label(name), f"{first['n']:,}", f"{first['skipped']:,}", chance]
+                cells = [task, group, label_score(name), f"{first['n']:,}", f"{first['skipped']:,}", chance]
                 for model in models:
                     difference = metrics["differences"].get(model, {}).get(task, {}).get(group, {}).get(name)
                     cells.append(_format_cell(results[model][task][group][name], difference, is_gain))

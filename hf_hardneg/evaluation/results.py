@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from ..columns import NEGATIVES
 from ..model.encoding import Encoder
 from .bootstrap import p_value, percentiles, resampled_means
 from .choice_scores import LOWER_IS_BETTER
+from .negatives_task import negatives_task
 from .outcomes import Outcome
 from .pairs import pairs_task
 from .retrieval import rows_task
@@ -21,6 +23,8 @@ Results = dict[str, dict[str, dict[str, Any]]]
 Outcomes = dict[str, dict[str, Outcome]]
 """task -> score name -> outcome."""
 MACRO, ALL = "macro", "all"
+HELD_OUT_NEGATIVES = "negatives"
+"""The results of own negatives of held-out captions begin with this word."""
 
 
 def _tables(outcome: Outcome, stream: int = 0) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
@@ -178,18 +182,23 @@ def collect_outcomes(model: Any, processor: Any, pairs: Dataset | None, held_out
         model: A dual encoder, on its device.
         processor: Its processor.
         pairs: Pairs of images and captions with the columns of `columns.PAIR_FEATURES`, or None.
-        held_out: Rows with the columns of `columns.ROW_FEATURES`, for retrieval.
+        held_out: Rows with the columns of `columns.ROW_FEATURES`, for retrieval; they may have negatives, too.
 
     Returns:
-        Outcomes of the tasks "pairs" (if there are any) and "retrieval".
+        Outcomes of the tasks "pairs" and "negatives", if there are any, and of "retrieval".
     """
     encoder = Encoder(model, processor)
     outcomes = {"pairs": pairs_task("pairs", pairs).run(encoder).scores} if pairs is not None else {}
+    if NEGATIVES in held_out.column_names and any(held_out[NEGATIVES]):
+        outcomes["negatives"] = negatives_task("negatives", held_out).run(encoder).scores
     return outcomes | {"retrieval": rows_task("retrieval", held_out).run(encoder).scores}
 
 
 def summarize_run(outcomes: Outcomes) -> Results:
-    """Summarize what `collect_outcomes` returns: the pairs' results by concept, and "retrieval"."""
+    """Summarize what `collect_outcomes` returns: the pairs' results by concept, "negatives, CONCEPT", "retrieval"."""
     results = summarize_outcomes(outcomes["pairs"]) if "pairs" in outcomes else {}
+    if "negatives" in outcomes:
+        by_concept = summarize_outcomes(outcomes["negatives"])
+        results |= {f"{HELD_OUT_NEGATIVES}, {concept}": scores for concept, scores in by_concept.items()}
     (retrieval,) = summarize_outcomes(outcomes["retrieval"]).values()
     return results | {"retrieval": retrieval}

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .choice_scores import choice_outcomes
+from .choice_scores import LOWER_IS_BETTER, choice_outcomes
 from .outcomes import Outcome
 
 
@@ -27,6 +27,19 @@ CONTROLS = (WRONG_IMAGE, WRONG_TEXT)
 """Endings of the names of scores that are neither good nor bad when they are high."""
 GAINS = (BY_LOOKING, BY_READING)
 """Endings of the names of differences between the right and the wrong image or text, in points."""
+
+
+def label_score(name: str) -> str:
+    """The name of a score in a Markdown table.
+
+    Examples:
+        >>> label_score("image_to_text_wrong_image"), label_score("brittleness")
+        ('image-to-text, wrong image', 'brittleness ↓')
+    """
+    for ending in (*CONTROLS, *GAINS):
+        if name.endswith(ending):
+            return f"{label_score(name.removesuffix(ending))}, {ending[1:].replace('_', ' ')}"
+    return name.replace("_", "-") + (" ↓" if name in LOWER_IS_BETTER else "")
 
 
 def wrong_items(photos: np.ndarray, repeats: int = REPEATS) -> np.ndarray:

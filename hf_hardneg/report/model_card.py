@@ -7,7 +7,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..card_metadata import DOCUMENTATION_URL, PROJECT_URL
-from ..evaluation.results import Results
+from ..evaluation.results import HELD_OUT_NEGATIVES, Results
 from .table import format_table
 
 
@@ -62,12 +62,13 @@ def _model_index(results: Results, dataset: str, facts: Mapping[str, Any]) -> li
     entries = []
     for key, scores in results.items():
         is_retrieval = key == "retrieval"
-        hub_id = facts["dataset_id"] if is_retrieval else facts["pairs_id"]
+        is_held_out = is_retrieval or key.startswith(HELD_OUT_NEGATIVES)
+        hub_id = facts["dataset_id"] if is_held_out else facts["pairs_id"]
         entries += [
             EvalResult(
                 task_type="image-text-retrieval" if is_retrieval else "zero-shot-image-classification",
                 dataset_type=hub_id,
-                dataset_name=f"{facts['data'] if is_retrieval else dataset} ({key})",
+                dataset_name=f"{facts['data'] if is_held_out else dataset} ({key})",
                 dataset_config=key,  # huggingface_hub groups the metrics by it
                 metric_type=name,
                 metric_value=round(score["value"], 2),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..evaluation.pairs import CHANCE
 from ..evaluation.results import Results
+from ..evaluation.wrong_image import label_score
 
 
 # Okabe and Ito's palette, which people with color blindness can tell apart.
@@ -32,7 +33,7 @@ def format_table(results: Mapping[str, Results]) -> str:
     first = results[models[0]]
     for key, scores in first.items():
         for name in scores:
-            label = name.replace("_", "-") if key == "retrieval" else f"{key} {name.replace('_', '-')}"
+            label = label_score(name) if key == "retrieval" else f"{key} {label_score(name)}"
             lines.append(
                 f"| {label} | " + " | ".join(_format_score(results[model][key][name]) for model in models) + " |"
             )
@@ -50,7 +51,7 @@ def draw_figure(results: Mapping[str, Results], file: Path, title: str) -> None:
     from matplotlib.figure import Figure
 
     first = next(iter(results.values()))
-    bars = [(key, "group", key) for key in first if key != "retrieval"]
+    bars = [(key, "group", key) for key, scores in first.items() if "group" in scores]
     bars += [("retrieval", name, name.replace("image_to_text_", "i→t ").replace("text_to_image_", "t→i "))
              for name in first["retrieval"] if name.endswith("R@5")]  # fmt: skip
     figure = Figure(figsize=(1.6 + 1.1 * len(bars), 4), layout="constrained")
