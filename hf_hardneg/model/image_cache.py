@@ -15,11 +15,17 @@ from .encoding import encode_images
 BATCH = 256  # images that are decoded at a time
 
 
-def vision_digest(model: Any, processor: Any) -> str:
-    """Compute a digest of all that an image embedding depends on: the vision tower and the image processor."""
+def vision_digest(model: Any, processor: Any, projected: bool = True) -> str:
+    """Compute a digest of all that an image embedding depends on: the vision tower and the image processor.
+
+    Args:
+        model: A dual encoder of transformers.
+        processor: Its processor.
+        projected: Whether the embedding also depends on the projection.
+    """
     digest = hashlib.sha256(repr(sorted(processor.image_processor.to_dict().items(), key=str)).encode())
     for name, weights in sorted(model.state_dict().items()):
-        if name.startswith("vis"):  # vision_model, visual_projection
+        if name.startswith("vision_model.") or (projected and name.startswith("vis")):  # visual_projection
             digest.update(name.encode() + weights.detach().cpu().contiguous().float().numpy().tobytes())
     return digest.hexdigest()
 
@@ -54,7 +60,7 @@ def add_image_embeddings(rows: Dataset, model: Any, processor: Any, projected: b
     for i, key in enumerate(keys):
         first_row.setdefault(key, i)
     distinct = rows.select_columns([IMAGE]).select(list(first_row.values()))
-    known = [vision_digest(model, processor), IMAGE_EMBEDS if projected else IMAGE_FEATURES, *first_row]
+    known = [vision_digest(model, processor, projected), IMAGE_EMBEDS if projected else IMAGE_FEATURES, *first_row]
     digest = hashlib.sha256("/".join(known).encode("utf-8", "surrogateescape")).hexdigest()
     embeddings = distinct.map(
         _encode,

@@ -1,0 +1,99 @@
+"""Judge a model on photos and captions that no run has seen.
+
+`prepare_tasks` writes the held-out negatives of three makers once. `python benchmarks/photos/judge.py PHOTOS MODEL
+FILE` then scores a model on them, with the right and the wrong image, on natural twins and on retrieval.
+"""
+
+import random
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from datasets import load_from_disk
+
+from hf_hardneg.columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES
+from hf_hardneg.data import load_coco
+from hf_hardneg.evaluation.negatives_task import negatives_task
+from hf_hardneg.evaluation.results import Outcomes
+from hf_hardneg.evaluation.retrieval import rows_task
+from hf_hardneg.evaluation.tasks import Task
+from hf_hardneg.model.encoding import load_encoder
+from hf_hardneg.negatives import AddHardNegatives, fit_slot_model, with_negatives
+
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from paired_runs import save_outcomes  # noqa: E402
+
+
+SPLIT, SEED, K = "val", 0, 3
+MAKERS = ("own negatives", "drawn evenly", "NegCLIP's recipe")
+TAGS = {"NOUN": "nouns", "ADJ": "adjectives", "VERB": "verbs", "ADV": "adverbs"}
+
+
+def add_swaps(batch: dict[str, list]) -> dict[str, list]:
+    """NegCLIP's recipe: exchange two words of one part of speech in a caption.
+
+    Yuksekgonul et al. 2023, When and Why Vision-Language Models Behave like Bags-of-Words, appendix A
+    (https://arxiv.org/abs/2210.01936). Theirs also exchanges noun phrases.
+    """
+    import spacy
+
+    nlp = spacy.load("en_core_web_sm", exclude=["ner", "lemmatizer", "parser"])
+    swaps: dict[str, list] = {NEGATIVES: [], NEGATIVE_CONCEPTS: []}
+    for doc in nlp.pipe(batch[CAPTION]):
+        draw = random.Random(f"{SEED} {doc.text}")
+        words = defaultdict(list)
+        for token in doc:
+            if token.pos_ in TAGS:
+                words[token.pos_].append(token)
+        usable = [tag for tag, tokens in words.items() if len({token.lower_ for token in tokens}) > 1]
+        made = []
+        for tag in draw.sample(usable, len(usable)):
+            first, second = draw.sample(sorted({token.lower_: token for token in words[tag]}.values()), 2)
+            texts = [token.text_with_ws for token in doc]
+            for one, other in ((first, second), (second, first)):
+                texts[one.i] = other.text + one.whitespace_
+            made.append(("".join(texts), TAGS[tag]))
+        swaps[NEGATIVES].append([text for text, _ in made[:1]])
+        swaps[NEGATIVE_CONCEPTS].append([kind for _, kind in made[:1]])
+    return swaps
+
+
+def prepare_tasks(photos: str, folder: Path) -> None:
+    """Write the held-out captions with the negatives of each maker, unless they are there."""
+    rows, _ = load_coco(photos, SPLIT, 1, None)
+    counted, _ = load_coco(photos, "train", 1, None)
+    model = fit_slot_model([rows, counted])
+    for maker in MAKERS:
+        place = folder / maker.replace(" ", "_")
+        if place.is_dir():
+            continue
+        if maker == MAKERS[2]:
+            made = rows.map(add_swaps, batched=True, batch_size=None, desc=maker)
+        else:
+            add = AddHardNegatives(num_negatives=K, seed=SEED, model=model if maker == MAKERS[0] else None)
+            made = rows.map(add, batched=True, features=with_negatives(rows.features), desc=maker)
+        made.save_to_disk(str(place))
+
+
+def load_tasks(folder: Path) -> dict[str, Task]:
+    """The tasks that `prepare_tasks` wrote, by name."""
+    rows = {maker: load_from_disk(str(folder / maker.replace(" ", "_"))) for maker in MAKERS}
+    tasks: dict[str, Task] = {maker: negatives_task(maker, of_maker) for maker, of_maker in rows.items()}
+    return tasks | {"retrieval": rows_task("retrieval", rows[MAKERS[0]])}
+
+
+def judge(model: str, folder: Path) -> Outcomes:
+    """The outcome of every item of every task."""
+    encoder = load_encoder(model)
+    return {name: task.run(encoder).scores for name, task in load_tasks(folder).items()}
+
+
+def main() -> None:
+    """Judge one model and save the outcomes: judge.py TASKS MODEL FILE.npz."""
+    folder, model, file = sys.argv[1:]
+    save_outcomes(judge(model, Path(folder)), Path(file))
+
+
+if __name__ == "__main__":
+    main()

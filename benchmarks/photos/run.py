@@ -1,0 +1,145 @@
+"""The paper's comparison on real photos: a start model continued without and with K = 1, 2, 3 hard negatives.
+
+`make photos PHOTOS=DIR` needs a folder in COCO's layout with the splits train and val, such as Flickr8k. It builds a
+start model on the training photos, continues it with each arm and each seed on the same rows for the same steps, and
+judges all of them on the photos of val. Runs that are already in outputs/photos are not repeated. Writes results.json,
+results.md and results.png beside this file.
+
+With `--start openai/clip-vit-base-patch32` the same comparison runs with CLIP in the paper's setting, on a GPU.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+from paired_runs import check_commit, load_outcomes, run_jobs  # noqa: E402
+
+from hf_hardneg.evaluation import compare_to_control, summarize_outcomes  # noqa: E402
+from hf_hardneg.evaluation.wrong_image import label_score  # noqa: E402
+from hf_hardneg.versions import package_versions  # noqa: E402
+
+
+START = "start"
+
+
+def prepare(photos: str, work: Path) -> None:
+    """Write the held-out tasks, and the start model before its training."""
+    from judge import prepare_tasks
+
+    prepare_tasks(photos, work / "tasks")
+
+
+def build_start(photos: str, work: Path) -> Path:
+    """Train the start model, unless it is there."""
+    folder = work / START
+    if not (folder / "model.safetensors").is_file():
+        from start_model import build_model
+
+        from hf_hardneg.data import load_coco
+
+        rows, _ = load_coco(photos, "train")
+        model, processor = build_model(rows["caption"])
+        model.save_pretrained(work / "random")
+        processor.save_pretrained(work / "random")
+        flags = ["--dataset", photos, "--model_name_or_path", str(work / "random"), "--output_dir", str(folder)]
+        run_jobs([(folder / "model.safetensors", [["-m", "hf_hardneg.train", str(HERE / "start.yaml"), *flags]])])
+    return folder
+
+
+def jobs(
+    photos: str, work: Path, start: str, recipe: Path, arms: Mapping[str, Mapping[str, Any]], seeds: Sequence[int]
+) -> dict[str, list[tuple[Path, list[list[str]]]]]:
+    """For each arm, what to run for each seed: a training and its judgment. For the start model only a judgment."""
+    judge = [str(HERE / "judge.py"), str(work / "tasks")]
+    all_jobs = {START: [(work / "outcomes" / "start.npz", [[*judge, start, str(work / "outcomes" / "start.npz")]])]}
+    for number, (name, settings) in enumerate(arms.items()):
+        for seed in seeds:
+            folder, file = work / f"arm{number}_seed{seed}", work / "outcomes" / f"arm{number}_seed{seed}.npz"
+            flags = {"dataset": photos, "model_name_or_path": start, "output_dir": folder, "seed": seed, **settings}
+            words = [word for key, value in flags.items() for word in (f"--{key}", *_words(value))]
+            train = ["-m", "hf_hardneg.train", str(recipe), *words]
+            all_jobs.setdefault(name, []).append((file, [train, [*judge, str(folder), str(file)]]))
+    return all_jobs
+
+
+def _words(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+
+
+def write_results(report: dict[str, Any], files: Mapping[str, Sequence[Path]], place: Path) -> None:
+    """Summarize all runs in results.json and results.md."""
+    outcomes = {name: load_outcomes(of_arm) for name, of_arm in files.items()}
+    control = next(name for name in files if name != START)
+    results = {
+        name: {task: summarize_outcomes(scores) for task, scores in tasks.items()} for name, tasks in outcomes.items()
+    }
+    differences = {
+        name: {task: compare_to_control(scores, outcomes[control][task]) for task, scores in tasks.items()}
+        for name, tasks in outcomes.items()
+        if name not in (START, control)
+    }
+    report |= {"intervals": "95 %, bootstrap over seeds and photos", "results": results, "differences": differences}
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "results.json").write_text(json.dumps(report, indent=1) + "\n")
+    (place / "results.md").write_text(format_results(results, differences) + "\n")
+
+
+def format_results(results: Mapping[str, Any], differences: Mapping[str, Any]) -> str:
+    """A Markdown table: a line for each score, a column for each arm."""
+    lines = ["| task | score | n | " + " | ".join(results) + " |", "|---" * (3 + len(results)) + "|"]
+    for task, groups in results[START].items():
+        for group, scores in groups.items():
+            for name, first in scores.items():
+                cells = [task if group == "all" else f"{task}, {group}", label_score(name), f"{first['n']:,}"]
+                for arm, tasks in results.items():
+                    score = tasks[task][group][name]
+                    cell = f"{score['value']:.1f} [{score['low']:.1f}, {score['high']:.1f}]"
+                    difference = differences.get(arm, {}).get(task, {}).get(group, {}).get(name)
+                    sign = {"better": " ▲", "worse": " ▼"}.get(difference["mark"], "") if difference else ""
+                    cells.append(cell + sign)
+                lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what is missing and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", help="a folder in COCO's layout, with the splits train and val")
+    parser.add_argument("--start", help="a model to start from (default: one is built and trained)")
+    parser.add_argument("--recipe", type=Path, help="settings of all arms (default: continue.yaml, or clip.yaml)")
+    parser.add_argument("--arms", type=Path, default=HERE / "arms.yaml", help="what is compared")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--work", type=Path, default=Path("outputs/photos"), help="where models and outcomes go")
+    parser.add_argument("--results", type=Path, default=HERE, help="where the results go")
+    args = parser.parse_args()
+    commit = check_commit(args.work)
+    prepare(args.photos, args.work)
+    recipe = args.recipe or HERE / ("clip.yaml" if args.start else "continue.yaml")
+    start = args.start or str(build_start(args.photos, args.work))
+    arms = yaml.safe_load(args.arms.read_text())
+    by_arm = jobs(args.photos, args.work, start, recipe, arms, args.seeds)
+    run_jobs([job for of_arm in by_arm.values() for job in of_arm])
+    report = {
+        "command": "make photos",
+        "trained_at_commit": commit,
+        "arms": arms,
+        "seeds": args.seeds,
+        "versions": package_versions() | {"python": platform.python_version()},
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, one core a run",
+    }
+    write_results(report, {name: [file for file, _ in of_arm] for name, of_arm in by_arm.items()}, args.results)
+    print((args.results / "results.md").read_text())
+
+
+if __name__ == "__main__":
+    main()
