@@ -11,14 +11,14 @@ from pathlib import Path
 
 from datasets import load_from_disk
 
-from hf_hardneg.columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES
+from hf_hardneg.columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES, with_negatives
 from hf_hardneg.data import load_coco
 from hf_hardneg.evaluation.negatives_task import negatives_task
 from hf_hardneg.evaluation.results import Outcomes
 from hf_hardneg.evaluation.retrieval import rows_task
 from hf_hardneg.evaluation.tasks import Task
 from hf_hardneg.model.encoding import load_encoder
-from hf_hardneg.negatives import AddHardNegatives, fit_slot_model, with_negatives
+from hf_hardneg.negatives import AddHardNegatives, fit_slot_model
 
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -23,9 +23,9 @@ def forbid(*args, **kwargs):
 def test_each_row_gets_the_embedding_of_its_image_and_each_image_is_encoded_once(model, processor, rows, monkeypatch):
     encoded = []
 
-    def count(model, processor, images):
+    def count(model, processor, images, projected):
         encoded.extend(images)
-        return encode_images(model, processor, images)
+        return encode_images(model, processor, images, projected)
 
     monkeypatch.setattr(image_cache, "encode_images", count)
     embedded = add_image_embeddings(rows, model, processor)
