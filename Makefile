@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test quality style docs wheel miniature start-model
+.PHONY: demo test quality style docs wheel miniature photos start-model
 
 demo: $(READY)
 	$(BIN)/python -m hf_hardneg.train demo.yaml
@@ -34,6 +34,11 @@ wheel: $(READY)
 
 miniature: $(READY)
 	$(BIN)/python benchmarks/miniature/run.py
+
+# PHOTOS is a folder in COCO's layout with the splits train and val, such as Flickr8k's. START=ID takes another model.
+photos: $(READY)
+	$(BIN)/python -m pip install --quiet -r benchmarks/photos/requirements.txt
+	$(BIN)/python benchmarks/photos/run.py $(PHOTOS) $(if $(START),--start $(START))
 
 start-model: $(READY)
 	$(BIN)/python -m hf_hardneg.training.make_start_model hf_hardneg/start_model
