@@ -9,7 +9,9 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import spacy
 from datasets import load_from_disk
+from spacy.language import Language
 
 from hf_hardneg.columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES, with_negatives
 from hf_hardneg.data import load_coco
@@ -17,6 +19,7 @@ from hf_hardneg.evaluation.negatives_task import negatives_task
 from hf_hardneg.evaluation.results import Outcomes
 from hf_hardneg.evaluation.retrieval import rows_task
 from hf_hardneg.evaluation.tasks import Task
+from hf_hardneg.lexicon.tagging import PIPELINES
 from hf_hardneg.model.encoding import load_encoder
 from hf_hardneg.negatives import AddHardNegatives, fit_slot_model
 
@@ -30,17 +33,21 @@ MAKERS = ("own negatives", "drawn evenly", "NegCLIP's recipe")
 TAGS = {"NOUN": "nouns", "ADJ": "adjectives", "VERB": "verbs", "ADV": "adverbs"}
 
 
+def load_parser() -> Language:
+    """spaCy's small English pipeline with what sets parts of speech, under the name that it is installed by."""
+    name = next(name for name in PIPELINES if spacy.util.is_package(name))
+    return spacy.load(name, exclude=["ner", "lemmatizer", "parser"])
+
+
 def add_swaps(batch: dict[str, list]) -> dict[str, list]:
     """NegCLIP's recipe: exchange two words of one part of speech in a caption.
 
     Yuksekgonul et al. 2023, When and Why Vision-Language Models Behave like Bags-of-Words, appendix A
     (https://arxiv.org/abs/2210.01936). Theirs also exchanges noun phrases.
     """
-    import spacy
-
-    nlp = spacy.load("en_core_web_sm", exclude=["ner", "lemmatizer", "parser"])
+    pipeline = load_parser()
     swaps: dict[str, list] = {NEGATIVES: [], NEGATIVE_CONCEPTS: []}
-    for doc in nlp.pipe(batch[CAPTION]):
+    for doc in pipeline.pipe(batch[CAPTION]):
         draw = random.Random(f"{SEED} {doc.text}")
         words = defaultdict(list)
         for token in doc:
