@@ -9,6 +9,7 @@ from typing import Any
 from datasets import Dataset
 
 from ..columns import CATEGORIES, OTHER_CAPTIONS
+from ..user_errors import naming
 from .captions import read_cells
 from .files import CAPTION_COLUMNS, find_column, open_dataset
 from .image_columns import SUFFIXES, TEXTS, find_image_column, refuse_urls, undecoded
@@ -82,7 +83,8 @@ def load_captioned_images(
             strict=True,
         )
     ]
-    return rows_from_photos(photos, files, skipped), +skipped
+    with naming(source):
+        return rows_from_photos(photos, files, skipped), +skipped
 
 
 def _find_files(dataset: Dataset, column: str, source: str, num_proc: int | None) -> list[FoundFile]:

@@ -9,6 +9,7 @@ from typing import Any
 from datasets import Dataset
 
 from ..columns import IMAGE_ID
+from ..user_errors import naming
 from .coco_annotations import (
     CAPTIONS,
     INSTANCES,
@@ -81,7 +82,8 @@ def load_coco(
         Photo(path, number, _texts(captions[image_id], skipped), categories=categories.get(image_id, ()))
         for path, number, image_id in zip(paths, numbers, ids, strict=True)
     ]
-    return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped
+    with naming(file):
+        return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped
 
 
 def _captions_by_id(

@@ -13,6 +13,7 @@ from typing import Any
 from datasets import Dataset
 
 from ..json_files import Rows, read_json
+from ..user_errors import naming
 from .captions import read_cells
 from .leakage import count_refused
 from .photo_files import look_at_files
@@ -84,7 +85,8 @@ def load_karpathy(
         Photo(path, number, clean_captions(captions, skipped))
         for path, number, captions in zip(paths, numbers, texts, strict=True)
     ]
-    return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped
+    with naming(file):
+        return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped
 
 
 def _kept(ids: Mapping[str, Sequence[Any]]) -> str:

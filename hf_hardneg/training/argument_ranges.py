@@ -18,6 +18,8 @@ DATA_RANGES = {
     "pairs_per_concept": _FROM_1,
     "held_out_images": _FROM_0,
     "num_proc": _FROM_1,
+    "shuffle_buffer": _FROM_0,
+    "slot_model_captions": _FROM_1,
 }
 TRAINING_RANGES = {
     "num_negatives": _FROM_0,

@@ -258,8 +258,6 @@ class DataArguments:
             raise ValueError(f"scene_mention_rates {self.scene_mention_rates} must be 3: color, size, location.")
 
     def _check_streaming(self) -> None:
-        if self.shuffle_buffer < 0 or self.slot_model_captions < 1:
-            raise ValueError("shuffle_buffer must be 0 or more, and slot_model_captions 1 or more.")
         if self.streaming:
             if self.language_model:
                 raise ValueError("language_model does not work with --streaming true: it would run in each worker.")
