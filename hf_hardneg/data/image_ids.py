@@ -1,6 +1,6 @@
 """Which rows show one image, told by the column that names it: a number, a text, or a path."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datasets import Dataset, Value
@@ -55,3 +55,13 @@ def number_images(values: Sequence[Any]) -> list[int]:
         numbers.append(following if no else integers[value])
         following += no
     return numbers
+
+
+def batch_image_ids(batch: Mapping[str, Sequence], size: int) -> Sequence[Any]:
+    """The image ids of a batch of B = `size` rows. Without that column they are all "": numbers would depend on order.
+
+    Examples:
+        >>> batch_image_ids({"image_id": [7]}, 1), batch_image_ids({}, 2)
+        ([7], ['', ''])
+    """
+    return batch[IMAGE_ID] if IMAGE_ID in batch else [""] * size

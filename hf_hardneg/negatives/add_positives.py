@@ -12,11 +12,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..columns import CAPTION, POSITIVE_FEATURES
+from ..data.image_ids import batch_image_ids
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, Entry, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
 from ..lexicon.words import word_spans
-from .chance import batch_image_ids, draw_without_order
+from .chance import draw_without_order
 from .edits import Change, Replacement, replace_words
 from .exchanges import SYMMETRIC_WORDS
 from .slots import Analysis, Slot, analyze
