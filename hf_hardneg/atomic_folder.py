@@ -23,7 +23,7 @@ def new_folder(out: str | Path, marker: str, entries: Collection[str]) -> Iterat
         OSError: If something cannot be written; the message says what to do.
     """
     _require_name(out, "--out")
-    out = Path(out).resolve()
+    out = Path(os.path.realpath(out))  # unlike Path.resolve, it takes a link to itself
     part, old = (out.with_name(f".{out.name}.{end}") for end in ("part", "old"))
     try:
         if old.exists() and not out.exists():
@@ -51,6 +51,8 @@ def _require_name(folder: str | Path, option: str) -> None:
     """Raise where a variable of the shell was empty; the files would go to the working directory."""
     if not str(folder).strip():
         raise ValueError(f"{option} is empty; give a path (that of the working directory is a dot).")
+    if "\0" in str(folder):
+        raise ValueError(f"{option} {str(folder)!r} holds a null character, which no path can; choose another.")
 
 
 def _remove(folder: Path) -> None:
@@ -58,7 +60,7 @@ def _remove(folder: Path) -> None:
 
 
 def _check_replaceable(out: Path, marker: str, entries: set[str]) -> None:
-    if out.is_file():
+    if os.path.lexists(out) and not out.is_dir():
         raise ValueError(f"{out} is a file; --out must be a folder that is new, empty or from an earlier run.")
     found = sorted(one.name for one in out.iterdir()) if out.is_dir() else []
     foreign = [name for name in found if name not in entries]
