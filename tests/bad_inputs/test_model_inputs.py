@@ -172,6 +172,10 @@ def test_models_and_photos_of_a_training(tiny, coco, tmp_path, capsys):
         "images": [{name: image[name] for name in ("id", "file_name")}],
         "annotations": [{name: caption[name] for name in ("image_id", "caption")}],
     }
-    none = ("annotations.0.caption is null", "annotations.0.caption is dropped")  # counted as empty captions
-    inputs += of_json(file, small, argv, lambda name: name in none)
+    # Of the only photo and its only caption: the error names the file, and says that nothing is left of it.
+    left = ("images.0.id is text", "annotations.0.image_id is text")
+    left += ("annotations.0.caption is null", "annotations.0.caption is dropped")
+    for bad in of_json(file, small, argv):
+        is_left = bad.name.removeprefix(f"{file.name}: ") in left
+        inputs.append(bad._replace(field="No usable row") if is_left else bad)
     check_all(inputs, capsys, train, at_least=80)
