@@ -147,6 +147,8 @@ def _find_sentence(error: BaseException) -> str | None:
     for known, sentence in _TEXTS.items():
         if known in text and isinstance(error, RuntimeError):
             return sentence
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "hf_hardneg":
+        return None  # a part of this package is missing, and nothing that could be installed
     names = (f"{cls.__module__.partition('.')[0]}.{cls.__name__}" for cls in type(error).__mro__)
     return next((_SENTENCES[name] for name in names if name in _SENTENCES), None)
 
