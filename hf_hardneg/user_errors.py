@@ -94,11 +94,13 @@ def explain(error: BaseException) -> str | None:
 
 
 @contextmanager
-def naming(source: object) -> Iterator[None]:
+def naming(source: object, otherwise: str | None = None) -> Iterator[None]:
     """Name the file, folder or id that is being read, in errors of libraries that do not.
 
     Args:
         source: What the user gave.
+        otherwise: What an error means that `explain` does not know, where a library reads files of the user and raises
+            whatever it meets; None leaves such an error as it is.
 
     Raises:
         ValueError: In place of an error that `explain` knows and that does not name the source.
@@ -109,6 +111,9 @@ def naming(source: object) -> Iterator[None]:
         sentence: str | None = explain(error)
         if sentence is None and type(error) is Exception:  # as `tokenizers` raises it
             sentence = _in_one_line(str(error))
+        if sentence is None and otherwise is not None:
+            first = (str(error).strip().splitlines() or [""])[0]
+            raise ValueError(f"{source}: {otherwise} ({type(error).__name__}: {_in_one_line(first)}).") from error
         if sentence is None or str(source) in sentence:
             raise
         raise ValueError(f"{source}: {sentence}") from error

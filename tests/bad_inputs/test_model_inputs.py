@@ -26,6 +26,11 @@ from hf_hardneg.training.command import main as train
 from hf_hardneg.training.recipe import ARGUMENT_CLASSES
 
 
+# Values of config.json that transformers and torch meet with errors of many kinds.
+BAD_VALUES = [("dtype", [[]]), ("initializer_factor", None), ("logit_scale_init_value", None),
+              ("logit_scale_init_value", 10**9), ("projection_dim", None), ("projection_dim", -1)]  # fmt: skip
+
+
 def model_inputs(folder, argv):
     """A model's folder with damaged weights, configs and tokenizers."""
     for name in ("model.safetensors", "config.json", "tokenizer.json", "processor_config.json"):
@@ -38,6 +43,9 @@ def model_inputs(folder, argv):
             if what != "null":
                 content = json.dumps({**config, name: value}).encode()
                 yield Bad(f"{name} is {what}", argv, (str(folder),), "config", folder / "config.json", content)
+    for name, value in BAD_VALUES:
+        content = json.dumps({**config, name: value}).encode()
+        yield Bad(f"{name} is {value}", argv, (str(folder),), "config.json", folder / "config.json", content)
     weights = folder / "model.safetensors"
     state = load_file(weights)
     projection = next(key for key in state if key.endswith("visual_projection.weight"))
