@@ -24,7 +24,7 @@ from helpers.review_folder import make_review_folder
 
 # Odd and right: what an old journal lacks, and texts that nothing depends on.
 OLD = tuple(f"run: {name} is dropped" for name in ("coco", "split", "seed", "made_with"))
-OLD += ("run: split is text", "run: seed is huge", "run: made_with.editor is text")
+OLD += ("run: split is text", "run: seed is huge")
 RIGHT = (
     "proposal: garment is text",
     "retry: proposal.garment is text",
