@@ -171,9 +171,11 @@ def choose_table(given: GivenNegatives, ids: Sequence[int], captions: Sequence[s
     by_image, by_caption = GivenTable(BY_IMAGE, given.of_image), GivenTable(BY_CAPTION, given.of_caption)
     of_image, of_caption = (sum(map(bool, table.find(ids, captions))) for table in (by_image, by_caption))
     if not of_caption:
+        theirs = next(iter(given.of_caption))[1]
         raise ValueError(
-            f"None of {len(captions):,} captions is among the {len(given.of_caption):,} of {given.source}. They must "
-            f"be equal; here they are such as {captions[0].strip()!r}, there {next(iter(given.of_caption))[1]!r}."
+            f"None of {len(captions):,} captions is among the {len(given.of_caption):,} of {given.source}. The texts "
+            f"must be equal; a caption of the data is {captions[0].strip()!r}, and one of the negatives is of "
+            f"{theirs!r}."
         )
     return by_image if 2 * of_image >= of_caption else by_caption
 

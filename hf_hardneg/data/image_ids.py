@@ -26,11 +26,11 @@ def find_id_column(dataset: Dataset) -> str | None:
 
 
 def as_integer(value: Any) -> int | None:
-    """A whole number, also one that is written as 139.0 or "139"; None for all else."""
+    """A whole number that Arrow can hold, also one that is written as 139.0 or "139"; None for all else."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return int(value)
+        return int(value) if abs(value) < 2**62 else None  # further images are numbered above it
     return None
 
 

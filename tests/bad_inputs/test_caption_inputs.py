@@ -80,6 +80,12 @@ def test_captions(command, more, tmp_path, capsys):
     for value in (3, 0.5, True, {"x": 1}, [[["a"]]], [1.5]):
         file, content = tmp_path / "b.jsonl", json.dumps({"caption": value}).encode()
         inputs.append(Bad(f"caption is {value}", [command, str(file), *out], ("b.jsonl",), "caption", file, content))
+    for value in (1e30, 2**64, -(2**63), 10**400, True, None, -1, "x", [1], {"a": 1}):
+        file, content = (
+            tmp_path / "c.jsonl",
+            json.dumps({"caption": "A quokka, a wombat.", "image_id": value}).encode(),
+        )
+        inputs.append(Bad(f"image_id is {value}", [command, str(file), *out], (), "", file, content, is_right=True))
     check_all(inputs, capsys)
 
 
