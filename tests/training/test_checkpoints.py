@@ -140,7 +140,8 @@ def test_killed_at_any_moment_of_writing_a_checkpoint_a_training_goes_on_to_the_
     shutil.copytree(two_steps, out)
     shutil.copytree(two_steps, killed)
     run(train_watched, str(folder), str(out), 4, str(copies), 0)
-    outs = sorted(copies.iterdir())
+    # Between some points, nothing changed.
+    outs = sorted({str(sizes(copy)): copy for copy in sorted(copies.iterdir())}.values())
     whole = sizes(out)
     cut = next(copy for copy in outs if 0 < sizes(copy).get(OPTIMIZER, 0) < whole[OPTIMIZER])
     run(train_watched, str(folder), str(killed), 4, str(tmp_path / "others"), int(cut.name), expected=-signal.SIGKILL)
@@ -149,7 +150,7 @@ def test_killed_at_any_moment_of_writing_a_checkpoint_a_training_goes_on_to_the_
     for one in (killed, *outs):
         assert weights_are_equal(one, four_steps), one
         assert find_last_checkpoint(one) == str(one / "checkpoint-4") and not any(one.glob("*.incomplete")), one
-    assert len(outs) > 25 and resumed.text().count("is not used: its writing was cut off") > 15
+    assert len(outs) > 20 and resumed.text().count("is not used: its writing was cut off") > 10
 
 
 def test_resuming_the_checkpoint_of_the_last_step_takes_no_step_more(folder, two_steps, tmp_path):

@@ -14,6 +14,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from hf_hardneg.columns import NEGATIVE_FEATURES, with_negatives
 from hf_hardneg.data.captioned_images import load_captioned_images
 from hf_hardneg.negatives.count_words import count_words
+from hf_hardneg.training import run
 from hf_hardneg.training.collator import HardNegCollator
 from hf_hardneg.training.command import main
 from hf_hardneg.training.prepare import make_adder, prepare_data
@@ -182,7 +183,7 @@ def test_no_negatives_leave_rows_and_their_order_as_they_are(tmp_path, start, pr
 )
 def test_a_pass_has_each_row_once_and_each_pass_another_order(tmp_path, start, processor, in_folder, sizes, workers):
     source = write_parquet(tmp_path / "shards", photos(20), sizes)
-    stream = prepared(source, start, processor, dataloader_num_workers=workers).stream
+    stream = prepared(source, start, processor, dataloader_num_workers=workers, num_negatives=0).stream
     how = LoaderSettings(4, workers, 0, 1, False, torch.device("cpu"), 0, False, {})
     loader = StreamLoader(stream, list, how, is_endless=True)
     passes = {0: [], 1: []}
@@ -199,12 +200,13 @@ def test_a_pass_has_each_row_once_and_each_pass_another_order(tmp_path, start, p
 def test_without_a_buffer_rows_keep_their_order(tmp_path, start, processor, in_folder):
     wanted = photos(12)
     source = write_parquet(tmp_path / "shards", wanted, [7, 5])
-    stream = prepared(source, start, processor, shuffle_buffer=0).stream
+    stream = prepared(source, start, processor, shuffle_buffer=0, num_negatives=0).stream
     assert [row[0] for row in keys(read(stream))] == [one["image_id"] for one in wanted[3:]]
 
 
 def test_skipped_rows_cost_no_decoding_of_their_photos(tmp_path, start, processor, in_folder):
-    stream = prepared(write_parquet(tmp_path / "shards", photos(12), [12]), start, processor).stream
+    source = write_parquet(tmp_path / "shards", photos(12), [12])
+    stream = prepared(source, start, processor, num_negatives=0).stream
     all_rows = list(stream.rows(0, 1, 0))
     rows = list(stream.rows(0, 1, 0, skip=5))
     assert rows[:5] == [None] * 5 and [row["caption"] for row in rows[5:]] == [row["caption"] for row in all_rows[5:]]
@@ -230,8 +232,15 @@ def final(out):
     return load_file(out / "model.safetensors")
 
 
+@pytest.fixture
+def without_report(monkeypatch):
+    """Leave out the metrics, the figure and the card of a run, for tests that look at its weights only."""
+    monkeypatch.setattr(run, "collect_metrics", lambda record: {"table": ""})
+    monkeypatch.setattr(run, "save_artifacts", lambda record, metrics: None)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_training_ends_with_the_same_weights(tmp_path, start, workers):
+def test_a_resumed_training_ends_with_the_same_weights(tmp_path, start, without_report, workers):
     """20 rows make five or six batches a pass: checkpoints lie in the first pass and in the second."""
     source = write_parquet(tmp_path / "shards", photos(22), [13, 9])
     saves = {"save_strategy": "steps", "save_steps": 3, "max_steps": 9, "dataloader_num_workers": workers}
@@ -247,7 +256,7 @@ def test_a_resumed_training_ends_with_the_same_weights(tmp_path, start, workers)
     assert state["epoch"] == 1 and state["global_step"] == 9
 
 
-def test_a_finished_training_is_not_trained_on_when_it_is_resumed(tmp_path, start):
+def test_a_finished_training_is_not_trained_on_when_it_is_resumed(tmp_path, start, without_report):
     source = write_parquet(tmp_path / "shards", photos(12), [12])
     saves = {"save_strategy": "steps", "save_steps": 3}
     out = tmp_path / "out"
@@ -258,7 +267,7 @@ def test_a_finished_training_is_not_trained_on_when_it_is_resumed(tmp_path, star
     assert get_last_checkpoint(str(out)).endswith("checkpoint-3")
 
 
-def test_a_slot_model_can_be_given(tmp_path, start):
+def test_a_slot_model_can_be_given(tmp_path, start, without_report):
     source = write_parquet(tmp_path / "shards", photos(20), [20])
     main(flags(source, start, tmp_path / "first", max_steps=1))
     model = tmp_path / "first" / "slot_model"
