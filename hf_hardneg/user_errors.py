@@ -11,7 +11,7 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 # How gloo and NCCL say, in a RuntimeError, that another process of a run has ended.
-LOST_PROCESS = ("remote worker crashing", "remote process exited")
+LOST_PROCESS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
 ISSUES = "https://github.com/org/hf-hardneg/issues"
 _MEMORY = (
     "The memory is not enough ({error}): lower per_device_train_batch_size, or set grad_cache_rows to encode the same "

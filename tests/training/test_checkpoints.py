@@ -20,6 +20,7 @@ from hf_hardneg.training.checkpoints import find_last_checkpoint, find_problem, 
 from hf_hardneg.training.make_start_model import build_model
 from hf_hardneg.training.run import find_checkpoint
 from hf_hardneg.training.trainer import HardNegCLIPTrainer
+from hf_hardneg.user_errors import one_sentence
 
 
 CHANGES = ("os.mkdir", "os.remove", "os.rmdir")
@@ -208,10 +209,20 @@ def test_a_full_disk_ends_with_one_sentence_and_keeps_the_earlier_checkpoint(fol
     assert weights_are_equal(out, four_steps)
 
 
-def test_a_checkpoint_whose_writing_lost_another_process_stays_marked_and_is_no_matter_of_room(tmp_path):
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "Connection closed by peer [127.0.0.1]:1. This is typically caused by a remote worker crashing.",
+        "Read error [127.0.0.1]:1: Connection reset by peer. This is typically caused by a remote worker hanging.",
+    ],
+)
+def test_a_checkpoint_whose_writing_lost_another_process_stays_marked_and_is_no_matter_of_room(tmp_path, lost):
     checkpoint = tmp_path / "checkpoint-2"
-    lost = "Connection closed by peer [127.0.0.1]:1. This is typically caused by a remote worker crashing."
-    with pytest.raises(RuntimeError, match="Connection closed"), write_whole(checkpoint, True, lambda: None):
+    with (
+        pytest.raises(SystemExit, match="error: Another process of this run has ended"),
+        one_sentence(),
+        write_whole(checkpoint, True, lambda: None),
+    ):
         checkpoint.mkdir()
         raise RuntimeError(lost)
     assert find_problem(checkpoint) == "its writing was cut off"

@@ -218,7 +218,8 @@ def test_the_command_trains_on_each_form(tmp_path, start, form):
     wanted[20]["bytes"] = b"no photo"
     source = WRITERS[form](tmp_path / "shards", wanted, [9, 0, 15])
     out = tmp_path / "out"
-    main(flags(source, start, out, control="true", dataloader_num_workers=2 if form == "tar" else 0, max_steps=6))
+    settings = {"control": "true", "dataloader_num_workers": 2} if form == "tar" else {}
+    main(flags(source, start, out, **settings, max_steps=6))
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["data"]["rows"] is None and metrics["training"]["steps"] == 6
     assert metrics["data"]["skipped"]["the image cannot be read"] >= 1 and metrics["data"]["negatives"]
