@@ -22,8 +22,8 @@ def new_folder(out: str | Path, marker: str, entries: Collection[str]) -> Iterat
         ValueError: If `out` is a file or holds something else, which would be lost.
         OSError: If something cannot be written; the message says what to do.
     """
-    _require_name(out, "--out")
-    out = Path(out).resolve()
+    require_name(out, "--out")
+    out = Path(os.path.realpath(out))  # unlike Path.resolve, it takes a link to itself
     part, old = (out.with_name(f".{out.name}.{end}") for end in ("part", "old"))
     try:
         if old.exists() and not out.exists():
@@ -47,10 +47,20 @@ def new_folder(out: str | Path, marker: str, entries: Collection[str]) -> Iterat
         raise
 
 
-def _require_name(folder: str | Path, option: str) -> None:
-    """Raise where a variable of the shell was empty; the files would go to the working directory."""
+def require_name(folder: str | Path, option: str) -> None:
+    """Raise where a variable of the shell was empty; the files would go to the working directory.
+
+    Args:
+        folder: What the user gave, before it is made a `Path`.
+        option: The option that names it, for the error.
+
+    Raises:
+        ValueError: If it is empty or holds a null character.
+    """
     if not str(folder).strip():
         raise ValueError(f"{option} is empty; give a path (that of the working directory is a dot).")
+    if "\0" in str(folder):
+        raise ValueError(f"{option} {str(folder)!r} holds a null character, which no path can; choose another.")
 
 
 def _remove(folder: Path) -> None:
@@ -58,7 +68,7 @@ def _remove(folder: Path) -> None:
 
 
 def _check_replaceable(out: Path, marker: str, entries: set[str]) -> None:
-    if out.is_file():
+    if os.path.lexists(out) and not out.is_dir():
         raise ValueError(f"{out} is a file; --out must be a folder that is new, empty or from an earlier run.")
     found = sorted(one.name for one in out.iterdir()) if out.is_dir() else []
     foreign = [name for name in found if name not in entries]
@@ -94,7 +104,7 @@ def check_overwrites(
             ...
         ValueError: ... holds README.md without curve.json: this command did not write it and would overwrite it; ...
     """
-    _require_name(folder, option)
+    require_name(folder, option)
     folder = Path(folder)
     found = [name for name in entries if os.path.lexists(folder / name)]
     if found and not any(os.path.lexists(folder / name) for name in markers):
@@ -114,7 +124,7 @@ def check_writable(folder: str | Path, option: str = "--output_dir") -> None:
     Raises:
         ValueError: If no file can be written to it.
     """
-    _require_name(folder, option)
+    require_name(folder, option)
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         probe = Path(folder) / ".writable"
@@ -136,7 +146,7 @@ def check_file(file: str | Path, option: str, sources: Iterable[str] = ()) -> No
     Raises:
         ValueError: If it cannot be written, or is one of the sources.
     """
-    _require_name(file, option)
+    require_name(file, option)
     path = Path(file)
     try:
         for source in sources:

@@ -11,7 +11,7 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 # How gloo and NCCL say, in a RuntimeError, that another process of a run has ended.
-LOST_PROCESS = ("remote worker crashing", "remote process exited")
+LOST_PROCESS = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
 ISSUES = "https://github.com/org/hf-hardneg/issues"
 _MEMORY = (
     "The memory is not enough ({error}): lower per_device_train_batch_size, or set grad_cache_rows to encode the same "
@@ -102,11 +102,13 @@ def explain(error: BaseException) -> str | None:
 
 
 @contextmanager
-def naming(source: object) -> Iterator[None]:
+def naming(source: object, otherwise: str | None = None) -> Iterator[None]:
     """Name the file, folder or id that is being read, in errors of libraries that do not.
 
     Args:
         source: What the user gave.
+        otherwise: What an error means that `explain` does not know, where a library reads files of the user and raises
+            whatever it meets; None leaves such an error as it is.
 
     Raises:
         ValueError: In place of an error that `explain` knows and that does not name the source.
@@ -117,6 +119,9 @@ def naming(source: object) -> Iterator[None]:
         sentence: str | None = explain(error)
         if sentence is None and type(error) is Exception:  # as `tokenizers` raises it
             sentence = _in_one_line(str(error))
+        if sentence is None and otherwise is not None:
+            first = (str(error).strip().splitlines() or [""])[0]
+            raise ValueError(f"{source}: {otherwise} ({type(error).__name__}: {_in_one_line(first)}).") from error
         names = (str(source), str(Path(str(source)).expanduser().absolute()))
         if sentence is None or any(name in sentence for name in names):
             raise
@@ -156,6 +161,8 @@ def _find_sentence(error: BaseException) -> str | None:
     for known, sentence in _TEXTS.items():
         if known in text and isinstance(error, RuntimeError):
             return sentence
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "hf_hardneg":
+        return None  # a part of this package is missing, and nothing that could be installed
     names = (f"{cls.__module__.partition('.')[0]}.{cls.__name__}" for cls in type(error).__mro__)
     return next((_SENTENCES[name] for name in names if name in _SENTENCES), None)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hf_hardneg.revisions import split_revision
+from hf_hardneg.revisions import check_tag, split_revision
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,8 @@ def test_a_folder_whose_name_holds_an_at_sign_stays_a_folder(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs@home").mkdir()
     assert split_revision("runs@home") == ("runs@home", None)
+
+
+@pytest.mark.parametrize("tag", ["v1", "v1.0", "release/2026", "0.1_rc-2", "x" * 100])
+def test_a_tag_that_is_taken_can_be_named_as_a_revision(tag):
+    assert split_revision(f"org/name@{check_tag(tag)}") == ("org/name", tag)

@@ -88,3 +88,8 @@ def test_a_closed_pipe_ends_without_a_word():
     child.stdout.close()
     assert child.wait(60) == 141 and child.stderr.read() == b""
     child.stderr.close()
+
+
+def test_a_missing_part_of_this_package_is_a_bug_and_a_missing_package_is_a_sentence():
+    assert explain(ImportError("cannot import name 'x' from 'hf_hardneg.data'", name="hf_hardneg.data")) is None
+    assert explain(ImportError("Install it: pip install ray", name="ray")) == "Install it: pip install ray"

@@ -209,8 +209,8 @@ def _open_hub(source: str, path: Path, config: str | None) -> DatasetDict:
     try:
         return _load(_find_config(name, revision, config), source)
     except (FileNotFoundError, ConnectionError) as error:
-        where = f"There is no folder {path.absolute()}.{nearest_path(path)} The Hub gave no dataset {source}"
-        raise type(error)(f"{where}: {error}") from error
+        where = f"There is no folder {path.absolute()}, and the Hub gave no dataset {source}"
+        raise type(error)(f"{where}: {str(error).rstrip('.')}.{nearest_path(path)}") from error
 
 
 def _find_config(name: str, revision: str | None, config: str | None, **settings: Any) -> Any:

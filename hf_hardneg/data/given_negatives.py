@@ -1,7 +1,7 @@
 """Negatives that somebody already has, joined to the captions of a run."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_FEATURES, NEGATIVES
 from .captions import read_cells
 from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
 from .image_ids import find_id_column, number_images
-from .skip_reasons import describe_reasons
+from .skip_reasons import NEGATIVE_EMPTY, NEGATIVE_IS_CAPTION, describe_reasons
 
 
 UNKNOWN_CONCEPT = "unknown"
@@ -101,9 +101,9 @@ def read_given_negatives(
     of_image: dict[Key, dict[str, str]] = {}
     of_caption: dict[Key, dict[str, str]] = {}
     for image_id, of_row, texts, kinds in zip(ids, captions, negatives, concepts, strict=True):
-        named = _name_concepts(texts, kinds)
+        named = name_concepts(texts, kinds)
         for caption in map(str.strip, of_row):
-            usable = _usable(caption, named, left_out)
+            usable = usable_negatives(caption, named, lambda reason: left_out.update([reason]))
             of_caption.setdefault((None, caption), {}).update(usable)
             if image_id is not None:
                 of_image.setdefault((image_id, caption), {}).update(usable)
@@ -114,20 +114,20 @@ def read_given_negatives(
     return GivenNegatives(source, _as_lists(of_image), _as_lists(of_caption), left_out)
 
 
-def _name_concepts(texts: Sequence[str], concepts: Any) -> list[Negative]:
+def name_concepts(texts: Sequence[str], concepts: Any) -> list[Negative]:
     """The negatives of a row with their concepts, or with `UNKNOWN_CONCEPT` if there is not one for each."""
     one_each = isinstance(concepts, list) and len(concepts) == len(texts) and all(concepts)
     return list(zip(texts, map(str, concepts) if one_each else [UNKNOWN_CONCEPT] * len(texts), strict=True))
 
 
-def _usable(caption: str, negatives: Sequence[Negative], left_out: Counter[str]) -> dict[str, str]:
-    """The concept of each negative that differs from its caption; the others are counted."""
+def usable_negatives(caption: str, negatives: Sequence[Negative], skip: Callable[[str], None]) -> dict[str, str]:
+    """The concept of each negative that differs from its caption; `skip` is called with the reason for the others."""
     usable = {}
     for text, concept in negatives:
         if not text.strip():
-            left_out["the negative is empty"] += 1
+            skip(NEGATIVE_EMPTY)
         elif text.strip() == caption:
-            left_out["the negative is its caption"] += 1
+            skip(NEGATIVE_IS_CAPTION)
         else:
             usable[text] = concept
     return usable
@@ -137,32 +137,59 @@ def _as_lists(found: Mapping[Key, Mapping[str, str]]) -> dict[Key, list[Negative
     return {key: list(negatives.items()) for key, negatives in found.items() if negatives}
 
 
-def join_negatives(given: GivenNegatives, ids: Sequence[int], captions: Sequence[str]) -> Join:
-    """Find the negatives of N rows.
+@dataclass(frozen=True)
+class GivenTable:
+    """Given negatives by what tells the captions of two sources apart: the caption, and if it serves the image id.
 
-    Image ids of two sources may be numbered differently. So they are used if at least half as many rows find negatives
-    by image id and caption as by the caption alone.
+    Attributes:
+        by: `BY_IMAGE` or `BY_CAPTION`.
+        negatives: Those of each key.
+    """
+
+    by: str
+    negatives: Mapping[Key, Sequence[Negative]]
+
+    def keys(self, ids: Sequence[int], captions: Sequence[str]) -> list[Key]:
+        """The keys of N captions."""
+        known = ids if self.by == BY_IMAGE else [None] * len(ids)
+        return list(zip(known, map(str.strip, captions), strict=True))
+
+    def find(self, ids: Sequence[int], captions: Sequence[str]) -> list[Sequence[Negative]]:
+        """The negatives of N captions."""
+        return [self.negatives.get(key, ()) for key in self.keys(ids, captions)]
+
+
+def choose_table(given: GivenNegatives, ids: Sequence[int], captions: Sequence[str]) -> GivenTable:
+    """Choose how N captions meet the given negatives.
+
+    Image ids of two sources may be numbered differently. So they are used if at least half as many captions find
+    negatives by image id and caption as by the caption alone.
+
+    Raises:
+        ValueError: If no caption has negatives; the message shows a caption of each source.
+    """
+    by_image, by_caption = GivenTable(BY_IMAGE, given.of_image), GivenTable(BY_CAPTION, given.of_caption)
+    of_image, of_caption = (sum(map(bool, table.find(ids, captions))) for table in (by_image, by_caption))
+    if not of_caption:
+        theirs = next(iter(given.of_caption))[1]
+        raise ValueError(
+            f"None of {len(captions):,} captions is among the {len(given.of_caption):,} of {given.source}. The texts "
+            f"must be equal; a caption of the data is {captions[0].strip()!r}, and one of the negatives is of "
+            f"{theirs!r}."
+        )
+    return by_image if 2 * of_image >= of_caption else by_caption
+
+
+def join_negatives(given: GivenNegatives, ids: Sequence[int], captions: Sequence[str]) -> Join:
+    """Find the negatives of N rows, as `choose_table` decides.
 
     Raises:
         ValueError: If no row has negatives; the message shows a caption of each source.
     """
-    texts = [caption.strip() for caption in captions]
-    by_caption: list[Key] = [(None, text) for text in texts]
-    by_image: list[Key] = list(zip(ids, texts, strict=True))
-    number = sum(key in given.of_caption for key in by_caption)
-    if not number:
-        theirs = next(iter(given.of_caption))[1]
-        raise ValueError(
-            f"None of {len(texts):,} captions is among the {len(given.of_caption):,} of {given.source}. The texts "
-            f"must be equal; a caption of the data is {texts[0]!r}, and one of the negatives is of {theirs!r}."
-        )
-    use_images = 2 * sum(key in given.of_image for key in by_image) >= number
-    keys, table, by = (
-        (by_image, given.of_image, BY_IMAGE) if use_images else (by_caption, given.of_caption, BY_CAPTION)
-    )
-    rows = [table.get(key, ()) for key in keys]
-    matched = sum(map(bool, rows))
-    return Join(rows, by, matched, len(table.keys() - set(keys)), max(map(len, rows)))
+    table = choose_table(given, ids, captions)
+    rows = table.find(ids, captions)
+    unmatched = len(table.negatives.keys() - set(table.keys(ids, captions)))
+    return Join(rows, table.by, sum(map(bool, rows)), unmatched, max(map(len, rows)))
 
 
 def add_given_negatives(rows: Dataset, negatives: Sequence[Sequence[Negative]], most: int) -> Dataset:

@@ -1,6 +1,6 @@
 """Which rows show one image, told by the column that names it: a number, a text, or a path."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datasets import Dataset, Value
@@ -26,11 +26,11 @@ def find_id_column(dataset: Dataset) -> str | None:
 
 
 def as_integer(value: Any) -> int | None:
-    """A whole number, also one that is written as 139.0 or "139"; None for all else."""
+    """A whole number that Arrow can hold, also one that is written as 139.0 or "139"; None for all else."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return int(value)
+        return int(value) if abs(value) < 2**62 else None  # further images are numbered above it
     return None
 
 
@@ -55,3 +55,13 @@ def number_images(values: Sequence[Any]) -> list[int]:
         numbers.append(following if no else integers[value])
         following += no
     return numbers
+
+
+def batch_image_ids(batch: Mapping[str, Sequence], size: int) -> Sequence[Any]:
+    """The image ids of a batch of B = `size` rows. Without that column they are all "": numbers would depend on order.
+
+    Examples:
+        >>> batch_image_ids({"image_id": [7]}, 1), batch_image_ids({}, 2)
+        ([7], ['', ''])
+    """
+    return batch[IMAGE_ID] if IMAGE_ID in batch else [""] * size

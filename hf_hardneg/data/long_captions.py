@@ -43,9 +43,17 @@ def fit_captions(
         )
     if any(short.values()):
         texts = [short.get(i) or caption for i, caption in enumerate(captions)]
-        # Only this column is read, so that no image is decoded and written anew.
-        options: dict[str, Any] = {"with_indices": True, "input_columns": [CAPTION], "features": rows.features}
-        rows = rows.map(lambda _, i: {CAPTION: texts[i]}, **options, desc="Cutting captions")
+        own = [name for name in NEGATIVE_FEATURES if name in rows.column_names]
+
+        def shorten(_: str, *values: Any) -> dict[str, Any]:
+            # Negatives that a row has are of its whole caption, and may be true of its beginning.
+            *of_row, i = values
+            kept = [[] for _ in own] if short.get(i) else of_row
+            return {CAPTION: texts[i], **dict(zip(own, kept, strict=True))}
+
+        # Only these columns are read, so that no image is decoded and written anew.
+        options: dict[str, Any] = {"with_indices": True, "input_columns": [CAPTION, *own], "features": rows.features}
+        rows = rows.map(shorten, **options, desc="Cutting captions")
     if left_out:
         rows = rows.select([i for i in range(len(rows)) if i not in left_out])
     reason = LONG.format(what=what)

@@ -21,10 +21,11 @@ import fsspec
 from datasets import IterableDataset, load_dataset
 from datasets.distributed import split_dataset_by_node
 
-from ..columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, OTHER_CAPTIONS
+from ..columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, OTHER_CAPTIONS
 from ..revisions import split_revision
 from .captions import caption_texts
 from .files import BUILDERS, CAPTION_COLUMNS, find_column, open_dataset
+from .given_negatives import find_negatives_column, name_concepts, usable_negatives
 from .image_columns import IMAGE_COLUMNS, PATH_COLUMNS, URL_COLUMNS, refuse_urls
 from .image_ids import IMAGE_ID_COLUMNS
 from .leakage import SOURCE_COLUMNS, refuse_split, why_refused
@@ -52,11 +53,13 @@ class StreamColumns:
         images: Columns of photos; each row's photo is in the first that is not empty.
         caption: The column of one caption or several.
         folder: What the paths of photos are relative to.
+        negatives: The column of negatives that are trained on, or None.
     """
 
     images: tuple[str, ...]
     caption: str
     folder: str
+    negatives: str | None = None
 
 
 class Photo(NamedTuple):
@@ -181,7 +184,7 @@ def _flat(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 def find_stream_columns(
     stream: IterableDataset, source: str, image_column: str | None, caption_column: str | None
 ) -> StreamColumns:
-    """Find the columns of photos and captions by the first row.
+    """Find the columns of photos, captions and negatives by the first row.
 
     Args:
         stream: From `open_stream`.
@@ -202,7 +205,8 @@ def find_stream_columns(
     if isinstance(row[image], str):
         refuse_urls([row[image]], image, source)
     folder = source if Path(source).is_dir() else os.path.dirname(source)
-    return StreamColumns(tuple(dict.fromkeys([image, *others])), caption, os.path.abspath(folder))
+    images, negatives = tuple(dict.fromkeys([image, *others])), find_negatives_column(list(row))
+    return StreamColumns(images, caption, os.path.abspath(folder), negatives)
 
 
 def _find_image(columns: list[str], wish: str | None, source: str) -> str:
@@ -212,10 +216,12 @@ def _find_image(columns: list[str], wish: str | None, source: str) -> str:
 
 
 def text_columns(stream: IterableDataset, columns: StreamColumns) -> list[str] | None:
-    """The columns that tell a row's captions and which photo it shows, without the photo; None if not known."""
+    """The columns of a row's texts, and those that tell which photo it shows, without the photo; None if not known."""
     if not stream.features:
         return None
-    wanted = {columns.caption, CATEGORIES, *IMAGE_ID_COLUMNS, *SOURCE_COLUMNS}
+    ids = matching_columns(IMAGE_ID_COLUMNS, list(stream.features))
+    wanted = {columns.caption, OTHER_CAPTIONS, CATEGORIES, *ids, *SOURCE_COLUMNS}
+    wanted |= {columns.negatives, NEGATIVE_CONCEPTS} if columns.negatives else set()
     return [name for name in stream.features if name in wanted and name not in columns.images]
 
 
@@ -249,16 +255,27 @@ def _as_number(value: int | str | bytes) -> int:
 
 def image_id_of(raw: Mapping[str, Any], image: Mapping[str, Any] | None) -> int:
     """A number for each photo, made of an id column, of the path of its file, or of its embedded bytes."""
-    ids = (plain_id(raw.get(name)) for name in IMAGE_ID_COLUMNS)
+    ids = (plain_id(raw[name]) for name in matching_columns(IMAGE_ID_COLUMNS, list(raw)))
     image = image or {}
     known = next((value for value in ids if value is not None), None)
     return _as_number(known if known is not None else image.get("bytes") or image.get("path") or "")
+
+
+def _texts(raw: Mapping[str, Any], column: str) -> list[str]:
+    """The texts of a cell; none where it is missing or empty."""
+    cell = raw.get(column)
+    try:
+        return [] if cell is None or cell == "" else caption_texts(cell)
+    except ValueError as error:
+        raise ValueError(f"Column {column!r} of the stream holds {error}.") from error
 
 
 def caption_rows(
     raw: Mapping[str, Any], columns: StreamColumns, challenge: Collection[int] | None, skip: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """The captions of a raw row, without its photo: one dictionary of `columns.NEGATIVE_SOURCES` each.
+
+    With `columns.negatives`, each also holds the row's own `negatives` and `negative_concepts`.
 
     Args:
         raw: As the stream has it.
@@ -271,19 +288,29 @@ def caption_rows(
     if refused:
         skip(refused)
         return []
-    captions = [text.strip() for text in caption_texts(raw.get(columns.caption)) if text.strip()]
+    captions = [text.strip() for text in _texts(raw, columns.caption) if text.strip()]
     if not captions:
         skip(EMPTY)
-    image_id, categories = image_id_of(raw, _image_of(raw, columns)), raw.get(CATEGORIES) or []
-    return [
-        {
-            IMAGE_ID: image_id,
-            CAPTION: caption,
-            OTHER_CAPTIONS: captions[:i] + captions[i + 1 :],
-            CATEGORIES: categories,
-        }
-        for i, caption in enumerate(captions)
-    ]
+    image_id = image_id_of(raw, _image_of(raw, columns))
+    told, categories = ([text for text in _texts(raw, name) if text.strip()] for name in (OTHER_CAPTIONS, CATEGORIES))
+    told = [text for text in told if text not in captions]
+    rows = []
+    for i, caption in enumerate(captions):
+        others = [*captions[:i], *captions[i + 1 :], *told]
+        row = {IMAGE_ID: image_id, CAPTION: caption, OTHER_CAPTIONS: others, CATEGORIES: categories}
+        rows.append({**row, **_own_negatives(raw, columns.negatives, caption, skip)})
+    return rows
+
+
+def _own_negatives(
+    raw: Mapping[str, Any], column: str | None, caption: str, skip: Callable[[str], None]
+) -> dict[str, list[str]]:
+    """What a raw row says are the negatives of its caption, and their concepts; nothing without a column of them."""
+    if column is None:
+        return {}
+    named = name_concepts(_texts(raw, column), raw.get(NEGATIVE_CONCEPTS))
+    usable = usable_negatives(caption, named, skip)
+    return {NEGATIVES: list(usable), NEGATIVE_CONCEPTS: list(usable.values())}
 
 
 def photo_rows(

@@ -219,7 +219,23 @@ def vocabularies_digest(names: tuple[str, ...]) -> str:
     return files_digest(Path(name) for name in names if name.endswith(_FILES))
 
 
-@lru_cache
+FileVersion = tuple[int, int, int] | None
+
+
+def file_versions(names: tuple[str, ...]) -> tuple[FileVersion, ...]:
+    """What changes when somebody edits a vocabulary file of the user's: part of the key of what is kept of it.
+
+    Args:
+        names: As `load_lexicon` takes them.
+
+    Returns:
+        For each name the number, time in nanoseconds and size of its file; None for a concept of this package.
+    """
+    own = [Path(name) if name.endswith(_FILES) else None for name in names]
+    stats = [file.stat() if file is not None and file.is_file() else None for file in own]
+    return tuple(stat and (stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in stats)
+
+
 def load_lexicon(names: tuple[str, ...] = CONCEPTS) -> Lexicon:
     """Read concepts, each named by one of this package's vocabulary files or by a YAML or JSON file of the user's.
 
@@ -231,6 +247,11 @@ def load_lexicon(names: tuple[str, ...] = CONCEPTS) -> Lexicon:
         ValueError: If a concept has no file, two have the same name, or a file is broken; the message says which and
             what to do.
     """
+    return _load_lexicon(names, file_versions(names))
+
+
+@lru_cache
+def _load_lexicon(names: tuple[str, ...], versions: tuple[FileVersion, ...]) -> Lexicon:
     folder = Path(__file__).parent
     files = [Path(name) if name.endswith(_FILES) else folder / f"{name}.yaml" for name in names]
     unknown = [name for name, file in zip(names, files, strict=True) if not file.is_file()]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .concepts import CONCEPTS, Entry, Lexicon, load_lexicon
+from .concepts import CONCEPTS, Entry, FileVersion, Lexicon, file_versions, load_lexicon
 
 
 class Reading(NamedTuple):
@@ -227,9 +227,8 @@ class LexiconIndex:
         return "neighbors" if concept.is_nouns else "never"
 
 
-@lru_cache
 def load_index(names: tuple[str, ...] = CONCEPTS) -> LexiconIndex:
-    """Load and compile a lexicon once per process.
+    """Load and compile a lexicon once per process, and again when a vocabulary file has changed.
 
     Args:
         names: As `load_lexicon` takes them.
@@ -237,4 +236,9 @@ def load_index(names: tuple[str, ...] = CONCEPTS) -> LexiconIndex:
     Raises:
         ValueError: If a vocabulary is missing or broken.
     """
+    return _compile(names, file_versions(names))
+
+
+@lru_cache
+def _compile(names: tuple[str, ...], versions: tuple[FileVersion, ...]) -> LexiconIndex:
     return LexiconIndex(load_lexicon(names))

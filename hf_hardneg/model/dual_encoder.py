@@ -261,7 +261,8 @@ def check_texts_differ(model: Any, tokenizer: Any, form: TextFormat) -> None:
         if len(set(map(tuple, ids))) < len(texts):
             raise ValueError(
                 f"The tokenizer gives texts such as {example} equal token ids {list(ids[0][:8])}: files of the "
-                "tokenizer are missing. Save the tokenizer of the model that it was made from beside the weights."
+                f"tokenizer are missing in {tokenizer.name_or_path}. Save the tokenizer of the model that it was made "
+                "from beside the weights."
             )
         with _evaluating(model):
             distances = torch.pdist(_embed(model, tokenizer, texts, form))
@@ -270,7 +271,7 @@ def check_texts_differ(model: Any, tokenizer: Any, form: TextFormat) -> None:
             raise ValueError(
                 f"{type(model).__name__} gives texts such as {example} equal embeddings. It reads a text at the token "
                 f"{eos} (eos_token_id in config.json), and its tokenizer ends texts with {ids[0][-1]}: repair "
-                "config.json, or save the right tokenizer beside the weights."
+                f"config.json in {tokenizer.name_or_path}, or save the right tokenizer beside the weights."
             )
 
 

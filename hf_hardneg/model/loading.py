@@ -21,6 +21,7 @@ PAPER_MODEL = "openai/clip-vit-base-patch32"
 FLOAT32 = "float32"
 HALF = ("bfloat16", "float16")
 DTYPES = (FLOAT32, *HALF, "auto")
+BAD_VALUE = "its config.json, or another of its files, has a value that cannot be used; mend it"
 MISSING_ADAPTER_KEYS = "Found missing adapter keys"  # what peft warns of
 
 
@@ -84,7 +85,7 @@ def _load_weights(name_or_path: str, dtype: str) -> Any:
 
     name, revision = split_revision(name_or_path)
     check_model_files(Path(name))
-    with naming(name_or_path):
+    with naming(name_or_path, BAD_VALUE):
         try:
             return AutoModel.from_pretrained(name, revision=revision, dtype=dtype)
         except OSError as error:
@@ -129,7 +130,7 @@ def _load_processor(name_or_path: str) -> Any:
 
     name, revision = split_revision(name_or_path)
     try:
-        with naming(name_or_path):
+        with naming(name_or_path, BAD_VALUE):
             return AutoProcessor.from_pretrained(name, revision=revision)
     except (OSError, ValueError) as error:
         raise ValueError(
@@ -144,7 +145,8 @@ def _load_adapted(name_or_path: str, dtype: str) -> tuple[Any, Any]:
 
     name, revision = split_revision(name_or_path)
     _refuse_two_models(Path(name))
-    config = PeftConfig.from_pretrained(name, revision=revision)
+    with naming(name_or_path, BAD_VALUE):
+        config = PeftConfig.from_pretrained(name, revision=revision)
     base_name = config.base_model_name_or_path
     if not base_name:
         raise ValueError(f"The adapter {name_or_path} does not say which model it belongs to (adapter_config.json).")

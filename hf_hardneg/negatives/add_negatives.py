@@ -18,12 +18,13 @@ import numpy as np
 from datasets import Dataset
 
 from ..columns import NEGATIVE_FEATURES, NEGATIVE_SOURCES
+from ..data.image_ids import batch_image_ids
 from ..data.skip_reasons import EMPTY
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
 from ..lexicon.words import locate_words
-from .chance import TEMPERATURE, batch_image_ids, uniform_integers
+from .chance import TEMPERATURE, uniform_integers
 from .edits import Change, replace_words
 from .exchanges import Exchange, find_exchanges
 from .sampling import DrawSettings, Picks, SlotChoices, draw_systematically, find_candidates, to_picks

@@ -12,11 +12,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..columns import CAPTION, POSITIVE_FEATURES
+from ..data.image_ids import batch_image_ids
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, Entry, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
 from ..lexicon.words import word_spans
-from .chance import batch_image_ids, draw_without_order
+from .chance import draw_without_order
 from .edits import Change, Replacement, replace_words
 from .exchanges import SYMMETRIC_WORDS
 from .slots import Analysis, Slot, analyze
@@ -100,10 +101,10 @@ class NounPhrase(NamedTuple):
 
 
 @lru_cache
-def _synonyms(concepts: tuple[str, ...]) -> dict[Entry, list[Entry]]:
+def _synonyms(index: LexiconIndex) -> dict[Entry, list[Entry]]:
     """The synonyms of each entry that may be replaced."""
     synonyms = {}
-    for concept in load_index(concepts).lexicon.concepts.values():
+    for concept in index.lexicon.concepts.values():
         for entry in concept.entries:
             names = frozenset().union(*(group for group in concept.synonyms if entry.name in group)) - {entry.name}
             if names and entry.name not in KEPT:
@@ -119,7 +120,7 @@ def _find_synonyms(analysis: Analysis, i: int, concepts: tuple[str, ...]) -> Ite
     """Yield the synonyms of slot `i`, in its number."""
     slot, index = analysis.slots[i], load_index(concepts)
     entry, number = slot.reading.entry, slot.reading.number
-    others = _synonyms(concepts).get(entry)
+    others = _synonyms(index).get(entry)
     if not others or _count_mentions(analysis, entry.concept, entry.name, index) > 1:
         return
     before = analysis.words[slot.start - 1] if slot.start else ""

@@ -4,12 +4,10 @@ The same key gives the same number in any order, process and Python version. A k
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-
-from ..columns import IMAGE_ID
 
 
 # How freely negatives are drawn if nobody says so: the knee of the curve in docs/results.md, which the audit of that
@@ -19,16 +17,6 @@ TEMPERATURE = 1.375
 
 def _digest(key: str, size: int) -> bytes:
     return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=size).digest()
-
-
-def batch_image_ids(batch: Mapping[str, Sequence], size: int) -> Sequence[Any]:
-    """The image ids of a batch of B = `size` rows. Without that column they are all "": numbers would depend on order.
-
-    Examples:
-        >>> batch_image_ids({"image_id": [7]}, 1), batch_image_ids({}, 2)
-        ([7], ['', ''])
-    """
-    return batch[IMAGE_ID] if IMAGE_ID in batch else [""] * size
 
 
 def uniform_integers(seed: int, image_ids: Sequence[Any], captions: Sequence[str]) -> np.ndarray:

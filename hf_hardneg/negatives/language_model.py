@@ -18,8 +18,9 @@ import torch
 from tqdm.auto import tqdm
 
 from ..columns import CAPTION, NEGATIVE_FEATURES, NEGATIVE_RATIOS, NEGATIVES, REJECTIONS
+from ..data.image_ids import batch_image_ids
 from ..file_digests import source_digest
-from .chance import batch_image_ids, uniform
+from .chance import uniform
 
 
 UNLIKELY = "the language model tells all drawn negatives from the caption"

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..evaluation.choice_scores import LOWER_IS_BETTER
+from ..user_errors import naming
 from .report_files import AGAIN, require_parquet
 
 
@@ -80,7 +81,8 @@ def read_choices(file: Path, metrics: Mapping[str, Any]) -> dict[str, Choices]:
     outcomes = pq.read_schema(file).field("outcomes").type
     if not pa.types.is_struct(outcomes) or any(one.type != pa.float32() for one in outcomes):
         raise ValueError(f"{file} has {outcomes} in the column 'outcomes', not scores; {AGAIN}")
-    table = pq.read_table(file, columns=["model", "seed", "task", "group", "outcomes"])
+    with naming(file):
+        table = pq.read_table(file, columns=["model", "seed", "task", "group", "outcomes"])
     table = table.append_column("row", pa.array(np.arange(len(table))))
     choices = {}
     for task, facts in metrics["benchmarks"].items():
@@ -90,7 +92,11 @@ def read_choices(file: Path, metrics: Mapping[str, Any]) -> dict[str, Choices]:
         groups = [part["group"].to_pylist() for part in parts.values()]
         if not groups[0] or any(other != groups[0] for other in groups):
             raise ValueError(f"{file} lacks items of {task}; metrics.json beside it is of another run.")
-        wrong = {model: _wrong(part["outcomes"]) for model, part in parts.items()}
+        wrong = {
+            model: _wrong(part["outcomes"], f"{file} has for {model} and {task}") for model, part in parts.items()
+        }
+        if len({tuple(by_score) for by_score in wrong.values()}) > 1:
+            raise ValueError(f"{file} has other outcomes of {task} for some models than for others; {AGAIN}")
         rows = {model: part["row"].to_numpy() for model, part in parts.items()}
         choices[task] = Choices(np.array(groups[0]), wrong, rows)
     return choices
@@ -102,13 +108,17 @@ def _filter_rows(table: pa.Table, model: str, task: str) -> pa.Table:
     return table.filter((pc.field("model") == model) & (pc.field("task") == task) & (pc.field("seed") == 0))
 
 
-def _wrong(outcomes: pa.ChunkedArray) -> dict[str, np.ndarray]:
+def _wrong(outcomes: pa.ChunkedArray, where: str) -> dict[str, np.ndarray]:
     """Wrong choices by score, for the scores that this task has; the struct has the scores of all tasks."""
     values = outcomes.combine_chunks()
     fields = {field.name: values.field(field.name) for field in values.type}
-    wrong = {
-        name: are_wrong(name, column.to_numpy()) for name, column in fields.items() if column.null_count < len(column)
-    }
+    columns = {name: column.to_numpy(False) for name, column in fields.items() if column.null_count < len(column)}
+    for name, column in columns.items():
+        if not ((column >= 0) & (column <= 1)).all():  # null and nan would count as right
+            raise ValueError(f"{where} a value of outcomes.{name} that is not from 0 to 1; {AGAIN}")
+    if not columns:
+        raise ValueError(f"{where} no outcomes; {AGAIN}")
+    wrong = {name: are_wrong(name, column) for name, column in columns.items()}
     return wrong | {ANY: np.any(list(wrong.values()), axis=0)}
 
 
@@ -244,6 +254,19 @@ def read_item_rows(file: Path, numbers: Sequence[int]) -> dict[int, dict[str, An
     return rows
 
 
+def _require_item(file: Path, row: Mapping[str, Any], belongs: np.ndarray) -> None:
+    """Raise unless the images, texts and scores of an item fit each other and `belongs`, (n, m) bool."""
+    lists = [row[name] for name in ("images", "texts", "scores")]
+    if row["item"] is not None and all(values is not None and None not in values for values in lists):
+        n, m, number = map(len, lists)
+        if n == len(belongs) and 0 < m <= belongs.shape[1] and number == n * m and np.isfinite(lists[2]).all():
+            return
+    raise ValueError(
+        f"{file} has the item {row['item']!r} with other images, texts or scores than metrics.json beside it says, or "
+        f"with none; {AGAIN}"
+    )
+
+
 def describe_mistakes(
     tasks: Mapping[str, Choices], sample: Sequence[tuple[str, int]], file: Path, metrics: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
@@ -255,16 +278,22 @@ def describe_mistakes(
         file: items.parquet.
         metrics: The content of metrics.json.
 
+    Raises:
+        ValueError: If an item does not fit `metrics`.
+
     Returns:
         For each item its task, group, item (its name), images (names), texts (`mark_texts`), belongs, and "models". A
         model has its name, "wrong", the scores by which it is wrong, and "cells" (`mark_cells`).
     """
     models = list(metrics["models"])
-    rows = read_item_rows(file, [int(tasks[task].rows[model][i]) for task, i in sample for model in models])
+    with naming(file):
+        rows = read_item_rows(file, [int(tasks[task].rows[model][i]) for task, i in sample for model in models])
     described = []
     for task, i in sample:
         choices, belongs = tasks[task], np.array(metrics["benchmarks"][task]["belongs"], dtype=bool)
         rows_by_model = {model: rows[int(choices.rows[model][i])] for model in models}
+        for row in rows_by_model.values():
+            _require_item(file, row, belongs)
         first = rows_by_model[models[0]]
         belongs = belongs[:, : len(first["texts"])]
         described.append(

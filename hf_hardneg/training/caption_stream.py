@@ -1,7 +1,7 @@
 """`CaptionStream`: training rows with hard negatives, made while a stream is read."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -11,13 +11,15 @@ import torch
 from datasets import Image
 from torch.utils.data import IterableDataset, get_worker_info
 
-from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_SOURCES, NEGATIVES
+from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES
 from ..data.leakage import IN_CHALLENGE_SET, IN_VAL2017
 from ..data.long_captions import cut_text
 from ..data.skip_reasons import (
     CUT,
     EMPTY,
     MISSING,
+    NEGATIVE_EMPTY,
+    NEGATIVE_IS_CAPTION,
     TOO_DEEP,
     TOO_LARGE,
     TOO_LONG,
@@ -25,10 +27,10 @@ from ..data.skip_reasons import (
     UNREADABLE,
 )
 from ..data.streaming import StreamColumns, examples, part_of, photo_rows, shuffle_in_buffer
-from ..negatives.add_negatives import AddHardNegatives
 from .gather import sum_numbers
 
 
+MAX_ADDED_TOKENS = 4  # the tokens that a replacement may add to a caption
 PHOTOS_AT_ONCE = 64  # whose captions get their negatives together; more would cost memory
 HELD_OUT = "the image is held out"
 NO_NEGATIVE_LEFT = "the caption has no hard negative"
@@ -45,6 +47,8 @@ REASONS = (
     IN_CHALLENGE_SET,
     IN_VAL2017,
     HELD_OUT,
+    NEGATIVE_EMPTY,
+    NEGATIVE_IS_CAPTION,
     NO_NEGATIVE_LEFT,
 )
 
@@ -84,7 +88,7 @@ class CaptionStream(IterableDataset):
     Attributes:
         raw: From `data.streaming.open_stream`.
         columns: Where `raw` has photos and captions.
-        add: Makes the negatives; None for none.
+        add: Makes negatives (`AddHardNegatives`) or takes those that there are (`TakeGivenNegatives`); None for none.
         tokenizer: The model's.
         max_tokens: Longer captions are left out, or cut.
         cut_long: Whether they are cut.
@@ -98,7 +102,7 @@ class CaptionStream(IterableDataset):
 
     raw: datasets.IterableDataset
     columns: StreamColumns
-    add: AddHardNegatives | None
+    add: Callable[[Mapping[str, Any]], Mapping[str, list]] | None
     tokenizer: Any
     max_tokens: int
     cut_long: bool
@@ -143,7 +147,7 @@ class CaptionStream(IterableDataset):
         rows = self._fit(rows)
         if self.add is None or not rows:
             return rows
-        made = self.add({name: [row[name] for row in rows] for name in NEGATIVE_SOURCES})
+        made = self.add({name: [row[name] for row in rows] for name in rows[0] if name != IMAGE})
         for i, row in enumerate(rows):
             row.update((name, values[i]) for name, values in made.items())
         if self.keep_without_negatives:
@@ -158,6 +162,8 @@ class CaptionStream(IterableDataset):
         for i, row in enumerate(rows):
             if not fits[i] and self.cut_long:
                 row[CAPTION] = cut_text(texts[i], self.tokenizer, self.max_tokens)
+                if NEGATIVES in row:  # They are of the whole caption, and may be true of its beginning.
+                    row.update({NEGATIVES: [], NEGATIVE_CONCEPTS: []})
                 if row[CAPTION]:
                     fits[i] = True
                     self.skipped.add(WAS_CUT)

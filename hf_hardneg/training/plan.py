@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from ..model.loading import HALF
+from ..negatives.add_negatives import AddHardNegatives
 from .arguments import Arguments, HardNegCLIPTrainingArguments, ModelArguments
 from .prepare import TrainingData
 from .time_estimate import FIRST_STEP, LAST_STEP
@@ -79,9 +80,11 @@ def _describe_negatives(num_negatives: int, data: TrainingData) -> str:
     mean = sum(number * captions for number, captions in counts.items()) / counts.total()
     concepts = ", ".join(f"{name} {number:,}" for name, number in data.negatives.most_common())
     of_captions = "the captions" if data.stream is None else f"the first {counts.total():,} captions"
+    is_made = data.stream is not None and isinstance(data.stream.add, AddHardNegatives)
+    known = "; captions of a photo are known to each other only inside a row" if is_made else ""
     return (
         f"up to K = {num_negatives} per caption; {share:.1f} % of {of_captions} have some, {mean:.2f} on average "
-        f"({concepts})"
+        f"({concepts}){known}"
     )
 
 

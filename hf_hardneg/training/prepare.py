@@ -26,14 +26,13 @@ from ..negatives.language_model import ThinByLanguageModel
 from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
 from .arguments import Arguments, DataArguments
-from .caption_stream import CaptionStream
-from .ready_negatives import NOT_GIVEN, find_given_negatives, use_given_negatives
+from .caption_stream import MAX_ADDED_TOKENS, CaptionStream
+from .ready_negatives import NOT_GIVEN, find_given_negatives, order_concepts, use_given_negatives
 
 
 logger = logging.getLogger(__name__)
 
 ROWS_PER_PROCESS = 10_000  # Fewer rows do not pay for the start of a process.
-MAX_ADDED_TOKENS = 4  # the tokens that a replacement may add to a caption
 DEFAULT_SCENES = 12_000
 
 
@@ -173,7 +172,7 @@ def add_new_negatives(
     data.rows = _add_negatives(data.rows, arguments, add)
     data.held_out = _add_negatives(data.held_out, arguments, add)
     data.rejections.update(reason for reasons in data.rows[REJECTIONS] for reason in reasons)
-    _settle_negatives(data, arguments, tokenizer, max_tokens)
+    settle_negatives(data, arguments, tokenizer, max_tokens)
 
 
 def _add_given_negatives(
@@ -183,13 +182,13 @@ def _add_given_negatives(
     most = max(1, arguments.training.num_negatives)
     data.rows, data.held_out, concepts = use_given_negatives(given, data.rows, data.held_out, most)
     data.given_negatives = given.source
-    data.concepts = tuple(sorted(concepts, key=lambda name: (name not in data.concepts, name)))
+    data.concepts = order_concepts(concepts, data.concepts)
     data.skipped += given.left_out
     data.rejections[NOT_GIVEN] += sum(not negatives for negatives in data.rows[NEGATIVES])
-    _settle_negatives(data, arguments, tokenizer, max_tokens)
+    settle_negatives(data, arguments, tokenizer, max_tokens)
 
 
-def _settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, max_tokens: int) -> None:
+def settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, max_tokens: int) -> None:
     """Leave out what the model cannot tell apart and, on demand, captions without negatives; count what is left."""
     rows = data.rows
     if arguments.data.long_captions == "cut":

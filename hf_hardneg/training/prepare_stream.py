@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,18 @@ import datasets
 from datasets import Dataset, Features
 from tqdm.auto import tqdm
 
-from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_SOURCES, ROW_FEATURES
+from ..columns import (
+    CAPTION,
+    IMAGE,
+    IMAGE_ID,
+    NEGATIVE_CONCEPTS,
+    NEGATIVE_FEATURES,
+    NEGATIVE_SOURCES,
+    NEGATIVES,
+    ROW_FEATURES,
+)
 from ..data.coco import is_coco_folder
+from ..data.given_negatives import UNKNOWN_CONCEPT, choose_table, read_given_negatives
 from ..data.long_captions import fit_captions
 from ..data.skip_reasons import describe_reasons
 from ..data.streaming import (
@@ -27,24 +38,26 @@ from ..data.streaming import (
 )
 from ..lexicon.concepts import load_lexicon
 from ..lexicon.index import load_index
+from ..negatives.add_negatives import AddHardNegatives
 from ..negatives.count_words import count_words
 from ..negatives.slot_model import SlotModel
 from .arguments import SCENES, Arguments, DataArguments
-from .caption_stream import CaptionStream, SkipCounts
+from .caption_stream import MAX_ADDED_TOKENS, CaptionStream, SkipCounts
 from .prepare import (
-    MAX_ADDED_TOKENS,
     TrainingData,
     add_new_negatives,
     find_challenge_ids,
     load_pairs,
     make_adder,
+    settle_negatives,
 )
+from .ready_negatives import NOT_GIVEN, TakeGivenNegatives, order_concepts, say_which_are_used
 
 
 logger = logging.getLogger(__name__)
 
-_UNDECODED = Features({**ROW_FEATURES, IMAGE: datasets.Image(decode=False)})
 _CAPTIONS = Features({name: ROW_FEATURES[name] for name in NEGATIVE_SOURCES})
+_OWN = Features({name: NEGATIVE_FEATURES[name] for name in (NEGATIVES, NEGATIVE_CONCEPTS)})
 
 
 def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> TrainingData:
@@ -67,24 +80,19 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
     challenge = find_challenge_ids(args, pairs)
     check_split(args.dataset_split, args.dataset, challenge)
     raw = open_stream(args.dataset, args.dataset_split)
-    # The names that are defaults are among the usual ones.
-    wishes = (None if name in (IMAGE, CAPTION) else name for name in (args.image_column, args.caption_column))
-    columns = find_stream_columns(raw, args.dataset, *wishes)
+    makes_negatives = training.num_negatives > 0 or not args.keep_captions_without_negatives
+    columns = _find_columns(raw, args, makes_negatives)
     limit = max_tokens - MAX_ADDED_TOKENS
     held_out, skipped = _hold_out(raw, columns, challenge, args)
     held_out_ids = frozenset(held_out[IMAGE_ID])
     cut = args.long_captions == "cut"
     held_out, too_long = fit_captions(held_out, tokenizer, limit, cut, "held-out caption")
-    makes_negatives = training.num_negatives > 0 or not args.keep_captions_without_negatives
     captions = Dataset.from_dict({name: [] for name in _CAPTIONS}, features=_CAPTIONS)
     if makes_negatives:
         captions, _ = fit_captions(read_first_captions(args, columns, challenge), tokenizer, limit, cut)
     data = TrainingData(captions, held_out, pairs, skipped=skipped + too_long + broken)
     data.concepts = tuple(load_lexicon(tuple(args.concepts)).concepts)
-    add = None
-    if makes_negatives:
-        add = make_adder(arguments, _find_slot_model(arguments, captions))
-        add_new_negatives(data, arguments, add, tokenizer, max_tokens)
+    add = _settle_stream(data, arguments, columns, tokenizer, max_tokens) if makes_negatives else None
     data.stream = CaptionStream(
         raw=raw,
         columns=columns,
@@ -102,6 +110,48 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
     return data
 
 
+def _find_columns(raw: datasets.IterableDataset, args: DataArguments, makes_negatives: bool) -> StreamColumns:
+    """The columns that are read; that of negatives is one of them only if it is trained on."""
+    # The names that are defaults are among the usual ones.
+    wishes = (None if name in (IMAGE, CAPTION) else name for name in (args.image_column, args.caption_column))
+    columns = find_stream_columns(raw, args.dataset, *wishes)
+    if makes_negatives:
+        say_which_are_used(args, columns.negatives)
+    return columns if makes_negatives and not args.negatives else replace(columns, negatives=None)
+
+
+def _settle_stream(
+    data: TrainingData, arguments: Arguments, columns: StreamColumns, tokenizer: Any, max_tokens: int
+) -> AddHardNegatives | TakeGivenNegatives:
+    """Add negatives to the first captions and the held-out rows, count them, and return what gives them to others."""
+    args, most = arguments.data, max(1, arguments.training.num_negatives)
+    if not (args.negatives or columns.negatives):
+        add = make_adder(arguments, _find_slot_model(arguments, data.rows))
+        add_new_negatives(data, arguments, add, tokenizer, max_tokens)
+        return add
+    table = None
+    if args.negatives:
+        given = read_given_negatives(args.negatives)
+        table = choose_table(given, data.rows[IMAGE_ID][:], data.rows[CAPTION][:])
+        data.skipped += given.left_out
+    take = TakeGivenNegatives(table, most)
+    data.rows, data.held_out = take.add_to(data.rows), take.add_to(data.held_out)
+    parts = (data.rows, data.held_out)
+    found = {concept for rows in parts for of_row in rows[NEGATIVE_CONCEPTS] for concept in of_row}
+    # Later rows may have other concepts.
+    data.concepts = order_concepts({*found, UNKNOWN_CONCEPT}, data.concepts)
+    numbers = [sum(map(bool, rows[NEGATIVES])) for rows in parts]
+    data.rejections[NOT_GIVEN] += len(data.rows) - numbers[0]
+    logger.warning(
+        f"{numbers[0]:,} of the first {len(data.rows):,} captions and {numbers[1]:,} of {len(data.held_out):,} "
+        f"held-out captions have negatives of {args.negatives or args.dataset}, "
+        f"joined by {table.by if table else 'their row'}. "
+        f"Concepts that the first captions do not name count as {UNKNOWN_CONCEPT!r}."
+    )
+    settle_negatives(data, arguments, tokenizer, max_tokens)
+    return replace(take, concepts=data.concepts)
+
+
 def _check_arguments(arguments: Arguments) -> None:
     args = arguments.data
     if arguments.training.max_steps <= 0:
@@ -112,8 +162,6 @@ def _check_arguments(arguments: Arguments) -> None:
         raise ValueError(
             "text_only encodes each photo before the training, so it does not work with --streaming true."
         )
-    if args.negatives:
-        raise ValueError("--negatives does not work with --streaming true, which makes its negatives while it reads.")
     if args.dataset == SCENES or is_coco_folder(args.dataset):
         raise ValueError(f"{args.dataset} is on this machine and is not streamed: leave out --streaming.")
 
@@ -132,14 +180,15 @@ def read_first_captions(args: DataArguments, columns: StreamColumns, challenge: 
     """Read the captions of the first rows, and no photos where the format allows it (Parquet).
 
     Returns:
-        `slot_model_captions` rows of `columns.NEGATIVE_SOURCES`, fewer if the stream has no more.
+        `slot_model_captions` rows of `columns.NEGATIVE_SOURCES` and of the row's own negatives, fewer if the stream
+        has no more.
     """
     stream = open_stream(args.dataset, args.dataset_split)
     stream = open_stream(args.dataset, args.dataset_split, text_columns(stream, columns))
     rows = chain.from_iterable(caption_rows(raw, columns, challenge, lambda reason: None) for raw in examples(stream))
     number = args.slot_model_captions
     found = list(tqdm(islice(rows, number), total=number, desc="Reading captions", disable=None))
-    return Dataset.from_list(found, features=_CAPTIONS)
+    return Dataset.from_list(found, features=_with_own(_CAPTIONS, columns))
 
 
 def take_held_out(
@@ -170,8 +219,15 @@ def take_held_out(
             why = describe_reasons(skipped)
             raise ValueError(f"The stream has {len(by_image)} usable photos; at least 2 are needed. Skipped: {why}.")
         by_image = dict(islice(by_image.items(), max(1, min(number, int(len(by_image) * most)))))
-    found = Dataset.from_list(list(chain.from_iterable(by_image.values())), features=_UNDECODED)
-    return found.cast(ROW_FEATURES), skipped
+    features = _with_own(ROW_FEATURES, columns)
+    undecoded = Features({**features, IMAGE: datasets.Image(decode=False)})
+    found = Dataset.from_list(list(chain.from_iterable(by_image.values())), features=undecoded)
+    return found.cast(features), skipped
+
+
+def _with_own(features: Features, columns: StreamColumns) -> Features:
+    """The features, with those of the row's own negatives if they are read."""
+    return Features({**features, **_OWN}) if columns.negatives else features
 
 
 def _find_slot_model(arguments: Arguments, captions: Dataset) -> SlotModel:

@@ -1,15 +1,19 @@
 """Train on negatives that somebody already has, instead of new ones."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from datasets import Dataset
 
-from ..columns import CAPTION, IMAGE_ID
+from ..columns import CAPTION, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES
 from ..data.coco import is_coco_folder
 from ..data.files import open_dataset
 from ..data.given_negatives import (
+    UNKNOWN_CONCEPT,
     GivenNegatives,
+    GivenTable,
     Join,
     Negative,
     add_given_negatives,
@@ -34,14 +38,22 @@ def find_given_negatives(args: DataArguments) -> GivenNegatives | None:
         ValueError: If the source is broken, lacks a column, or has no negative that can be used.
     """
     own = _own_column(args)
+    say_which_are_used(args, own)
     if args.negatives:
-        if own:
-            logger.warning(f"Column {own!r} of {args.dataset} is not used: --negatives names {args.negatives}.")
         return read_given_negatives(args.negatives)
     if own is None:
         return None
-    logger.warning(f"The negatives are those of column {own!r} of {args.dataset}. Rename it to have new ones made.")
     return read_given_negatives(args.dataset, args.caption_column, args.dataset_split or "train", args.dataset_config)
+
+
+def say_which_are_used(args: DataArguments, own: str | None) -> None:
+    """Say that the data's own column of negatives, if there is one, is used or not."""
+    if own and args.negatives:
+        logger.warning(f"Column {own!r} of {args.dataset} is not used: --negatives names {args.negatives}.")
+    elif own:
+        logger.warning(
+            f"The negatives are those of column {own!r} of {args.dataset}. Rename it to have new ones made."
+        )
 
 
 def _own_column(args: DataArguments) -> str | None:
@@ -93,3 +105,47 @@ def _describe(
     if join.most > most:
         parts.append(f"A caption has up to {join.most} negatives; the first {most} are used.")
     return " ".join(parts)
+
+
+def order_concepts(found: Collection[str], known: Sequence[str]) -> tuple[str, ...]:
+    """The concepts of given negatives by name, those that the run knows first."""
+    return tuple(sorted(found, key=lambda name: (name not in known, name)))
+
+
+@dataclass(frozen=True)
+class TakeGivenNegatives:
+    """Takes the negatives of each caption of a stream from a table, or from the caption's own row.
+
+    Attributes:
+        table: From `choose_table`; None takes the columns `negatives` and `negative_concepts` of the rows.
+        most: The most that a caption keeps, 1 or more.
+        concepts: Any other concept becomes `UNKNOWN_CONCEPT`; None keeps all.
+    """
+
+    table: GivenTable | None
+    most: int
+    concepts: tuple[str, ...] | None = None
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[list[str]]]:
+        """The columns `negatives` and `negative_concepts` of B rows."""
+        found = [of_row[: self.most] for of_row in self._find(batch)]
+        return {
+            NEGATIVES: [[text for text, _ in of_row] for of_row in found],
+            NEGATIVE_CONCEPTS: [[self._name(concept) for _, concept in of_row] for of_row in found],
+        }
+
+    def _find(self, batch: Mapping[str, Any]) -> Sequence[Sequence[Negative]]:
+        if self.table is not None:
+            return self.table.find(batch[IMAGE_ID], batch[CAPTION])
+        columns = zip(batch[NEGATIVES], batch[NEGATIVE_CONCEPTS], strict=True)
+        return [list(zip(*of_row, strict=True)) for of_row in columns]
+
+    def _name(self, concept: str) -> str:
+        return concept if self.concepts is None or concept in self.concepts else UNKNOWN_CONCEPT
+
+    def add_to(self, rows: Dataset) -> Dataset:
+        """The rows with both columns; no photo is read."""
+        own = [name for name in (NEGATIVES, NEGATIVE_CONCEPTS) if name in rows.column_names]
+        made = self(rows.select_columns([IMAGE_ID, CAPTION, *own])[:])
+        negatives = [list(zip(*of_row, strict=True)) for of_row in zip(*made.values(), strict=True)]
+        return add_given_negatives(rows.remove_columns(own), negatives, self.most)

@@ -19,7 +19,6 @@ from helpers.bad_inputs import (
     parquet_bytes,
 )
 
-from hf_hardneg.lexicon.concepts import load_lexicon
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.slot_model import SlotModel
 
@@ -80,6 +79,12 @@ def test_captions(command, more, tmp_path, capsys):
     for value in (3, 0.5, True, {"x": 1}, [[["a"]]], [1.5]):
         file, content = tmp_path / "b.jsonl", json.dumps({"caption": value}).encode()
         inputs.append(Bad(f"caption is {value}", [command, str(file), *out], ("b.jsonl",), "caption", file, content))
+    for value in (1e30, 2**64, -(2**63), 10**400, True, None, -1, "x", [1], {"a": 1}):
+        file, content = (
+            tmp_path / "c.jsonl",
+            json.dumps({"caption": "A quokka, a wombat.", "image_id": value}).encode(),
+        )
+        inputs.append(Bad(f"image_id is {value}", [command, str(file), *out], (), "", file, content, is_right=True))
     check_all(inputs, capsys)
 
 
@@ -131,14 +136,6 @@ def test_flags(tmp_path, capsys):
     check_all(inputs, capsys, at_least=60)
 
 
-def anew(inputs):
-    """A process reads a vocabulary once; here each input is to be read."""
-    for bad in inputs:
-        load_lexicon.cache_clear()
-        load_index.cache_clear()
-        yield bad
-
-
 def test_vocabularies(tmp_path, capsys):
     captions, file = tmp_path / "a.jsonl", tmp_path / "material.json"
     captions.write_text('{"caption": "A wooden car."}')
@@ -177,7 +174,7 @@ def test_vocabularies(tmp_path, capsys):
     )
     for text in texts:
         inputs.append(Bad(f"yaml {text}", [*argv[:-1], str(yaml)], (yaml.name,), "", yaml, text.encode()))
-    check_all(anew(inputs), capsys)
+    check_all(inputs, capsys)
 
 
 def test_slot_models(tmp_path, capsys):

@@ -83,6 +83,18 @@ def test_captions_of_one_photo_share_its_id_and_know_each_other(tmp_path):
     assert len({row["image_id"] for row in rows}) == 1
 
 
+def test_other_captions_and_categories_of_a_row_are_kept(tmp_path):
+    one = photos(1)[0] | {"caption": ["a red car", "a blue bus"]}
+    one |= {"other_captions": ["a kite", "a blue bus", " "], "categories": ["truck"]}
+    source = write_tars(tmp_path / "shards", [one], [1], extra=("other_captions", "categories"))
+    rows, _ = rows_of(source)
+    assert [row["other_captions"] for row in rows] == [["a blue bus", "a kite"], ["a red car", "a kite"]]
+    assert all(row["categories"] == ["truck"] for row in rows)
+    source = write_tars(tmp_path / "broken", [one | {"caption": 3}], [1])
+    with pytest.raises(ValueError, match="Column 'caption' of the stream holds int 3"):
+        rows_of(source)
+
+
 def test_challenge_photos_broken_photos_and_empty_captions_are_skipped_and_counted(tmp_path):
     wanted = photos(5)
     wanted[1]["bytes"] = wanted[1]["bytes"][:100]

@@ -91,9 +91,15 @@ def test_the_page_goes_from_photos_and_captions_to_a_published_model(hub, tmp_pa
         (tmp_path / f"{len(told)}.txt").write_text(f"$ {line}\n{done.stdout}\n--- stderr\n{done.stderr}")
         assert done.returncode == 0, (line, done.stderr[-3000:])
         assert "Traceback" not in done.stderr
+        # Neither warnings of what the user cannot mend, nor Trainer's dictionaries.
+        assert "UserWarning" not in done.stderr and "{'" not in done.stdout + done.stderr
         told[line] = done.stdout
     negatives, training, evaluation, model, data = told.values()
     assert "Saved in negatives" in negatives and "Saved in my-clip" in training and "Saved in evaluation" in evaluation
+    # Each command says what comes next.
+    assert "Open negatives/sample.html in a browser" in negatives and "--negatives negatives" in negatives
+    assert "hf-hardneg evaluate my-clip --control my-clip/control --benchmarks inpaintcoco=" in training
+    assert "hf-hardneg push my-clip OWNER/NAME" in training
     for name in ("negatives/sample.html", "my-clip/control/model.safetensors", "evaluation/report.html"):
         assert (desk / name).is_file(), name
     # The model is the paper's, trained on the negatives that the first command made.

@@ -180,7 +180,7 @@ def of_places(argv, flag, folder, entries=(), *, is_file=False, ending=""):
         (foreign / name).write_text("of somebody else")
         yield Bad(f"{flag} with {name}", [*argv, flag, str(foreign)], (str(foreign),), name)
     for name, place in places.items():
-        yield Bad(f"{flag} {name}", [*argv, flag, str(place)], (str(place)[:150], flag))
+        yield Bad(f"{flag} {name}", [*argv, flag, str(place)], (str(place).strip()[:150] or flag, flag))
 
 
 NO_NUMBER = ("x", "nan", "", "1e", "0x10", "--", "1,5")

@@ -41,13 +41,13 @@ def write_parquet(folder, rows, sizes):
     return str(folder)
 
 
-def write_tars(folder, rows, sizes, with_json=True):
+def write_tars(folder, rows, sizes, with_json=True, extra=()):
     """WebDataset archives; keys begin anew in each, as img2dataset makes them."""
     folder.mkdir()
     for i, part in enumerate(cut(rows, sizes)):
         with tarfile.open(folder / f"{i:03}.tar", "w") as archive:
             for key, row in enumerate(part):
-                text = ("json", json.dumps({"caption": row["caption"], "image_id": row["image_id"]}))
+                text = ("json", json.dumps({name: row[name] for name in ("caption", "image_id", *extra)}))
                 for ending, content in (("png", row["bytes"]), text if with_json else ("txt", row["caption"])):
                     content = content if isinstance(content, bytes) else content.encode()
                     info = tarfile.TarInfo(f"{key:06}.{ending}")

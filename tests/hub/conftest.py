@@ -38,4 +38,5 @@ def folder(tmp_path):
     )
     write(folder, {"README.md": '---\nlicense: mit\n---\nfrom_pretrained("outputs/my-clip")\n'})
     write(folder, {"checkpoint-2/optimizer.pt": "o", "control/model.safetensors": "c", "training_args.bin": "p"})
+    write(folder, {"slot_model/slot_model.json": "[]", "slot_model/slot_model.npz": "n"})
     return folder

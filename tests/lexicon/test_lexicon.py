@@ -7,6 +7,7 @@ from helpers.captions import mentions
 
 from hf_hardneg.lexicon.concepts import CONCEPTS, _read_concept, load_lexicon, vocabularies_digest
 from hf_hardneg.lexicon.index import LexiconIndex, load_index
+from hf_hardneg.negatives import AddHardNegatives, AddHardPositives
 from hf_hardneg.negatives.slots import find_mentions
 from hf_hardneg.scenes.world import COLORS, KINDS, SIZE_WORDS
 
@@ -129,3 +130,16 @@ def test_ambiguous_forms_must_be_words_of_the_vocabulary(tmp_path):
     file.write_text("{concept: place, tags: [IN], kinds: {place: [above, under]}, ambiguous: [abovee]}")
     with pytest.raises(ValueError, match="abovee"):
         load_lexicon((str(file),))
+
+
+def test_an_edited_vocabulary_is_read_again_and_gives_the_new_negatives_and_positives(tmp_path):
+    file = tmp_path / "fruit.yaml"
+    text = "concept: fruit\ntags: [NN]\nkinds: {fruit: [apple, pear, fig]}\nsynonyms: [[apple, pear]]\n"
+    rows = {"caption": ["an apple"], "image_id": [0], "other_captions": [[]], "categories": [[]]}
+    words = {}
+    for word in ("fig", "kiwi"):
+        file.write_text(text.replace("fig", word).replace("[apple, pear]]", f"[apple, {word}]]"))
+        negatives = AddHardNegatives(num_negatives=3, concepts=(str(file),))(rows)["negatives"][0]
+        positives = AddHardPositives(num_positives=3, concepts=(str(file),))(rows)["positives"][0]
+        words[word] = (negatives, positives)
+    assert words == {"fig": (["a pear"], ["a fig"]), "kiwi": (["a pear"], ["a kiwi"])}

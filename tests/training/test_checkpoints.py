@@ -20,6 +20,7 @@ from hf_hardneg.training.checkpoints import find_last_checkpoint, find_problem, 
 from hf_hardneg.training.make_start_model import build_model
 from hf_hardneg.training.run import find_checkpoint
 from hf_hardneg.training.trainer import HardNegCLIPTrainer
+from hf_hardneg.user_errors import one_sentence
 
 
 CHANGES = ("os.mkdir", "os.remove", "os.rmdir")
@@ -140,7 +141,8 @@ def test_killed_at_any_moment_of_writing_a_checkpoint_a_training_goes_on_to_the_
     shutil.copytree(two_steps, out)
     shutil.copytree(two_steps, killed)
     run(train_watched, str(folder), str(out), 4, str(copies), 0)
-    outs = sorted(copies.iterdir())
+    # Between some points, nothing changed.
+    outs = sorted({str(sizes(copy)): copy for copy in sorted(copies.iterdir())}.values())
     whole = sizes(out)
     cut = next(copy for copy in outs if 0 < sizes(copy).get(OPTIMIZER, 0) < whole[OPTIMIZER])
     run(train_watched, str(folder), str(killed), 4, str(tmp_path / "others"), int(cut.name), expected=-signal.SIGKILL)
@@ -149,7 +151,7 @@ def test_killed_at_any_moment_of_writing_a_checkpoint_a_training_goes_on_to_the_
     for one in (killed, *outs):
         assert weights_are_equal(one, four_steps), one
         assert find_last_checkpoint(one) == str(one / "checkpoint-4") and not any(one.glob("*.incomplete")), one
-    assert len(outs) > 25 and resumed.text().count("is not used: its writing was cut off") > 15
+    assert len(outs) > 20 and resumed.text().count("is not used: its writing was cut off") > 10
 
 
 def test_resuming_the_checkpoint_of_the_last_step_takes_no_step_more(folder, two_steps, tmp_path):
@@ -207,10 +209,20 @@ def test_a_full_disk_ends_with_one_sentence_and_keeps_the_earlier_checkpoint(fol
     assert weights_are_equal(out, four_steps)
 
 
-def test_a_checkpoint_whose_writing_lost_another_process_stays_marked_and_is_no_matter_of_room(tmp_path):
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "Connection closed by peer [127.0.0.1]:1. This is typically caused by a remote worker crashing.",
+        "Read error [127.0.0.1]:1: Connection reset by peer. This is typically caused by a remote worker hanging.",
+    ],
+)
+def test_a_checkpoint_whose_writing_lost_another_process_stays_marked_and_is_no_matter_of_room(tmp_path, lost):
     checkpoint = tmp_path / "checkpoint-2"
-    lost = "Connection closed by peer [127.0.0.1]:1. This is typically caused by a remote worker crashing."
-    with pytest.raises(RuntimeError, match="Connection closed"), write_whole(checkpoint, True, lambda: None):
+    with (
+        pytest.raises(SystemExit, match="error: Another process of this run has ended"),
+        one_sentence(),
+        write_whole(checkpoint, True, lambda: None),
+    ):
         checkpoint.mkdir()
         raise RuntimeError(lost)
     assert find_problem(checkpoint) == "its writing was cut off"

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -40,6 +42,8 @@ FLAGS = {
 
 def train(flags):
     os.setsid()  # A group of its own, as in a terminal, so that a signal can reach its data workers, too.
+    # Metrics, figure and card take longer than the training.
+    run.collect_metrics, run.save_artifacts = lambda record: {"table": ""}, lambda record, metrics: None
     command.main(["demo.yaml", *(str(part) for name, value in flags.items() for part in (f"--{name}", value))])
 
 
@@ -113,6 +117,25 @@ def test_a_signal_while_data_are_prepared_ends_the_command_at_once_with_one_sent
     assert process.end() == 143
     said = process.text().split("preparing")[1].strip()
     assert said.startswith("SIGTERM: ended at once") and "\n" not in said
+
+
+INTERRUPTED_IMPORT = """
+import os, runpy, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *args):
+        if name in ("torch", "transformers"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("hf_hardneg.train", run_name="__main__")
+"""
+
+
+def test_ctrl_c_while_libraries_are_imported_leaves_no_traceback():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (130, "Interrupted.")
 
 
 def wait_in_a_step(one_order):

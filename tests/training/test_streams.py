@@ -4,16 +4,20 @@ import copy
 import json
 import shutil
 
+import pyarrow as pa
 import pytest
 import torch
-from helpers.streams import WRITERS, photos, write_parquet, write_tars
+from datasets import Dataset, Features, Image
+from helpers.streams import WRITERS, cut, photos, write_parquet, write_tars
 from transformers.trainer_utils import get_last_checkpoint
 
 from hf_hardneg.columns import NEGATIVE_FEATURES, with_negatives
 from hf_hardneg.data.captioned_images import load_captioned_images
 from hf_hardneg.negatives.count_words import count_words
+from hf_hardneg.training import run
+from hf_hardneg.training.collator import HardNegCollator
 from hf_hardneg.training.command import main
-from hf_hardneg.training.prepare import make_adder
+from hf_hardneg.training.prepare import make_adder, prepare_data
 from hf_hardneg.training.prepare_stream import prepare_stream
 from hf_hardneg.training.recipe import parse_arguments
 from hf_hardneg.training.stream_loader import LoaderSettings, StreamLoader
@@ -134,6 +138,19 @@ def keys(batches):
 
 
 @pytest.fixture
+def batches(monkeypatch):
+    """The rows of every batch that the trainer collates."""
+    seen, collate = [], HardNegCollator.__call__
+
+    def record(self, rows):
+        seen.extend(rows)
+        return collate(self, rows)
+
+    monkeypatch.setattr(HardNegCollator, "__call__", record)
+    return seen
+
+
+@pytest.fixture
 def in_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
@@ -166,7 +183,7 @@ def test_no_negatives_leave_rows_and_their_order_as_they_are(tmp_path, start, pr
 )
 def test_a_pass_has_each_row_once_and_each_pass_another_order(tmp_path, start, processor, in_folder, sizes, workers):
     source = write_parquet(tmp_path / "shards", photos(20), sizes)
-    stream = prepared(source, start, processor, dataloader_num_workers=workers).stream
+    stream = prepared(source, start, processor, dataloader_num_workers=workers, num_negatives=0).stream
     how = LoaderSettings(4, workers, 0, 1, False, torch.device("cpu"), 0, False, {})
     loader = StreamLoader(stream, list, how, is_endless=True)
     passes = {0: [], 1: []}
@@ -183,12 +200,13 @@ def test_a_pass_has_each_row_once_and_each_pass_another_order(tmp_path, start, p
 def test_without_a_buffer_rows_keep_their_order(tmp_path, start, processor, in_folder):
     wanted = photos(12)
     source = write_parquet(tmp_path / "shards", wanted, [7, 5])
-    stream = prepared(source, start, processor, shuffle_buffer=0).stream
+    stream = prepared(source, start, processor, shuffle_buffer=0, num_negatives=0).stream
     assert [row[0] for row in keys(read(stream))] == [one["image_id"] for one in wanted[3:]]
 
 
 def test_skipped_rows_cost_no_decoding_of_their_photos(tmp_path, start, processor, in_folder):
-    stream = prepared(write_parquet(tmp_path / "shards", photos(12), [12]), start, processor).stream
+    source = write_parquet(tmp_path / "shards", photos(12), [12])
+    stream = prepared(source, start, processor, num_negatives=0).stream
     all_rows = list(stream.rows(0, 1, 0))
     rows = list(stream.rows(0, 1, 0, skip=5))
     assert rows[:5] == [None] * 5 and [row["caption"] for row in rows[5:]] == [row["caption"] for row in all_rows[5:]]
@@ -200,7 +218,8 @@ def test_the_command_trains_on_each_form(tmp_path, start, form):
     wanted[20]["bytes"] = b"no photo"
     source = WRITERS[form](tmp_path / "shards", wanted, [9, 0, 15])
     out = tmp_path / "out"
-    main(flags(source, start, out, control="true", dataloader_num_workers=2 if form == "tar" else 0, max_steps=6))
+    settings = {"control": "true", "dataloader_num_workers": 2} if form == "tar" else {}
+    main(flags(source, start, out, **settings, max_steps=6))
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["data"]["rows"] is None and metrics["training"]["steps"] == 6
     assert metrics["data"]["skipped"]["the image cannot be read"] >= 1 and metrics["data"]["negatives"]
@@ -214,8 +233,15 @@ def final(out):
     return load_file(out / "model.safetensors")
 
 
+@pytest.fixture
+def without_report(monkeypatch):
+    """Leave out the metrics, the figure and the card of a run, for tests that look at its weights only."""
+    monkeypatch.setattr(run, "collect_metrics", lambda record: {"table": ""})
+    monkeypatch.setattr(run, "save_artifacts", lambda record, metrics: None)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_training_ends_with_the_same_weights(tmp_path, start, workers):
+def test_a_resumed_training_ends_with_the_same_weights(tmp_path, start, without_report, workers):
     """20 rows make five or six batches a pass: checkpoints lie in the first pass and in the second."""
     source = write_parquet(tmp_path / "shards", photos(22), [13, 9])
     saves = {"save_strategy": "steps", "save_steps": 3, "max_steps": 9, "dataloader_num_workers": workers}
@@ -231,7 +257,7 @@ def test_a_resumed_training_ends_with_the_same_weights(tmp_path, start, workers)
     assert state["epoch"] == 1 and state["global_step"] == 9
 
 
-def test_a_finished_training_is_not_trained_on_when_it_is_resumed(tmp_path, start):
+def test_a_finished_training_is_not_trained_on_when_it_is_resumed(tmp_path, start, without_report):
     source = write_parquet(tmp_path / "shards", photos(12), [12])
     saves = {"save_strategy": "steps", "save_steps": 3}
     out = tmp_path / "out"
@@ -242,12 +268,159 @@ def test_a_finished_training_is_not_trained_on_when_it_is_resumed(tmp_path, star
     assert get_last_checkpoint(str(out)).endswith("checkpoint-3")
 
 
-def test_a_slot_model_can_be_given(tmp_path, start):
+def test_a_slot_model_can_be_given(tmp_path, start, without_report):
     source = write_parquet(tmp_path / "shards", photos(20), [20])
     main(flags(source, start, tmp_path / "first", max_steps=1))
     model = tmp_path / "first" / "slot_model"
     main(flags(source, start, tmp_path / "second", max_steps=1, slot_model=model))
     assert_same(final(tmp_path / "first"), final(tmp_path / "second"))
+
+
+def write_rows(folder, rows, sizes=None):
+    """Parquet shards, or WebDataset archives, of photos with any other columns."""
+    folder.mkdir()
+    for i, part in enumerate(cut(rows, sizes or [len(rows)])):
+        table = [{"image": {"bytes": row["bytes"], "path": None}, **row} for row in part]
+        names = [name for name in table[0] if name != "bytes"]
+        features = Features.from_arrow_schema(pa.table({n: [row[n] for row in table] for n in names}).schema)
+        features["image"] = Image(decode=False)
+        Dataset.from_dict({n: [row[n] for row in table] for n in names}, features=features).to_parquet(
+            folder / f"train-{i:05}.parquet"
+        )
+    return str(folder)
+
+
+def with_own(rows, name="negatives"):
+    """Rows whose captions have negatives of their own, the last ones of a new concept."""
+    for i, row in enumerate(rows):
+        texts = [f"no {row['caption']}", "", row["caption"], f"never {row['caption']}", f"un {row['caption']}"]
+        kinds = ["no", "no", "no", "never" if i < 20 else "late", "no"]
+        row |= {name: texts, "negative_concepts": kinds}
+    return rows
+
+
+@pytest.mark.parametrize("form", ["parquet", "tar"])
+def test_a_streams_own_negatives_are_trained_on_as_they_are_and_the_run_says_so(
+    tmp_path, start, form, caplog, batches
+):
+    rows = with_own(photos(24))
+    source = str(tmp_path / "shards")
+    if form == "tar":
+        write_tars(tmp_path / "shards", rows, [14, 10], extra=("negatives", "negative_concepts"))
+    else:
+        write_rows(tmp_path / "shards", rows, [14, 10])
+    out = tmp_path / "out"
+    settings = {"num_negatives": 2, "slot_model_captions": 12, "max_steps": 6, "eval_strategy": "steps"}
+    main(flags(source, start, out, **settings, eval_steps=6))
+    metrics = json.loads((out / "metrics.json").read_text())["data"]
+    trained = [row for row in batches if row["negatives"]]
+    assert len(batches) >= 24
+    for row in trained:
+        assert row["negatives"] == [f"no {row['caption']}", f"never {row['caption']}"]
+    late = {rows[i]["caption"] for i in range(20, 24)}
+    kinds = {row["caption"] in late: row["negative_concepts"] for row in trained}
+    assert kinds == {False: ["no", "never"], True: ["no", "unknown"]}
+    assert metrics["negatives"] == {"no": 12, "never": 12} and not (out / "slot_model").exists()
+    assert metrics["skipped"]["the negative is empty"] >= 1 and metrics["skipped"]["the negative is its caption"] >= 1
+    assert "The negatives are those of column 'negatives'" in caplog.text
+    assert "12 of the first 12 captions and 3 of 3 held-out captions have negatives of" in caplog.text
+    assert "known to each other only" not in caplog.text
+
+
+def test_a_streams_own_negatives_are_those_of_the_run_that_is_not_streamed(tmp_path, start, processor, in_folder):
+    source = write_rows(tmp_path / "shards", with_own(photos(20), "neg_caption"))
+    settings = {"num_negatives": 2}
+    stream = prepared(source, start, processor, **settings, dataloader_num_workers=2).stream
+    arguments = parse_arguments(flags(source, start, "out", **settings, streaming="false", num_proc=1))
+    rows = prepare_data(arguments, processor.tokenizer, 32).rows
+    names = ("image_id", "caption", "negatives", "negative_concepts")
+    expected = {row["caption"]: [row[name] for name in names] for row in rows.select_columns(list(names))}
+    for workers in (0, 2):
+        found = [row for batch in read(stream, workers) for row in batch]
+        assert len(found) == 17
+        shared = [row for row in found if row["caption"] in expected]
+        assert len(shared) >= 15
+        for row in shared:
+            assert [row[name] for name in names] == expected[row["caption"]]
+
+
+def test_without_negatives_a_streams_own_are_not_read(tmp_path, start, processor, in_folder, caplog):
+    source = write_rows(tmp_path / "shards", with_own(photos(20)))
+    data = prepared(source, start, processor, num_negatives=0)
+    assert data.stream.columns.negatives is None and "The negatives are those" not in caplog.text
+    assert not any("negatives" in row for batch in read(data.stream) for row in batch)
+
+
+def test_captions_that_are_cut_lose_their_own_negatives(tmp_path, start, processor, in_folder):
+    """A negative of the whole caption may be true of what is left of it."""
+    rows = with_own(photos(12))
+    for row in rows[::2]:
+        row["caption"] += " and a red dog" * 20
+        row["negatives"] = [f"{row['caption']} at the end"]
+        row["negative_concepts"] = ["no"]
+    data = prepared(write_rows(tmp_path / "shards", rows), start, processor, long_captions="cut")
+    found = [row for batch in read(data.stream) for row in batch]
+    assert len(found) == 9
+    for row in [*found, *data.rows, *data.held_out]:
+        assert bool(row["negatives"]) == bool(row["negative_concepts"]) == (" and a red dog and" not in row["caption"])
+
+
+def test_a_file_of_negatives_is_joined_to_a_stream_by_image_id_or_else_by_caption(
+    tmp_path, start, processor, in_folder, caplog
+):
+    rows = photos(16)
+    for i, row in enumerate(rows):
+        row |= {"image_id": 7 + i, "caption": f"a dog {i % 8}"}
+    source = write_rows(tmp_path / "shards", with_own([dict(row) for row in rows]))
+    given = [
+        {"image_id": row["image_id"], "caption": row["caption"], "negatives": [f"a cat {row['image_id']}"]}
+        for row in rows
+    ]
+    (tmp_path / "given.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given[:14]))
+    for workers in (0, 2):
+        given_to = {"negatives": tmp_path / "given.jsonl", "dataloader_num_workers": 2}
+        stream = prepared(source, start, processor, **given_to).stream
+        found = {row["image_id"]: row["negatives"] for batch in read(stream, workers) for row in batch}
+        assert found == {i: [f"a cat {i}"] if i < 21 else [] for i in range(10, 23)}
+    assert "joined by image id and caption" in caplog.text and "is not used: --negatives names" in caplog.text
+    (tmp_path / "other.jsonl").write_text('{"caption": "a dog 3", "negatives": ["a cow 3"]}\n')
+    stream = prepared(source, start, processor, negatives=tmp_path / "other.jsonl").stream
+    found = {row["image_id"]: row["negatives"] for batch in read(stream) for row in batch}
+    assert {i for i, negatives in found.items() if negatives} == {10, 18} and found[18] == ["a cow 3"]
+    (tmp_path / "other.jsonl").write_text('{"caption": "no such", "negatives": ["a cow 3"]}\n')
+    with pytest.raises(SystemExit, match="None of 16 captions is among the 1 of .*other.jsonl"):
+        main(flags(source, start, tmp_path / "out", negatives=tmp_path / "other.jsonl"))
+
+
+@pytest.mark.parametrize("told", ["image_id", "imageId", "text", "bytes", "path"])
+def test_rows_of_one_photo_are_one_image_in_a_batch(tmp_path, start, told, caplog, batches):
+    """Else each of its captions would be a negative of the photo in its other row."""
+    rows = []
+    for i, one in enumerate(photos(12)):
+        for k in range(2):
+            # A PNG may have anything behind its end: the same photo in other bytes.
+            content = one["bytes"] + (b"" if told == "bytes" else bytes([k]))
+            row = {"bytes": content, "caption": f"{one['caption']} {i} {k}"}
+            ids = {"image_id": {"image_id": i}, "imageId": {"imageId": i}, "text": {"image_id": f"photo {i}"}}
+            rows.append(row | ids.get(told, {}))
+    if told == "path":
+        (tmp_path / "shards" / "sub").mkdir(parents=True)
+        lines = []
+        for i, row in enumerate(rows):
+            (tmp_path / "shards" / f"{i // 2}.png").write_bytes(row["bytes"])
+            name = f"{i // 2}.png" if i % 2 else f"sub/../{i // 2}.png"
+            lines.append(json.dumps({"filepath": name, "caption": row["caption"]}))
+        (tmp_path / "shards" / "train.jsonl").write_text("\n".join(lines))
+        source = str(tmp_path / "shards")
+    else:
+        source = write_rows(tmp_path / "shards", rows)
+    main(flags(source, start, tmp_path / "out", max_steps=6, num_negatives=0 if told == "bytes" else 1))
+    photo = {row["image_id"]: set() for row in batches}
+    for row in batches:
+        photo[row["image_id"]].add(row["caption"].split()[-2])
+    assert all(len(of_photo) == 1 for of_photo in photo.values()), "two photos are one image"
+    assert len(photo) == len(set.union(*photo.values())) == 9, "a photo is two images"
+    assert ("; captions of a photo are known to each other only inside a row" in caplog.text) == (told != "bytes")
 
 
 @pytest.mark.parametrize(

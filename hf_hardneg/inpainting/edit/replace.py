@@ -82,7 +82,7 @@ def _source(photo: CocoPhoto, instance: Instance) -> Source | None:
         return None
     try:
         points = np.array(polygons[0], float).reshape(-1, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None  # the builder reports it when it comes to this photo
     scaled = (points - (x, y)) * (4 * SHAPE_SIDE / width, 4 * SHAPE_SIDE / height)
     mask = draw_mask([scaled.ravel().tolist()], (4 * SHAPE_SIDE, 4 * SHAPE_SIDE))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import random
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from PIL import Image
 from pyarrow import parquet
 from tqdm.auto import tqdm
 
-from ...atomic_folder import new_folder
+from ...atomic_folder import new_folder, require_name
 from ...columns import CHALLENGE_FEATURES
 from ..journal import IMAGES
 from ..review.contact_sheet import Cell, mark_change, save_sheet
@@ -214,7 +215,8 @@ def export_pairs(
         >>> export_pairs("pairs", "inpaintcoco", unreviewed=True)["by_concept"]  # doctest: +SKIP
         {'color': 45, 'object': 4, 'size': 3}
     """
-    folder, out = Path(folder), Path(out)
+    require_name(out, "--out")
+    folder, out = Path(folder), Path(os.path.realpath(out))
     contents = read_journal_contents(folder)
     pairs, left_out = select_pairs(contents, unreviewed)
     if not pairs:
@@ -224,7 +226,7 @@ def export_pairs(
             "passed the gates with --unreviewed."
         )
     _check_images(folder, pairs)
-    summary: dict[str, Any] = {"made_by": MADE_BY, "location": location or out.resolve().name}
+    summary: dict[str, Any] = {"made_by": MADE_BY, "location": location or out.name}
     summary |= summarize_export(contents, pairs, left_out, reviewed=not unreviewed)
     with new_folder(out, EXPORT_JSON, ENTRIES) as part:
         (part / DATA_FILE).parent.mkdir()
