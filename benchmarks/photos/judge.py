@@ -34,7 +34,7 @@ TAGS = {"NOUN": "nouns", "ADJ": "adjectives", "VERB": "verbs", "ADV": "adverbs"}
 
 
 def load_parser() -> Language:
-    """spaCy's small English pipeline with what sets parts of speech, under the name that it is installed by."""
+    """SpaCy's small English pipeline with what sets parts of speech, under the name that it is installed by."""
     name = next(name for name in PIPELINES if spacy.util.is_package(name))
     return spacy.load(name, exclude=["ner", "lemmatizer", "parser"])
 

@@ -10,8 +10,9 @@ import numpy as np
 from ..data.lazy_images import LazyImage
 from ..data.skip_reasons import MISSING
 from ..finite import require_finite
+from .item_scores import number_keys, number_rows
 from .outcomes import Outcome
-from .tasks import Embedder, Skipped, TaskOutcomes, json_digest, number_keys, number_rows
+from .tasks import Embedder, Skipped, TaskOutcomes, json_digest
 
 
 PROMPTS = (

@@ -12,8 +12,9 @@ from ..columns import CAPTION, IMAGE, IMAGE_ID
 from ..data.lazy_images import LazyImage, row_images
 from ..data.skip_reasons import EMPTY, MISSING
 from ..finite import require_finite
+from .item_scores import number_rows
 from .outcomes import Outcome
-from .tasks import Embedder, Skipped, TaskOutcomes, json_digest, number_rows
+from .tasks import Embedder, Skipped, TaskOutcomes, json_digest
 
 
 CHUNK = 2**20  # how many scores are held at a time, 8 MB in float64

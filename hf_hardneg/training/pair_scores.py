@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..evaluation.tasks import number_rows, score_items
+from ..evaluation.item_scores import number_rows, score_items
 from ..model.embeddings import Embeddings
 
 

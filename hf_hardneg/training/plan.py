@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from ..model.loading import HALF
 from ..negatives.add_negatives import AddHardNegatives
-from .arguments import Arguments, HardNegCLIPTrainingArguments, ModelArguments
+from .arguments import Arguments, HardNegCLIPTrainingArguments
+from .model_arguments import ModelArguments
 from .prepare import TrainingData
 from .time_estimate import FIRST_STEP, LAST_STEP
 

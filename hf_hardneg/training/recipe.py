@@ -14,7 +14,8 @@ from typing import Any
 from ..suggestions import did_you_mean
 from ..yaml_files import read_yaml
 from .argument_parser import GroupedArgumentParser
-from .arguments import SCENES, Arguments, DataArguments, HardNegCLIPTrainingArguments, ModelArguments
+from .arguments import SCENES, Arguments, DataArguments, HardNegCLIPTrainingArguments
+from .model_arguments import ModelArguments
 
 
 RECIPES = Path(__file__).parent / "recipes"

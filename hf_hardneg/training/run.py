@@ -21,7 +21,7 @@ from ..model.dual_encoder import find_text_format
 from ..model.encoding import text_limit
 from ..model.image_cache import add_image_embeddings
 from ..model.loading import PAPER_MODEL, START_MODEL, load_model, saved_dtype
-from .arguments import SCENES, Arguments, HardNegCLIPTrainingArguments, ModelArguments
+from .arguments import SCENES, Arguments, HardNegCLIPTrainingArguments
 from .artifacts import RunRecord, collect_metrics, remove_leftovers, save_artifacts
 from .checkpoints import find_last_checkpoint, find_problem
 from .checks import check_best_metric, check_packages
@@ -29,6 +29,7 @@ from .collator import HardNegCollator
 from .earlier_run import warn_of_earlier_run
 from .finish import keep_finished_training, say_where_the_model_is
 from .log_lines import write_log_lines
+from .model_arguments import ModelArguments
 from .plan import describe_plan
 from .prepare import TrainingData, prepare_data
 from .prepare_stream import prepare_stream

@@ -116,7 +116,8 @@ RUN = """
 import functools, sys
 import PIL.Image
 from datasets import Dataset
-from hf_hardneg.training.arguments import Arguments, DataArguments, HardNegCLIPTrainingArguments, ModelArguments
+from hf_hardneg.training.arguments import Arguments, DataArguments, HardNegCLIPTrainingArguments
+from hf_hardneg.training.model_arguments import ModelArguments
 from hf_hardneg.training.prepare import prepare_data
 
 work, opens, single = [], PIL.Image.open, Dataset._map_single

@@ -21,9 +21,10 @@ from PIL import Image
 from hf_hardneg.data.lazy_images import ImageFile
 from hf_hardneg.evaluation.classification import ClassificationTask
 from hf_hardneg.evaluation.evaluate import evaluate_models
+from hf_hardneg.evaluation.item_scores import score_items
 from hf_hardneg.evaluation.results import summarize_outcomes
 from hf_hardneg.evaluation.retrieval import RetrievalTask, retrieval_ranks
-from hf_hardneg.evaluation.tasks import ONE_TRUE_IMAGE, ONE_TRUE_TEXT, PAIR, TWO_TRUE_TEXTS, ChoiceTask, score_items
+from hf_hardneg.evaluation.tasks import ONE_TRUE_IMAGE, ONE_TRUE_TEXT, PAIR, TWO_TRUE_TEXTS, ChoiceTask
 from hf_hardneg.model.encoding import Encoder
 
 

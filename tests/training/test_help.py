@@ -7,7 +7,8 @@ import pytest
 from transformers import TrainingArguments
 
 from hf_hardneg.training.argument_parser import HELP_GROUPS, OTHERS
-from hf_hardneg.training.arguments import DataArguments, HardNegCLIPTrainingArguments, ModelArguments
+from hf_hardneg.training.arguments import DataArguments, HardNegCLIPTrainingArguments
+from hf_hardneg.training.model_arguments import ModelArguments
 from hf_hardneg.training.recipe import parse_arguments
 
 

@@ -131,7 +131,16 @@ def test_the_best_checkpoint_and_resuming_work_from_the_command(start, tmp_path)
     [
         (["--text_only", "true", "--control", "true"], ("text_model.", "text_projection.", "logit_scale")),
         (
-            ["--text_only", "true", "--train_visual_projection", "true", "--grad_cache_rows", "5", "--control", "true"],
+            [
+                "--text_only",
+                "true",
+                "--train_visual_projection",
+                "true",
+                "--grad_cache_rows",
+                "5",
+                "--control",
+                "true",
+            ],
             ("text_model.", "text_projection.", "logit_scale", "visual_projection."),
         ),
         (["--lora_towers", "text", "--grad_cache_rows", "5", "--control", "false"], ("text_model.encoder.",)),
