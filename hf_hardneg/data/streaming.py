@@ -23,14 +23,13 @@ from datasets.distributed import split_dataset_by_node
 
 from ..columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, OTHER_CAPTIONS
 from ..revisions import split_revision
-from .captions import caption_texts
+from .caption_cells import caption_texts
 from .files import BUILDERS, CAPTION_COLUMNS, find_column, open_dataset
 from .image_columns import IMAGE_COLUMNS, PATH_COLUMNS, URL_COLUMNS, refuse_urls
-from .image_ids import IMAGE_ID_COLUMNS
-from .leakage import SOURCE_COLUMNS, refuse_split, why_refused
+from .leakage import refuse_split, source_columns, why_refused
 from .photo_places import place_of
 from .photos import image_problem
-from .same_photo import matching_columns, plain_id
+from .same_photo import IMAGE_ID_COLUMNS, matching_columns, plain_id
 from .skip_reasons import EMPTY
 
 
@@ -215,7 +214,8 @@ def text_columns(stream: IterableDataset, columns: StreamColumns) -> list[str] |
     """The columns that tell a row's captions and which photo it shows, without the photo; None if not known."""
     if not stream.features:
         return None
-    wanted = {columns.caption, CATEGORIES, *IMAGE_ID_COLUMNS, *SOURCE_COLUMNS}
+    of_photo = matching_columns(IMAGE_ID_COLUMNS, stream.features)
+    wanted = {columns.caption, OTHER_CAPTIONS, CATEGORIES, *of_photo, *source_columns(stream.features)}
     return [name for name in stream.features if name in wanted and name not in columns.images]
 
 
@@ -249,7 +249,7 @@ def _as_number(value: int | str | bytes) -> int:
 
 def image_id_of(raw: Mapping[str, Any], image: Mapping[str, Any] | None) -> int:
     """A number for each photo, made of an id column, of the path of its file, or of its embedded bytes."""
-    ids = (plain_id(raw.get(name)) for name in IMAGE_ID_COLUMNS)
+    ids = (plain_id(raw[name]) for name in matching_columns(IMAGE_ID_COLUMNS, raw))
     image = image or {}
     known = next((value for value in ids if value is not None), None)
     return _as_number(known if known is not None else image.get("bytes") or image.get("path") or "")
@@ -275,11 +275,12 @@ def caption_rows(
     if not captions:
         skip(EMPTY)
     image_id, categories = image_id_of(raw, _image_of(raw, columns)), raw.get(CATEGORIES) or []
+    told = [text.strip() for text in caption_texts(raw.get(OTHER_CAPTIONS)) if text.strip() not in ("", *captions)]
     return [
         {
             IMAGE_ID: image_id,
             CAPTION: caption,
-            OTHER_CAPTIONS: captions[:i] + captions[i + 1 :],
+            OTHER_CAPTIONS: captions[:i] + captions[i + 1 :] + told,
             CATEGORIES: categories,
         }
         for i, caption in enumerate(captions)

@@ -11,7 +11,7 @@ import datasets
 from datasets import Dataset, Features
 from tqdm.auto import tqdm
 
-from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_SOURCES, ROW_FEATURES
+from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
 from ..data.coco import is_coco_folder
 from ..data.long_captions import fit_captions
 from ..data.skip_reasons import describe_reasons
@@ -170,8 +170,22 @@ def take_held_out(
             why = describe_reasons(skipped)
             raise ValueError(f"The stream has {len(by_image)} usable photos; at least 2 are needed. Skipped: {why}.")
         by_image = dict(islice(by_image.items(), max(1, min(number, int(len(by_image) * most)))))
+    _warn_of_spread_captions(by_image.values())
     found = Dataset.from_list(list(chain.from_iterable(by_image.values())), features=_UNDECODED)
     return found.cast(ROW_FEATURES), skipped
+
+
+def _warn_of_spread_captions(photos: Iterable[list[dict[str, Any]]]) -> None:
+    """Say it if photos have captions in several raw rows, which a stream does not bring together."""
+    spread = sum(
+        any({row[CAPTION], *row[OTHER_CAPTIONS]} < {one[CAPTION] for one in rows} for row in rows) for rows in photos
+    )
+    if spread:
+        logger.warning(
+            f"{spread} of the held-out photos have captions in several rows of the stream. They are not known to each "
+            f"other, so negatives can be true of the photo: put all captions of a photo in one row, or the others in "
+            f"the column {OTHER_CAPTIONS!r}."
+        )
 
 
 def _find_slot_model(arguments: Arguments, captions: Dataset) -> SlotModel:

@@ -41,7 +41,8 @@ def find_given_negatives(args: DataArguments) -> GivenNegatives | None:
     if own is None:
         return None
     logger.warning(f"The negatives are those of column {own!r} of {args.dataset}. Rename it to have new ones made.")
-    return read_given_negatives(args.dataset, args.caption_column, args.dataset_split or "train", args.dataset_config)
+    split = args.dataset_split or "train"
+    return read_given_negatives(args.dataset, args.caption_column, split, args.dataset_config, args.image_column)
 
 
 def _own_column(args: DataArguments) -> str | None:

@@ -1,0 +1,116 @@
+"""Which rows of a table show one photo: the one way for training, negatives, given negatives and evaluation."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from datasets import Dataset
+
+from .image_columns import IMAGE_COLUMNS, PATH_COLUMNS, TEXTS, URL_COLUMNS, find_image_column, undecoded
+from .photo_files import path_of, tell_contents
+from .same_photo import (
+    IMAGE_ID_COLUMNS,
+    ROW,
+    count_contradictions,
+    find_keys,
+    matching_columns,
+    number_photos,
+    plain_id,
+)
+
+
+logger = logging.getLogger(__name__)
+
+# A column of names with one of these endings says from which file a row came, not which photo it shows.
+_SHARDS = (".tar", ".parquet", ".arrow", ".zip", ".csv", ".tsv", ".json", ".jsonl")
+
+
+class RowPhotos(NamedTuple):
+    """The photos of N rows.
+
+    Attributes:
+        numbers: An image id for each row, equal for rows of one photo. Whole numbers of a column of ids are kept.
+        told: Whether anything tells the photo of a row; otherwise it is taken for a photo of its own.
+    """
+
+    numbers: list[int]
+    told: list[bool]
+
+
+def find_row_photos(
+    table: Dataset,
+    source: str,
+    image_column: str | None = None,
+    caption_column: str | None = None,
+    contents: Sequence[str | None] | None = None,
+) -> RowPhotos:
+    """Find which rows of a table show one photo.
+
+    Rows show the same photo if a column of ids says so (`same_photo.IMAGE_ID_COLUMNS`), else if they have the same
+    bytes, else, where there are no bytes, if they have the same file name. Case and underscores of columns do not
+    count. The log says what contradicts the ids, and when every row is taken for a photo of its own.
+
+    Args:
+        table: All rows of a source, so that all who read it number them alike.
+        source: What the user named. Paths are relative to its folder.
+        image_column: The column of images; None finds it, if there is one.
+        caption_column: A column that names no photo, whatever it is called.
+        contents: N texts that are equal for equal bytes, if they are known already.
+    """
+    place = Path(source).expanduser()
+    root = place.parent if place.is_file() else place
+    features = {name: feature for name, feature in table.features.items() if name != caption_column}
+    columns = [name for name in matching_columns(IMAGE_ID_COLUMNS, features) if _holds_ids(features[name])]
+    ids = {name: table[name][:] for name in columns}
+    if contents is None:
+        contents = [None] * len(table)
+        image_column = image_column or _image_column(features, source)
+        if image_column and not all(any(plain_id(one) is not None for one in of_row) for of_row in _rows(ids, table)):
+            contents = tell_contents(undecoded(table, image_column), image_column, root)
+    keys = find_keys(ids, _names(table, features, image_column, root), contents)
+    _warn(keys, contents, columns, source)
+    return RowPhotos(number_photos(keys, columns[0] if columns else None), [key[0] != ROW for key in keys])
+
+
+def _rows(ids: dict[str, Any], table: Dataset) -> list[tuple[Any, ...]]:
+    return list(zip(*ids.values(), strict=True)) if ids else [()] * len(table)
+
+
+def _image_column(features: dict[str, Any], source: str) -> str | None:
+    try:
+        return find_image_column(None, features, source)
+    except ValueError:
+        return None
+
+
+def _holds_ids(feature: Any) -> bool:
+    return feature in TEXTS or str(getattr(feature, "dtype", "")).startswith(("int", "uint", "float"))
+
+
+def _names(table: Dataset, features: dict[str, Any], image_column: str | None, root: Path) -> Sequence[str | None]:
+    """The paths or file names of the rows' photos; nothing if no column tells photos apart."""
+    first = [image_column] if image_column else []
+    for column in [*first, *matching_columns((*PATH_COLUMNS, *IMAGE_COLUMNS, *URL_COLUMNS), features)]:
+        if features.get(column) in TEXTS:
+            names = {name: name.strip() for name in table.unique(column) if name and name.strip()}
+            many = len(names) > 1 or (names and column == image_column)  # all alike says nothing, except of the photo
+            if many and not next(iter(names.values())).lower().endswith(_SHARDS):
+                paths = {name: path_of(text, root) for name, text in names.items()}
+                return [paths.get(name) for name in table[column]]
+    return [None] * len(table)
+
+
+def _warn(keys: Sequence[Any], contents: Sequence[str | None], columns: Sequence[str], source: str) -> None:
+    twice, several = count_contradictions(keys, contents)
+    if twice:
+        logger.warning(f"{source}: {twice} photos have the bytes of another photo, but not its {columns[0]!r}.")
+    if several:
+        logger.warning(
+            f"{source}: {several} photos have rows of different bytes; by their {columns[0]!r} they are one."
+        )
+    if not columns and len(set(keys)) == len(keys):
+        logger.warning(
+            f"{source} has no column of image ids, such as {', '.join(IMAGE_ID_COLUMNS[:3])}, and no photo comes "
+            "twice: every row is taken for a photo of its own."
+        )
