@@ -15,7 +15,7 @@ from .image_columns import SUFFIXES, find_image_column, refuse_urls, undecoded
 from .leakage import SOURCE_COLUMNS, count_refused, refuse_split, source_columns, tells_source
 from .photo_files import FoundFile, PhotoFile, find_files, look_at_files
 from .photo_rows import Photo, clean_captions, rows_from_photos
-from .row_photos import find_row_photos
+from .row_photos import find_row_photos, warn_of_single_rows
 from .skip_reasons import MISSING, UNREADABLE
 
 
@@ -64,7 +64,9 @@ def load_captioned_images(
     files = look_at_files([one.path for one in found if one.path], num_proc)
     _require_images(found, files, image_column, source)
     contents = [files[one.path].digest if one.path else None for one in found]
-    ids: Sequence[int] = find_row_photos(dataset, source, image_column, caption_column, contents).numbers
+    row_photos = find_row_photos(dataset, source, image_column, caption_column, contents)
+    warn_of_single_rows(row_photos, dataset, caption_column, source)
+    ids = row_photos.numbers
     skipped: Counter[str] = Counter()
     if challenge is not None:
         kept, refused = _find_refused(table, [one.name for one in found], challenge, source)

@@ -13,7 +13,7 @@ from .caption_cells import caption_texts, read_cells
 from .coco_annotations import CaptionsOnly, captions_by_image, number_images, read_categories
 from .files import CAPTION_COLUMNS, find_column, open_dataset
 from .karpathy import karpathy_file, number_entries, read_karpathy, sentences_of, splits_of
-from .row_photos import find_row_photos
+from .row_photos import find_row_photos, warn_of_single_rows
 from .skip_reasons import EMPTY
 
 
@@ -72,11 +72,14 @@ def _spread(batch: Mapping[str, Sequence], column: str) -> dict[str, list]:
 
 def _needed_columns(dataset: Dataset, caption_column: str, source: str) -> Dataset:
     """The columns that captions are made from, with integers that tell the images: none is decoded."""
-    ids = find_row_photos(dataset, source, caption_column=caption_column).numbers
+    photos = find_row_photos(dataset, source, caption_column=caption_column)
+    warn_of_single_rows(photos, dataset, caption_column, source)
     names = [name for name in (OTHER_CAPTIONS, CATEGORIES) if name in dataset.column_names]
     for name in names:
         deque(read_cells(dataset[name], name, source), maxlen=0)
-    return dataset.select_columns([caption_column, *names]).add_column(IMAGE_ID, ids, feature=Value("int64"))
+    return dataset.select_columns([caption_column, *names]).add_column(
+        IMAGE_ID, photos.numbers, feature=Value("int64")
+    )
 
 
 def _add_others(rows: Dataset) -> Dataset:

@@ -98,7 +98,7 @@ def read_given_negatives(
     negatives = read_cells(cells, negatives_name, source)
     concepts = rows[NEGATIVE_CONCEPTS] if NEGATIVE_CONCEPTS in names else [None] * len(rows)
     photos = find_row_photos(rows, source, image_column, caption_name)
-    ids = [number if told else None for number, told in zip(*photos, strict=True)]
+    ids = [number if told else None for number, told in zip(photos.numbers, photos.told, strict=True)]
     left_out: Counter[str] = Counter()
     of_image: dict[Key, dict[str, str]] = {}
     of_caption: dict[Key, dict[str, str]] = {}

@@ -32,10 +32,12 @@ class RowPhotos(NamedTuple):
     Attributes:
         numbers: An image id for each row, equal for rows of one photo. Whole numbers of a column of ids are kept.
         told: Whether anything tells the photo of a row; otherwise it is taken for a photo of its own.
+        has_ids: Whether there is a column of ids.
     """
 
     numbers: list[int]
     told: list[bool]
+    has_ids: bool
 
 
 def find_row_photos(
@@ -49,7 +51,7 @@ def find_row_photos(
 
     Rows show the same photo if a column of ids says so (`same_photo.IMAGE_ID_COLUMNS`), else if they have the same
     bytes, else, where there are no bytes, if they have the same file name. Case and underscores of columns do not
-    count. The log says what contradicts the ids, and when every row is taken for a photo of its own.
+    count. The log says what contradicts the ids.
 
     Args:
         table: All rows of a source, so that all who read it number them alike.
@@ -70,7 +72,18 @@ def find_row_photos(
             contents = tell_contents(undecoded(table, image_column), image_column, root)
     keys = find_keys(ids, _names(table, features, image_column, root), contents)
     _warn(keys, contents, columns, source)
-    return RowPhotos(number_photos(keys, columns[0] if columns else None), [key[0] != ROW for key in keys])
+    numbers = number_photos(keys, columns[0] if columns else None)
+    return RowPhotos(numbers, [key[0] != ROW for key in keys], bool(columns))
+
+
+def warn_of_single_rows(photos: RowPhotos, table: Dataset, caption_column: str, source: str) -> None:
+    """Say it in the log if every row is taken for a photo of its own, unless a row has a list of captions."""
+    is_list = table.features[caption_column] not in TEXTS
+    if not photos.has_ids and not is_list and len(set(photos.numbers)) == len(photos.numbers):
+        logger.warning(
+            f"{source} has no column of image ids, such as {', '.join(IMAGE_ID_COLUMNS[:3])}, and no photo comes "
+            "twice: every row is taken for a photo of its own."
+        )
 
 
 def _rows(ids: dict[str, Any], table: Dataset) -> list[tuple[Any, ...]]:
@@ -108,9 +121,4 @@ def _warn(keys: Sequence[Any], contents: Sequence[str | None], columns: Sequence
     if several:
         logger.warning(
             f"{source}: {several} photos have rows of different bytes; by their {columns[0]!r} they are one."
-        )
-    if not columns and len(set(keys)) == len(keys):
-        logger.warning(
-            f"{source} has no column of image ids, such as {', '.join(IMAGE_ID_COLUMNS[:3])}, and no photo comes "
-            "twice: every row is taken for a photo of its own."
         )

@@ -15,7 +15,7 @@ from ...data.image_columns import find_image_column
 from ...data.karpathy import PHOTO_FOLDERS, KarpathyImage, read_karpathy, sentences_of
 from ...data.lazy_images import find_image
 from ...data.photo_places import coco_folders
-from ...data.row_photos import find_row_photos
+from ...data.row_photos import find_row_photos, warn_of_single_rows
 from ...data.same_photo import plain_id
 from ...data.skip_reasons import MISSING, NO_IMAGE
 from ..retrieval import RetrievalTask
@@ -140,10 +140,10 @@ def _from_table(name: str, source: str, split: str, image_column: str | None) ->
     task = RetrievalTask(name, about=f"split {split}, image column {of_images}, caption column {column}")
     cells = list(read_cells(table[column], column, source))
     images = table_images(table, of_images, source)
+    row_photos = find_row_photos(table, source, of_images, column)
+    warn_of_single_rows(row_photos, table, column, source)
     photos: dict[int, tuple[Any, list[str]]] = {}
-    for number, image, texts in zip(
-        find_row_photos(table, source, of_images, column).numbers, images, cells, strict=True
-    ):
+    for number, image, texts in zip(row_photos.numbers, images, cells, strict=True):
         known, captions = photos.get(number, (None, []))
         photos[number] = (known or image, captions + texts)
     for number, (image, captions) in photos.items():
