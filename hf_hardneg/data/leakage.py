@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from .files import open_dataset
@@ -57,20 +58,23 @@ def source_columns(features: Mapping[str, Any]) -> list[str]:
     ]
 
 
+@lru_cache
+def _kinds_of_columns(columns: tuple[str, ...]) -> tuple[list[str], list[str], list[str]]:
+    """The columns of details, of ids and of places; a set has the same in each row."""
+    details, ids, places = (matching_columns(usual, columns) for usual in (DETAILS, ID_COLUMNS, PLACE_COLUMNS))
+    return details, ids, places
+
+
 def _signs(row: Mapping[str, Any]) -> tuple[set[int], list[str]]:
     """All COCO ids that a row says by its ids and by names of COCO's, and all URLs and paths that it says."""
-    ids: set[int | None] = set()
-    places: list[str] = []
-    for name in matching_columns(DETAILS, row):
-        details = row[name] if isinstance(row[name], Mapping) else {}
-        ids |= {coco_id(details.get("id")), coco_id(details.get("source_image_id"))}
-        places.append(details.get(URL) or "")
-    ids.update(coco_id(row[name]) for name in matching_columns(ID_COLUMNS, row))
-    for name in matching_columns(PLACE_COLUMNS, row):
-        place = row[name].get("path") if isinstance(row[name], Mapping) else row[name]
-        places.append(place if isinstance(place, str) else "")
-    ids.update(coco_id(place) for place in places if file_name_tells(place))
-    return {one for one in ids if one is not None}, places
+    of_details, of_ids, of_places = _kinds_of_columns(tuple(row))
+    details = [row[name] for name in of_details if isinstance(row[name], Mapping)]
+    values = [one.get(name) for one in details for name in ("id", "source_image_id")]
+    cells = [row[name] for name in of_places]
+    paths = [one.get("path") if isinstance(one, Mapping) else one for one in cells]
+    places = [one for one in (*paths, *(one.get(URL) for one in details)) if isinstance(one, str)]
+    values += [row[name] for name in of_ids] + [one for one in places if file_name_tells(one)]
+    return {one for one in map(coco_id, values) if one is not None}, places
 
 
 def ids_of_pairs(rows: Iterable[Mapping[str, Any]]) -> set[int]:
@@ -84,7 +88,7 @@ def ids_of_pairs(rows: Iterable[Mapping[str, Any]]) -> set[int]:
 
 def tells_source(row: Mapping[str, Any]) -> bool:
     """Whether a row says of which photo of COCO it is, or where its photo comes from."""
-    return bool(_signs(row)[0] or any(row[name] for name in matching_columns((*DETAILS, URL), row)))
+    return bool(_signs(row)[0] or any(row[name] for name in matching_columns([URL], row)))
 
 
 def read_challenge_ids(source: str, split: str = "test") -> set[int]:

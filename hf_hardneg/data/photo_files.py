@@ -90,7 +90,7 @@ def size_and_time(path: str) -> tuple[int, int]:
     """A file's size in bytes and when it was changed, in nanoseconds; a size of -1 if it is not there."""
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # a null byte in a path is a ValueError
         return -1, 0
     return status.st_size, status.st_mtime_ns
 
@@ -164,7 +164,7 @@ def tell_contents(images: Dataset, column: str, root: Path) -> list[str | None]:
         root: The folder that paths are relative to.
     """
     embedded, paths = [], []
-    for image in images[column]:
+    for image in (one for batch in images.select_columns([column]).iter(BATCH) for one in batch[column]):
         content, name = _content_and_name(image)
         embedded.append(content_digest(content) if content else None)
         paths.append(path_of(name, root) if name and not content else None)

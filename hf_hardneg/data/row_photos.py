@@ -23,7 +23,7 @@ from .same_photo import (
 logger = logging.getLogger(__name__)
 
 # A column of names with one of these endings says from which file a row came, not which photo it shows.
-_SHARDS = (".tar", ".parquet", ".arrow", ".zip", ".csv", ".tsv", ".json", ".jsonl")
+_SHARDS = (".tar", ".parquet", ".arrow", ".zip", ".csv", ".tsv", ".json", ".jsonl", ".txt")
 
 
 class RowPhotos(NamedTuple):
@@ -101,17 +101,20 @@ def _holds_ids(feature: Any) -> bool:
     return feature in TEXTS or str(getattr(feature, "dtype", "")).startswith(("int", "uint", "float"))
 
 
-def _names(table: Dataset, features: dict[str, Any], image_column: str | None, root: Path) -> Sequence[str | None]:
-    """The paths or file names of the rows' photos; nothing if no column tells photos apart."""
-    first = [image_column] if image_column else []
-    for column in [*first, *matching_columns((*PATH_COLUMNS, *IMAGE_COLUMNS, *URL_COLUMNS), features)]:
-        if features.get(column) in TEXTS:
-            names = {name: name.strip() for name in table.unique(column) if name and name.strip()}
-            many = len(names) > 1 or (names and column == image_column)  # all alike says nothing, except of the photo
-            if many and not next(iter(names.values())).lower().endswith(_SHARDS):
-                paths = {name: path_of(text, root) for name, text in names.items()}
-                return [paths.get(name) for name in table[column]]
-    return [None] * len(table)
+def _names(table: Dataset, features: dict[str, Any], image_column: str | None, root: Path) -> list[str | None]:
+    """What all columns of paths and file names together say of each row's photo; nothing if all rows say the same.
+
+    Karpathy's `filepath` is a folder, and only with `filename` beside it a photo.
+    """
+    names = [""] * len(table)
+    for column in matching_columns((*PATH_COLUMNS, *IMAGE_COLUMNS, *URL_COLUMNS), features):
+        if features[column] in TEXTS:
+            texts = {cell: (cell or "").strip() for cell in table.unique(column)}
+            if not next(filter(None, texts.values()), "").lower().endswith(_SHARDS):
+                paths = {cell: path_of(text, root) if text else "" for cell, text in texts.items()}
+                names = [name + paths[cell] for name, cell in zip(names, table[column][:], strict=True)]
+    alike = len(set(names)) == 1 and features.get(image_column or "") not in TEXTS
+    return [None if alike else name or None for name in names]
 
 
 def _warn(keys: Sequence[Any], contents: Sequence[str | None], columns: Sequence[str], source: str) -> None:

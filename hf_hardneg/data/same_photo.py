@@ -30,7 +30,7 @@ def plain_id(value: Any) -> int | str | None:
     """An image's id as the number or text that it is; None if there is none.
 
     Examples:
-        >>> plain_id(139), plain_id(139.0), plain_id("139"), plain_id("000139"), plain_id(" a ")
+        >>> plain_id(139), plain_id("139"), plain_id("139.0"), plain_id("000139"), plain_id(" a ")
         (139, 139, 139, '000139', 'a')
         >>> plain_id(float("nan")), plain_id(""), plain_id(None)
         (None, None, None)
@@ -42,7 +42,8 @@ def plain_id(value: Any) -> int | str | None:
     if isinstance(value, int):
         return int(value)
     text = "" if value is None else str(value).strip()
-    return int(text) if re.fullmatch(r"0|-?[1-9][0-9]{0,18}", text) else text or None
+    number = re.fullmatch(r"(0|-?[1-9][0-9]{0,18})(\.0)?", text)  # a table with gaps writes 139 as 139.0
+    return int(number[1]) if number else text or None
 
 
 def matching_columns(usual: Sequence[str], columns: Iterable[str]) -> list[str]:

@@ -65,6 +65,13 @@ def check_alike(source, expected, split="train"):
     assert of_captions == of_training
 
 
+def test_ids_with_the_point_of_a_column_with_gaps_are_whole_numbers(tmp_path):
+    ids = ["7", "7.0", "8", "8.0", "9.0", " 9"]
+    source = write_lines(tmp_path, {"image": PATHS, "caption": TEXTS, "image_id": ids})
+    check_alike(source, IN_PAIRS)
+    assert set(read_captions(source)[0]["image_id"]) == {7, 8, 9}
+
+
 SPELLED = ["imageId", "Image_ID", "IMAGE_ID", "imgId", "cocoid", "Photo_Id"]
 
 
@@ -86,6 +93,18 @@ def test_every_name_of_a_path_joins_rows(tmp_path, column, photos_are_there):
             (tmp_path / name).unlink()
         rows, _ = read_captions(source)
         assert groups(rows["image_id"], rows["caption"]) == IN_PAIRS
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"filepath": ["val2014", "train2014"] * 3, "filename": [PATHS[i // 2] for i in (0, 2, 0, 2, 4, 4)]},
+        {"file": ["a.txt", "b.txt"] * 3, "image_name": PATHS[::2] * 2},
+    ],
+)
+def test_folders_and_files_of_captions_are_no_names_of_photos(tmp_path, columns):
+    rows, _ = read_captions(write_lines(tmp_path / "elsewhere", {"caption": TEXTS} | columns))
+    assert all(len(of_photo) <= 2 for of_photo in groups(rows["image_id"], rows["caption"]))
 
 
 def test_urls_join_captions_that_are_not_trained_on_yet(tmp_path):
@@ -125,7 +144,7 @@ def test_files_of_one_size_are_told_apart_by_their_bytes(tmp_path):
     check_alike(source, IN_PAIRS)
 
 
-def test_ids_of_coco_and_karpathy_are_alike_with_and_without_refused_photos(tmp_path, coco):
+def test_texts_as_ids_of_coco_are_numbered_alike_whatever_their_order(tmp_path, coco):
     file = coco / "annotations" / "captions_val2017.json"
     data = json.loads(file.read_text())
     for one in data["images"]:
