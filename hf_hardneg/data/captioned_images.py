@@ -65,7 +65,8 @@ def load_captioned_images(
     _require_images(found, files, image_column, source)
     contents = [files[one.path].digest if one.path else None for one in found]
     row_photos = find_row_photos(dataset, source, image_column, caption_column, contents)
-    warn_of_single_rows(row_photos, dataset, caption_column, source)
+    if any(contents):  # otherwise the error below says that no photo was found
+        warn_of_single_rows(row_photos, dataset, caption_column, source)
     ids = row_photos.numbers
     skipped: Counter[str] = Counter()
     if challenge is not None:
