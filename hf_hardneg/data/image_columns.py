@@ -11,7 +11,17 @@ from .same_photo import matching_columns
 
 
 IMAGE_COLUMNS = ("image", "img", "photo", "picture", "jpg", "jpeg", "png", "webp", "image_bytes")
-PATH_COLUMNS = ("file_path", "image_path", "img_path", "photo_path", "file_name", "image_file", "image_name", "path")
+PATH_COLUMNS = (
+    "file_path",
+    "image_path",
+    "img_path",
+    "photo_path",
+    "file_name",
+    "image_file",
+    "image_name",
+    "path",
+    "file",
+)
 URL_COLUMNS = ("url", "image_url", "img_url")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 TEXTS = (Value("string"), Value("large_string"))
@@ -25,7 +35,9 @@ def _holds_photos(feature: Any) -> bool:
 
 
 def find_image_column(wish: str | None, features: Mapping[str, Any], source: str) -> str:
-    """The column of images: `wish`, the one that holds encoded images, or one of the usual names for paths.
+    """The column of images: `wish`, or else the one of a usual name that holds encoded images or paths.
+
+    An encoded column of another name, such as `mask`, is taken only where no column has a usual name.
 
     Raises:
         ValueError: If the column is not there, holds something else, or cannot be told; the message lists the columns.
@@ -37,9 +49,10 @@ def find_image_column(wish: str | None, features: Mapping[str, Any], source: str
         return wish
     encoded = [name for name, feature in features.items() if _holds_photos(feature)]
     texts = [name for name, feature in features.items() if feature in TEXTS]
-    found = matching_columns(IMAGE_COLUMNS, encoded) or (encoded if len(encoded) == 1 else [])
-    if not found and not encoded:
-        found = matching_columns((*IMAGE_COLUMNS, *PATH_COLUMNS), texts) or matching_columns(URL_COLUMNS, texts)
+    found = matching_columns(IMAGE_COLUMNS, encoded) or matching_columns(IMAGE_COLUMNS, texts)
+    paths = matching_columns(PATH_COLUMNS, texts)
+    if not found and not (encoded and paths):  # photos beside their names, or masks beside the paths of photos
+        found = encoded if len(encoded) == 1 else paths or matching_columns(URL_COLUMNS, texts)
     if not found:
         raise ValueError(
             f"{source} has the columns {list(features)}. Which of them holds images or their paths cannot be told: "

@@ -8,6 +8,7 @@ from datasets import Dataset, Features, Image, Value
 
 from ..columns import IMAGE_ID, PAIR_FEATURES
 from .files import open_dataset, require_columns
+from .leakage import coco_id
 from .photos import image_problem
 from .skip_reasons import EMPTY, describe_reasons
 
@@ -41,11 +42,11 @@ def image_id_of(row: Mapping[str, Any]) -> int | None:
     """COCO's id of a pair's photo, from `coco_details` or a column of its own, or None.
 
     Examples:
-        >>> image_id_of({"coco_details": {"id": 139}}), image_id_of({"coco_details": None}), image_id_of({})
+        >>> image_id_of({"coco_details": {"id": "139"}}), image_id_of({"coco_details": None}), image_id_of({})
         (139, None, None)
     """
-    found = (row.get("coco_details") or {}).get("id")
-    return row.get(IMAGE_ID) if found is None else found
+    found = coco_id((row.get("coco_details") or {}).get("id"))
+    return coco_id(row.get(IMAGE_ID)) if found is None else found
 
 
 def open_pairs(source: str, split: str = "test") -> Dataset:

@@ -23,15 +23,14 @@ from datasets.distributed import split_dataset_by_node
 
 from ..columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, OTHER_CAPTIONS
 from ..revisions import split_revision
-from .captions import caption_texts
+from .caption_cells import caption_texts
 from .files import BUILDERS, CAPTION_COLUMNS, find_column, open_dataset
 from .given_negatives import find_negatives_column, name_concepts, usable_negatives
 from .image_columns import IMAGE_COLUMNS, PATH_COLUMNS, URL_COLUMNS, refuse_urls
-from .image_ids import IMAGE_ID_COLUMNS
-from .leakage import SOURCE_COLUMNS, refuse_split, why_refused
+from .leakage import refuse_split, source_columns, why_refused
 from .photo_places import place_of
 from .photos import image_problem
-from .same_photo import matching_columns, plain_id
+from .same_photo import IMAGE_ID_COLUMNS, matching_columns, plain_id
 from .skip_reasons import EMPTY
 
 
@@ -219,8 +218,8 @@ def text_columns(stream: IterableDataset, columns: StreamColumns) -> list[str] |
     """The columns of a row's texts, and those that tell which photo it shows, without the photo; None if not known."""
     if not stream.features:
         return None
-    ids = matching_columns(IMAGE_ID_COLUMNS, list(stream.features))
-    wanted = {columns.caption, OTHER_CAPTIONS, CATEGORIES, *ids, *SOURCE_COLUMNS}
+    of_photo = matching_columns(IMAGE_ID_COLUMNS, stream.features)
+    wanted = {columns.caption, OTHER_CAPTIONS, CATEGORIES, *of_photo, *source_columns(stream.features)}
     wanted |= {columns.negatives, NEGATIVE_CONCEPTS} if columns.negatives else set()
     return [name for name in stream.features if name in wanted and name not in columns.images]
 
@@ -255,7 +254,7 @@ def _as_number(value: int | str | bytes) -> int:
 
 def image_id_of(raw: Mapping[str, Any], image: Mapping[str, Any] | None) -> int:
     """A number for each photo, made of an id column, of the path of its file, or of its embedded bytes."""
-    ids = (plain_id(raw[name]) for name in matching_columns(IMAGE_ID_COLUMNS, list(raw)))
+    ids = (plain_id(raw[name]) for name in matching_columns(IMAGE_ID_COLUMNS, raw))
     image = image or {}
     known = next((value for value in ids if value is not None), None)
     return _as_number(known if known is not None else image.get("bytes") or image.get("path") or "")

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..columns import CAPTION, POSITIVE_FEATURES
-from ..data.image_ids import batch_image_ids
+from ..data.same_photo import batch_image_ids
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, Entry, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index

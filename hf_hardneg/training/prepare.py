@@ -15,7 +15,7 @@ from ..data.files import open_dataset, require_columns
 from ..data.given_negatives import GivenNegatives
 from ..data.inpainted_pairs import drop_broken_pairs
 from ..data.karpathy import karpathy_file, load_karpathy
-from ..data.leakage import ids_of_pairs, read_challenge_ids
+from ..data.leakage import ids_of_pairs, read_challenge_ids, source_columns
 from ..data.long_captions import drop_equal_negatives, fit_captions
 from ..data.skip_reasons import describe_reasons
 from ..data.splits import split_by_image
@@ -146,7 +146,7 @@ def find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] |
         logger.warning("Photos of challenge sets and of COCO val2017 may be trained on: allow_challenge_images.")
         return None
     ids = set().union(*(read_challenge_ids(source) for source in args.challenge_sets))
-    names = [name for name in ("coco_details", "inpaint_details") if pairs and name in pairs.column_names]
+    names = source_columns(pairs.features) if pairs else []
     if pairs is not None and names:
         ids |= ids_of_pairs(pairs.select_columns(names))
     if ids:

@@ -20,10 +20,11 @@ from ..columns import (
     NEGATIVE_FEATURES,
     NEGATIVE_SOURCES,
     NEGATIVES,
+    OTHER_CAPTIONS,
     ROW_FEATURES,
 )
 from ..data.coco import is_coco_folder
-from ..data.given_negatives import UNKNOWN_CONCEPT, choose_table, read_given_negatives
+from ..data.given_negatives import UNKNOWN_CONCEPT, join_negatives, read_given_negatives
 from ..data.long_captions import fit_captions
 from ..data.skip_reasons import describe_reasons
 from ..data.streaming import (
@@ -129,12 +130,12 @@ def _settle_stream(
         add = make_adder(arguments, _find_slot_model(arguments, data.rows))
         add_new_negatives(data, arguments, add, tokenizer, max_tokens)
         return add
-    table = None
+    given, joined_by = None, "their row"
     if args.negatives:
         given = read_given_negatives(args.negatives)
-        table = choose_table(given, data.rows[IMAGE_ID][:], data.rows[CAPTION][:])
+        joined_by = join_negatives(given, data.rows[IMAGE_ID][:], data.rows[CAPTION][:]).by
         data.skipped += given.left_out
-    take = TakeGivenNegatives(table, most)
+    take = TakeGivenNegatives(given, most)
     data.rows, data.held_out = take.add_to(data.rows), take.add_to(data.held_out)
     parts = (data.rows, data.held_out)
     found = {concept for rows in parts for of_row in rows[NEGATIVE_CONCEPTS] for concept in of_row}
@@ -145,7 +146,7 @@ def _settle_stream(
     logger.warning(
         f"{numbers[0]:,} of the first {len(data.rows):,} captions and {numbers[1]:,} of {len(data.held_out):,} "
         f"held-out captions have negatives of {args.negatives or args.dataset}, "
-        f"joined by {table.by if table else 'their row'}. "
+        f"joined by {joined_by}. "
         f"Concepts that the first captions do not name count as {UNKNOWN_CONCEPT!r}."
     )
     settle_negatives(data, arguments, tokenizer, max_tokens)
@@ -219,6 +220,7 @@ def take_held_out(
             why = describe_reasons(skipped)
             raise ValueError(f"The stream has {len(by_image)} usable photos; at least 2 are needed. Skipped: {why}.")
         by_image = dict(islice(by_image.items(), max(1, min(number, int(len(by_image) * most)))))
+    _warn_of_spread_captions(by_image.values())
     features = _with_own(ROW_FEATURES, columns)
     undecoded = Features({**features, IMAGE: datasets.Image(decode=False)})
     found = Dataset.from_list(list(chain.from_iterable(by_image.values())), features=undecoded)
@@ -228,6 +230,19 @@ def take_held_out(
 def _with_own(features: Features, columns: StreamColumns) -> Features:
     """The features, with those of the row's own negatives if they are read."""
     return Features({**features, **_OWN}) if columns.negatives else features
+
+
+def _warn_of_spread_captions(photos: Iterable[list[dict[str, Any]]]) -> None:
+    """Say it if photos have captions in several raw rows, which a stream does not bring together."""
+    spread = sum(
+        any({row[CAPTION], *row[OTHER_CAPTIONS]} < {one[CAPTION] for one in rows} for row in rows) for rows in photos
+    )
+    if spread:
+        logger.warning(
+            f"{spread} of the held-out photos have captions in several rows of the stream. They are not known to each "
+            f"other, so negatives can be true of the photo: put all captions of a photo in one row, or the others in "
+            f"the column {OTHER_CAPTIONS!r}."
+        )
 
 
 def _find_slot_model(arguments: Arguments, captions: Dataset) -> SlotModel:

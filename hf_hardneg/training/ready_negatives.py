@@ -13,7 +13,6 @@ from ..data.files import open_dataset
 from ..data.given_negatives import (
     UNKNOWN_CONCEPT,
     GivenNegatives,
-    GivenTable,
     Join,
     Negative,
     add_given_negatives,
@@ -43,7 +42,8 @@ def find_given_negatives(args: DataArguments) -> GivenNegatives | None:
         return read_given_negatives(args.negatives)
     if own is None:
         return None
-    return read_given_negatives(args.dataset, args.caption_column, args.dataset_split or "train", args.dataset_config)
+    split = args.dataset_split or "train"
+    return read_given_negatives(args.dataset, args.caption_column, split, args.dataset_config, args.image_column)
 
 
 def say_which_are_used(args: DataArguments, own: str | None) -> None:
@@ -114,15 +114,15 @@ def order_concepts(found: Collection[str], known: Sequence[str]) -> tuple[str, .
 
 @dataclass(frozen=True)
 class TakeGivenNegatives:
-    """Takes the negatives of each caption of a stream from a table, or from the caption's own row.
+    """Takes the negatives of each caption of a stream from a source, or from the caption's own row.
 
     Attributes:
-        table: From `choose_table`; None takes the columns `negatives` and `negative_concepts` of the rows.
+        given: From `read_given_negatives`; None takes the columns `negatives` and `negative_concepts` of the rows.
         most: The most that a caption keeps, 1 or more.
         concepts: Any other concept becomes `UNKNOWN_CONCEPT`; None keeps all.
     """
 
-    table: GivenTable | None
+    given: GivenNegatives | None
     most: int
     concepts: tuple[str, ...] | None = None
 
@@ -135,8 +135,8 @@ class TakeGivenNegatives:
         }
 
     def _find(self, batch: Mapping[str, Any]) -> Sequence[Sequence[Negative]]:
-        if self.table is not None:
-            return self.table.find(batch[IMAGE_ID], batch[CAPTION])
+        if self.given is not None:
+            return self.given.find(batch[IMAGE_ID], batch[CAPTION])
         columns = zip(batch[NEGATIVES], batch[NEGATIVE_CONCEPTS], strict=True)
         return [list(zip(*of_row, strict=True)) for of_row in columns]
 
