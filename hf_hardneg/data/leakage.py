@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..suggestions import did_you_mean
-from .files import open_dataset
 from .same_photo import plain_id
+from .sources import open_source
 
 
 VAL2017 = "val2017"
@@ -61,13 +61,13 @@ def read_challenge_ids(source: str, split: str = "test") -> set[int]:
     """COCO ids of the photos of a challenge set.
 
     Args:
-        source: Hub id or folder with InpaintCOCO's columns.
-        split: Its split.
+        source: Hub id or folder with InpaintCOCO's columns, as `sources.open_source` takes it.
+        split: Its split if the source names none.
 
     Raises:
         ValueError: If it has neither `coco_details.id` nor `image_id`, so that nothing could be refused.
     """
-    dataset = open_dataset(source, split)
+    dataset = open_source(source, split)
     names = [name for name in ("coco_details", "inpaint_details", "image_id") if name in dataset.column_names]
     ids = ids_of_pairs(dataset.select_columns(names)) if names else set()
     if not ids:

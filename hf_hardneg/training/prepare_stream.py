@@ -39,6 +39,7 @@ from .prepare import (
     load_pairs,
     make_adder,
 )
+from .ready_negatives import find_own_negatives
 
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
     # The names that are defaults are among the usual ones.
     wishes = (None if name in (IMAGE, CAPTION) else name for name in (args.image_column, args.caption_column))
     columns = find_stream_columns(raw, args.dataset, *wishes)
+    _say_what_is_not_used(raw, args)
     limit = max_tokens - MAX_ADDED_TOKENS
     held_out, skipped = _hold_out(raw, columns, challenge, args)
     held_out_ids = frozenset(held_out[IMAGE_ID])
@@ -91,6 +93,7 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
         add=add,
         tokenizer=tokenizer,
         max_tokens=limit,
+        text_limit=max_tokens,
         cut_long=cut,
         challenge=challenge,
         held_out=held_out_ids,
@@ -116,6 +119,17 @@ def _check_arguments(arguments: Arguments) -> None:
         raise ValueError("--negatives does not work with --streaming true, which makes its negatives while it reads.")
     if args.dataset == SCENES or is_coco_folder(args.dataset):
         raise ValueError(f"{args.dataset} is on this machine and is not streamed: leave out --streaming.")
+
+
+def _say_what_is_not_used(raw: datasets.IterableDataset, args: DataArguments) -> None:
+    """Warn of negatives in the data: without streaming, they would be trained on."""
+    row = next(raw.iter(1), {})
+    own = find_own_negatives(row, list(row), args.dataset)
+    if own:
+        logger.warning(
+            f"Column {own!r} of {args.dataset} is not used: a stream makes its negatives while it reads. To train on "
+            "those of the column, leave out --streaming."
+        )
 
 
 def _hold_out(
