@@ -71,6 +71,8 @@ class Evaluation:
 def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
     """Read "PATH", "NAME=PATH" or "NAME=PATH,PATH,..."; several paths are training seeds of one model.
 
+    A path that exists is one path, whatever its name holds.
+
     Returns:
         The paths of each model, by its name.
 
@@ -84,11 +86,11 @@ def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
     models: dict[str, list[str]] = {}
     for spec in specs:
         name, _, paths = spec.partition("=")
-        if not paths or Path(spec).exists():
+        if not paths or Path(spec).expanduser().exists():
             name = paths = spec
         if name in models:
             raise ValueError(f"Two models are called {name!r}; give them different names with NAME=PATH.")
-        models[name] = paths.split(",")
+        models[name] = [paths] if Path(paths).expanduser().exists() else paths.split(",")
     return models
 
 

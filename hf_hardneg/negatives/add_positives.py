@@ -20,6 +20,7 @@ from .chance import batch_image_ids, draw_without_order
 from .edits import Change, Replacement, replace_words
 from .exchanges import SYMMETRIC_WORDS
 from .slots import Analysis, Slot, analyze
+from .truth_filter import batch_captions
 
 
 SYNONYM, HYPERNYM, REORDER = "synonym", "hypernym", "reorder"
@@ -318,7 +319,7 @@ class AddHardPositives:
         Returns:
             The columns `columns.POSITIVE_FEATURES`, each a list of B lists with one value for each positive, 0 to K.
         """
-        captions = [caption or "" for caption in batch[CAPTION]]
+        captions = batch_captions(batch)
         analyses = analyze(captions, load_index(self.concepts))
         image_ids = batch_image_ids(batch, len(captions))
         columns: dict[str, list] = {name: [] for name in POSITIVE_FEATURES}

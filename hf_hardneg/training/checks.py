@@ -26,12 +26,17 @@ def check_arguments(args: TrainingArguments | None) -> None:
     """Check that a trainer got arguments that it can use.
 
     Raises:
-        ValueError: If they are not `HardNegCLIPTrainingArguments`, or one process sees several GPUs.
+        ValueError: If they are not `HardNegCLIPTrainingArguments`, one process sees several GPUs, or NEFTune is wanted.
     """
     if not isinstance(args, HardNegCLIPTrainingArguments):
         raise ValueError(
             f"args is a {type(args).__name__}; HardNegCLIPTrainer needs HardNegCLIPTrainingArguments, which take all "
             "arguments of TrainingArguments and those for hard negatives."
+        )
+    if args.neftune_noise_alpha is not None:
+        raise ValueError(
+            "neftune_noise_alpha adds noise to the input embeddings of a language model, which a dual encoder does "
+            "not have: leave it out."
         )
     if args.n_gpu > 1:
         raise ValueError(

@@ -191,17 +191,15 @@ def _add_given_negatives(
 
 
 def _settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, max_tokens: int) -> None:
-    """Leave out what the model cannot tell apart and, on demand, captions without negatives; count what is left."""
+    """Leave out negatives with the tokens of their caption and, on demand, captions without negatives; count what is left."""
     rows, equal = drop_equal_negatives(data.rows, tokenizer, max_tokens)
     data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
     data.skipped += equal
-    data.rejections += equal
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]
     if not any(counts):
-        raise ValueError(
-            f"None of {len(rows)} captions has a hard negative. Reasons: {describe_reasons(data.rejections)}."
-        )
+        reasons = describe_reasons(data.rejections + equal)
+        raise ValueError(f"None of {len(rows)} captions has a hard negative. Reasons: {reasons}.")
     if not arguments.data.keep_captions_without_negatives:
         rows = rows.select([i for i, count in enumerate(counts) if count])
         data.skipped["the caption has no hard negative"] += counts.count(0)

@@ -57,7 +57,9 @@ def find_own_negatives(rows: Mapping[str, Iterable[Any]], columns: Sequence[str]
     """The column of negatives in training data, or None; a column of such a name that holds labels is named."""
     name, labels = find_negatives_column(rows, columns)
     if labels:
-        logger.warning(f"Column {labels[0]!r} of {source} holds numbers or yes and no, so it is not used as negatives.")
+        logger.warning(
+            f"Column {labels[0]!r} of {source} holds numbers or yes and no, so it is not used as negatives."
+        )
     return name
 
 
