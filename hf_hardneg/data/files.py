@@ -26,7 +26,7 @@ from .. import json_files
 from ..columns import CAPTION, NEGATIVES
 from ..revisions import split_revision
 from ..suggestions import did_you_mean, nearest_path
-from ..user_errors import naming
+from ..user_errors import HubBusyError, busy_hub, naming
 from .csv_files import csv_settings
 
 
@@ -237,6 +237,9 @@ def _open_hub(source: str, path: Path, config: str | None) -> DatasetDict:
     try:
         return _load(_find_config(name, revision, config), source)
     except (FileNotFoundError, ConnectionError) as error:
+        busy = busy_hub(error)
+        if busy:
+            raise HubBusyError(f"{source} could not be read. {busy}") from error
         where = f"There is no folder {path.absolute()}.{nearest_path(path)} The Hub gave no dataset {source}"
         raise type(error)(f"{where}: {error}") from error
 

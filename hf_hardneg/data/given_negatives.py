@@ -63,7 +63,7 @@ class Join:
 
 
 def find_negatives_column(rows: Mapping[str, Iterable[Any]], columns: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The first of `NEGATIVES_COLUMNS` that may hold texts, or None; and those that hold labels, which are passed over.
+    """The first of `NEGATIVES_COLUMNS` that may hold texts, or None; and those that hold labels instead.
 
     Args:
         rows: The values of each column.
@@ -78,8 +78,8 @@ def hold_labels(values: Iterable[Any]) -> bool:
     """Whether values are numbers, yes or no, also where they are written as texts: these are no captions.
 
     Examples:
-        >>> hold_labels([True, None]), hold_labels(["0", "1.5", ""]), hold_labels([["a cat"], ["7"]]), hold_labels([""])
-        (True, True, False, False)
+        >>> hold_labels([True, None]), hold_labels(["0", "1.5", ""]), hold_labels([["a cat"], ["7"]])
+        (True, True, False)
     """
     some = False
     for value in values:
@@ -100,8 +100,9 @@ def read_given_negatives(
 ) -> GivenNegatives:
     """Read captions and their negatives from any file, dataset folder or Hub id.
 
-    No flag names the columns, the split or the configuration of such a source. The columns are found by their usual names (`CAPTION_COLUMNS`, `NEGATIVES_COLUMNS`). `negative_concepts` is used if
-    each negative has one; otherwise the concept is `UNKNOWN_CONCEPT`. Rows of one caption are joined.
+    No flag names the columns, the split or the configuration of such a source. The columns are found by their usual
+    names (`CAPTION_COLUMNS`, `NEGATIVES_COLUMNS`). `negative_concepts` is used if each negative has one; otherwise the
+    concept is `UNKNOWN_CONCEPT`. Rows of one caption are joined.
 
     Args:
         source: What `sources.open_source` opens.

@@ -77,7 +77,7 @@ def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
         The paths of each model, by its name.
 
     Raises:
-        ValueError: If two models have the same name.
+        ValueError: If two models have the same name, or a path is empty.
 
     Examples:
         >>> parse_models(["outputs/k1", "ours=run/0,run/1"])
@@ -91,6 +91,8 @@ def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
         if name in models:
             raise ValueError(f"Two models are called {name!r}; give them different names with NAME=PATH.")
         models[name] = [paths] if Path(paths).expanduser().exists() else paths.split(",")
+        if "" in models[name]:
+            raise ValueError(f"{spec!r} names an empty path; write NAME=PATH,PATH,... without a comma too many.")
     return models
 
 

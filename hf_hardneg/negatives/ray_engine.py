@@ -99,8 +99,8 @@ def _check_options(options: BuildOptions) -> None:
     flags = [f"--{name}" for name, is_set in ignored.items() if is_set]
     if flags:
         raise ValueError(
-            f"--engine ray reads all rows of Parquet files, their column {CAPTION}, and writes no card, so it does not "
-            f"use {' and '.join(flags)}: leave them out, name the files of that split, or leave out --engine ray."
+            f"--engine ray reads all rows of Parquet files, their column {CAPTION}, and writes no card. So it does "
+            f"not use {' and '.join(flags)}: leave them out, name the files of that split, or leave out --engine ray."
         )
 
 

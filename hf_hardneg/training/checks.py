@@ -26,7 +26,7 @@ def check_arguments(args: TrainingArguments | None) -> None:
     """Check that a trainer got arguments that it can use.
 
     Raises:
-        ValueError: If they are not `HardNegCLIPTrainingArguments`, one process sees several GPUs, or NEFTune is wanted.
+        ValueError: If they are not `HardNegCLIPTrainingArguments`, want NEFTune, or one process sees several GPUs.
     """
     if not isinstance(args, HardNegCLIPTrainingArguments):
         raise ValueError(

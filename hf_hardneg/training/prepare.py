@@ -191,7 +191,7 @@ def _add_given_negatives(
 
 
 def _settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, max_tokens: int) -> None:
-    """Leave out negatives with the tokens of their caption and, on demand, captions without negatives; count what is left."""
+    """Leave out negatives equal to their caption and, on demand, captions without any; count what is left."""
     rows, equal = drop_equal_negatives(data.rows, tokenizer, max_tokens)
     data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
     data.skipped += equal

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from contextlib import nullcontext
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ..model.dual_encoder import check_images_differ, find_text_format
 from ..model.encoding import text_limit
 from ..model.image_cache import add_image_embeddings
 from ..model.loading import PAPER_MODEL, START_MODEL, load_model, saved_dtype
+from ..user_errors import HubBusyError
 from .arguments import SCENES, Arguments, HardNegCLIPTrainingArguments, ModelArguments
 from .artifacts import RunRecord, collect_metrics, remove_leftovers, save_artifacts
 from .checkpoints import find_last_checkpoint, find_problem
@@ -156,6 +157,8 @@ def _load_start_model(arguments: Arguments) -> tuple[Any, Any]:
     name = _start_model(arguments)
     try:
         return load_model(name, arguments.model.dtype)
+    except HubBusyError:
+        raise
     except OSError as error:
         advice = "Name another model, a folder or a Hub id, with --model_name_or_path."
         raise OSError(f"{str(error).rstrip('.')}. {advice}") from error

@@ -62,9 +62,9 @@ class HardNegCLIPTrainer(Trainer):
         **kwargs: Further arguments of `transformers.Trainer`.
 
     Raises:
-        ValueError: If training would go wrong: arguments of another class, no processor, texts or images that
-            the model embeds alike, an adapter that is not merged, several GPUs in one process, GradCache under DeepSpeed, batches made
-            for another K, or a loss that is not finite.
+        ValueError: If training would go wrong: arguments of another class, no processor, texts or images
+            that the model embeds alike, an adapter that is not merged, several GPUs in one process, GradCache under
+            DeepSpeed, batches made for another K, or a loss that is not finite.
 
     Example:
         ```python

@@ -76,8 +76,8 @@ def load_benchmark(spec: str, **columns: str) -> list[Task]:
     """Load the tasks of a benchmark.
 
     Args:
-        spec: "NAME", "NAME=SOURCE", "NAME=SOURCE:SPLIT" or "NAME=SOURCE:CONFIG:SPLIT". The source is a local folder (default: data/NAME) or, for
-            some benchmarks, a Hub id or ID@REVISION.
+        spec: "NAME", "NAME=SOURCE", "NAME=SOURCE:SPLIT" or "NAME=SOURCE:CONFIG:SPLIT". The source is a local folder
+            (default: data/NAME) or, for some benchmarks, a Hub id or ID@REVISION.
         columns: image_column or label_column, of benchmarks that have them (`benchmark_options`).
 
     Raises:

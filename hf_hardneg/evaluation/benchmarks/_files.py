@@ -12,6 +12,7 @@ from ...data.image_columns import TEXTS, refuse_urls
 from ...data.lazy_images import ImageFile, LazyImage, row_images
 from ...data.photo_places import place_of
 from ...data.sources import open_source
+from ...user_errors import HubBusyError
 
 
 BOX_COLUMNS = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
@@ -85,6 +86,8 @@ def open_table(source: str, split: str, columns: Sequence[str] = ()) -> Dataset:
     """
     try:
         dataset = open_source(f"{source}:{split}", split)
+    except HubBusyError:
+        raise
     except (OSError, ImportError) as error:
         raise FileNotFoundError(
             f"{source} is neither a local dataset nor one on the Hub that can be opened ({error})."

@@ -70,7 +70,8 @@ def _find_label_column(table: Dataset, source: str, wish: str | None) -> str:
     if not usual and (wish or len(labeled) != 1):
         raise ValueError(
             f"{source} has the columns {table.features}. The labels must be a ClassLabel, which has the names of the "
-            f"classes; {labeled or 'none'} are. Rename one to label, or name it with --label_column of hf-hardneg evaluate."
+            f"classes; {labeled or 'none'} are. Rename one to label, or name it with --label_column of hf-hardneg "
+            "evaluate."
         )
     return (usual or labeled)[0]
 

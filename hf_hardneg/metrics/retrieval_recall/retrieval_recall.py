@@ -32,7 +32,8 @@ Returns:
     Percentages: "image_to_text_R@k" and "text_to_image_R@k" for each k.
 
 Raises:
-    ValueError: If a text belongs to no image or to several, a score is nan or infinite, or a cut-off is below 1 or no whole number.
+    ValueError: If a text belongs to no image or to several, a score is nan or infinite, or a cut-off is
+        below 1 or no whole number.
 
 Examples:
     >>> import evaluate
