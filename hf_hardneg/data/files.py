@@ -1,11 +1,13 @@
 """Open what a user names: a file, a saved dataset, a folder of Parquet or images, a Hub id."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from glob import escape
 from pathlib import Path
 from typing import Any
 
+import datasets
 from datasets import (
     Dataset,
     DatasetDict,
@@ -244,8 +246,22 @@ def _open_hub(source: str, path: Path, config: str | None) -> DatasetDict:
         raise type(error)(f"{where}: {error}") from error
 
 
+def _cache_of(folder: Path) -> Path:
+    """Where the rows of a folder with a card are kept.
+
+    If the card names configurations, `datasets` keeps rows under the name of the folder alone. Another folder of that
+    name, or new files in this one, would get the old rows.
+    """
+    digest = hashlib.sha256(str(folder.absolute()).encode("utf-8", "surrogateescape"))
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode("utf-8", "surrogateescape"))
+    return Path(datasets.config.HF_DATASETS_CACHE) / "hf_hardneg" / "folders" / digest.hexdigest()[:16]
+
+
 def _find_config(name: str, revision: str | None, config: str | None, **settings: Any) -> Any:
     """The builder of a configuration; an error lists the configurations that there are."""
+    if Path(name).is_dir() and (Path(name) / "README.md").is_file():
+        settings["cache_dir"] = str(_cache_of(Path(name)))
     try:
         return load_dataset_builder(name, config, revision=revision, **settings)
     except ValueError as error:

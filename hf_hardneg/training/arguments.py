@@ -107,9 +107,7 @@ class DataArguments:
             "split of a COCO folder, else 'train'."
         },
     )
-    dataset_config: str | None = field(
-        default=None, metadata={"help": "The config of the dataset, if it has several."}
-    )
+    dataset_config: str | None = field(default=None, metadata={"help": "The config, if a dataset has several."})
     image_column: str | None = field(
         default=None,
         metadata={
