@@ -40,8 +40,8 @@ def rows_of(kind):
         rows = [{"image": picture(i), "caption": f"A red car by bus number {i}."} for i in range(4)]
         return Dataset.from_list(rows, features=Features({"image": Image(), "caption": Value("string")}))
     if kind == "captions":
-        texts = [f"A red car by bus number {i}." for i in range(6)]
-        return Dataset.from_dict({"caption": texts, "negatives": [[text.replace("red", "blue")] for text in texts]})
+        texts = [f"A rusty anchor by a wooden ladder number {i}." for i in range(6)]
+        return Dataset.from_dict({"caption": texts, "negatives": [[text.replace("rusty", "shiny")] for text in texts]})
     return Dataset.from_dict({"caption": ["A red car.", "A dog."], "negatives": [["A blue car."], ["A cat."]]})
 
 
