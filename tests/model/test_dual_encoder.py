@@ -187,7 +187,7 @@ def test_a_model_that_sees_no_difference_between_images_is_refused(model, proces
 def test_an_image_processor_that_loses_the_image_is_refused(model, processor, monkeypatch):
     from hf_hardneg.model.encoding import Encoder
 
-    monkeypatch.setattr(processor.image_processor, "rescale_factor", 0.0)
+    monkeypatch.setattr(processor.image_processor, "image_std", [float("inf")] * 3)
     with pytest.raises(ValueError, match="makes equal inputs of different images"):
         Encoder(model, processor)
 
