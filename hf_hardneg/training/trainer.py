@@ -99,6 +99,7 @@ class HardNegCLIPTrainer(Trainer):
             data_collator = HardNegCollator(processor, args.num_negatives, text_format=text_format)
         elif isinstance(data_collator, HardNegCollator):
             check_texts_differ(plain, data_collator.processor.tokenizer, data_collator.text_format)
+        if isinstance(data_collator, HardNegCollator):
             check_images_differ(plain, data_collator.processor)
         take_collated_batches(plain)
         kwargs.setdefault("compute_metrics", self._accuracy_by_concept)
