@@ -157,9 +157,9 @@ def test_a_blip_model_is_trained(processor, make_trainer):
     shape = {**SMALL, "num_hidden_layers": 1}
     special = {name: getattr(processor.tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     text = {**shape, **special, "vocab_size": len(processor.tokenizer), "max_position_embeddings": 32}
-    config = BlipConfig(
-        text_config=text, vision_config={**shape, "image_size": 48, "patch_size": 16}, projection_dim=32
-    )
+    # With its default of 1e-10, a new vision tower embeds all images alike.
+    vision = {**shape, "image_size": 48, "patch_size": 16, "initializer_range": 0.02}
+    config = BlipConfig(text_config=text, vision_config=vision, projection_dim=32)
     blip = BlipModel(config)
     before = copy.deepcopy(blip.state_dict())
     make_trainer(blip).train()
