@@ -1,11 +1,13 @@
 """Open what a user names: a file, a saved dataset, a folder of Parquet or images, a Hub id."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from glob import escape
 from pathlib import Path
 from typing import Any
 
+import datasets
 from datasets import (
     Dataset,
     DatasetDict,
@@ -26,7 +28,7 @@ from .. import json_files
 from ..columns import CAPTION, NEGATIVES
 from ..revisions import split_revision
 from ..suggestions import did_you_mean, nearest_path
-from ..user_errors import naming
+from ..user_errors import HubBusyError, busy_hub, naming
 from .csv_files import csv_settings
 
 
@@ -39,10 +41,35 @@ BUILDERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv",
 _ADVICE = {
     **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), " Save the table as CSV."),
     **dict.fromkeys((".zip", ".gz", ".tgz", ".7z", ".rar"), " Unpack the archive, and name what was in it."),
-    ".tar": " Unpack the archive, or read it as it is with --streaming true, if it is WebDataset's.",
+    ".tar": " Unpack the archive. Only a training reads WebDataset's archives as they are: --dataset with streaming.",
     ".txt": " Save it as CSV, with the names of the columns in the first line.",
 }
 _HUB_ID = re.compile(r"[A-Za-z0-9_-][\w.-]*(/[\w.-]+)?")
+
+
+class UnknownConfigError(ValueError):
+    """A data set has several configurations, or not the one that is wanted.
+
+    Args:
+        fault: What is wrong.
+        names: The configurations that there are.
+    """
+
+    def __init__(self, fault: str, names: list[str]) -> None:
+        super().__init__(f"{fault}; choose one of {names} with --dataset_config NAME.")
+        self.fault, self.names = fault, names
+
+
+class UnknownSplitError(ValueError):
+    """A data set has not the split that is wanted.
+
+    Args:
+        fault: What is wrong, with the splits that there are.
+    """
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"{fault}. A slice is test[:20].")
+        self.fault = fault
 
 
 def read_json(file: Path) -> Any:
@@ -81,7 +108,9 @@ def require_columns(columns: Sequence[str], names: Sequence[str], source: str | 
             raise ValueError(f"{source} has no column {name!r}, only {list(columns)}.{did_you_mean(name, columns)}")
 
 
-def find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str], source: str | Path, flag: str) -> str:
+def find_column(
+    wish: str | None, usual: Sequence[str], columns: Sequence[str], source: str | Path, flag: str | None
+) -> str:
     """The column to read: `wish`, or the first of the usual names that is there.
 
     Args:
@@ -89,7 +118,7 @@ def find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str], 
         usual: Such as `CAPTION_COLUMNS`.
         columns: Those of the data.
         source: For the error.
-        flag: The flag that names the column, for the error.
+        flag: The flag that names the column, for the error; None if there is none.
 
     Raises:
         ValueError: If the column is not there, or none of the usual ones is.
@@ -100,8 +129,9 @@ def find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str], 
     for name in usual:
         if name in columns:
             return name
+    advice = f"set {flag} NAME" if flag else "rename one"
     raise ValueError(
-        f"{source} has the columns {list(columns)}, none of {', '.join(usual)}; set {flag} NAME.{_about(source)}"
+        f"{source} has the columns {list(columns)}, none of {', '.join(usual)}; {advice}.{_about(source)}"
     )
 
 
@@ -209,12 +239,29 @@ def _open_hub(source: str, path: Path, config: str | None) -> DatasetDict:
     try:
         return _load(_find_config(name, revision, config), source)
     except (FileNotFoundError, ConnectionError) as error:
+        busy = busy_hub(error)
+        if busy:
+            raise HubBusyError(f"{source} could not be read. {busy}") from error
         where = f"There is no folder {path.absolute()}, and the Hub gave no dataset {source}"
         raise type(error)(f"{where}: {str(error).rstrip('.')}.{nearest_path(path)}") from error
 
 
+def _cache_of(folder: Path) -> Path:
+    """Where the rows of a folder with a card are kept.
+
+    If the card names configurations, `datasets` keeps rows under the name of the folder alone. Another folder of that
+    name, or new files in this one, would get the old rows.
+    """
+    digest = hashlib.sha256(str(folder.absolute()).encode("utf-8", "surrogateescape"))
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode("utf-8", "surrogateescape"))
+    return Path(datasets.config.HF_DATASETS_CACHE) / "hf_hardneg" / "folders" / digest.hexdigest()[:16]
+
+
 def _find_config(name: str, revision: str | None, config: str | None, **settings: Any) -> Any:
     """The builder of a configuration; an error lists the configurations that there are."""
+    if Path(name).is_dir() and (Path(name) / "README.md").is_file():
+        settings["cache_dir"] = str(_cache_of(Path(name)))
     try:
         return load_dataset_builder(name, config, revision=revision, **settings)
     except ValueError as error:
@@ -222,7 +269,8 @@ def _find_config(name: str, revision: str | None, config: str | None, **settings
         if len(names) < 2 and config is None:
             raise
         what = "several configurations" if config is None else f"no configuration {config!r}"
-        raise ValueError(f"{name} has {what}; choose one of {sorted(names)} with --dataset_config NAME.") from error
+        source = f"{name}@{revision}" if revision else name
+        raise UnknownConfigError(f"{source} has {what}", sorted(names)) from error
 
 
 def _load(builder: Any, source: str | Path) -> DatasetDict:
@@ -249,5 +297,5 @@ def _select_split(found: Dataset | Mapping[str, Dataset], split: str, source: st
     try:
         parts = ReadInstruction.from_spec(split).to_absolute({name: len(rows) for name, rows in found.items()})
     except ValueError as error:
-        raise ValueError(f"{source} has the splits {sorted(found)}, not {split!r}. A slice is test[:20].") from error
+        raise UnknownSplitError(f"{source} has the splits {sorted(found)}, not {split!r}") from error
     return concatenate_datasets([found[part.splitname].select(range(part.from_, part.to)) for part in parts])

@@ -1,7 +1,8 @@
 """Negatives that somebody already has, joined to the captions of a run."""
 
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +10,15 @@ from datasets import Dataset
 
 from ..columns import NEGATIVE_CONCEPTS, NEGATIVE_FEATURES, NEGATIVES
 from .caption_cells import read_cells
-from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
+from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column
 from .row_photos import find_row_photos
 from .skip_reasons import NEGATIVE_EMPTY, NEGATIVE_IS_CAPTION, describe_reasons
+from .sources import open_source
 
 
 UNKNOWN_CONCEPT = "unknown"
 BY_IMAGE, BY_CAPTION = "image id and caption", "caption"
+_LABEL = re.compile(r"\s*([-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|true|false|yes|no|nan)\s*", re.IGNORECASE)
 
 Negative = tuple[str, str]
 """The text of a negative and its concept."""
@@ -67,9 +70,34 @@ class Join:
     most: int
 
 
-def find_negatives_column(columns: Sequence[str]) -> str | None:
-    """The first of `NEGATIVES_COLUMNS` that is there, or None."""
-    return next((name for name in NEGATIVES_COLUMNS if name in columns), None)
+def find_negatives_column(rows: Mapping[str, Iterable[Any]], columns: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The first of `NEGATIVES_COLUMNS` that may hold texts, or None; and those that hold labels instead.
+
+    Args:
+        rows: The values of each column.
+        columns: The columns that there are.
+    """
+    usual = [name for name in NEGATIVES_COLUMNS if name in columns]
+    labels = [name for name in usual if hold_labels(rows[name])]
+    return next((name for name in usual if name not in labels), None), labels
+
+
+def hold_labels(values: Iterable[Any]) -> bool:
+    """Whether values are numbers, yes or no, also where they are written as texts: these are no captions.
+
+    Examples:
+        >>> hold_labels([True, None]), hold_labels(["0", "1.5", ""]), hold_labels([["a cat"], ["7"]])
+        (True, True, False)
+    """
+    some = False
+    for value in values:
+        for one in value if isinstance(value, list) else [value]:
+            if one is None or one == "":
+                continue
+            some = True
+            if not isinstance(one, int | float) and not (isinstance(one, str) and _LABEL.fullmatch(one)):
+                return False
+    return some
 
 
 def read_given_negatives(
@@ -81,24 +109,26 @@ def read_given_negatives(
 ) -> GivenNegatives:
     """Read captions and their negatives from any file, dataset folder or Hub id.
 
-    The columns are found by their usual names (`CAPTION_COLUMNS`, `NEGATIVES_COLUMNS`). `negative_concepts` is used if
-    each negative has one; otherwise the concept is `UNKNOWN_CONCEPT`. Rows of one caption are joined.
+    No flag names the columns, the split or the configuration of such a source. The columns are found by their usual
+    names (`CAPTION_COLUMNS`, `NEGATIVES_COLUMNS`). `negative_concepts` is used if each negative has one; otherwise the
+    concept is `UNKNOWN_CONCEPT`. Rows of one caption are joined.
 
     Args:
-        source: What `files.open_dataset` opens.
+        source: What `sources.open_source` opens.
         caption_column: Its name; None takes a usual one.
-        split: Of a folder or Hub id.
-        config: The name of the configuration, where there are several.
+        split: Of a folder or Hub id, if the source names none.
+        config: The name of the configuration, if the source names none.
         image_column: As the training is told; None finds it, if there is one.
 
     Raises:
         FileNotFoundError: If the source is not there.
         ValueError: If it is broken, lacks a column, or has no negative that can be used.
     """
-    rows = open_dataset(source, split, config)
+    rows = open_source(source, split, config)
     names = rows.column_names
-    caption_name = find_column(caption_column, CAPTION_COLUMNS, names, source, "--caption_column")
-    negatives_name = find_negatives_column(names)
+    caption_name = find_column(caption_column, CAPTION_COLUMNS, names, source, flag=None)
+    texts_column, labels = find_negatives_column(rows, names)
+    negatives_name = texts_column or next(iter(labels), None)  # Reading labels ends in a sentence that says so.
     if negatives_name is None:
         raise ValueError(f"{source} has the columns {names}, none of {', '.join(NEGATIVES_COLUMNS)}; rename one.")
     captions = list(read_cells(rows[caption_name], caption_name, source))

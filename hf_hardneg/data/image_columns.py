@@ -34,10 +34,18 @@ def _holds_photos(feature: Any) -> bool:
     return isinstance(feature, Image) or feature in (Value("binary"), Value("large_binary"))
 
 
-def find_image_column(wish: str | None, features: Mapping[str, Any], source: str) -> str:
+def find_image_column(
+    wish: str | None, features: Mapping[str, Any], source: str, advice: str = "set --image_column NAME"
+) -> str:
     """The column of images: `wish`, or else the one of a usual name that holds encoded images or paths.
 
     An encoded column of another name, such as `mask`, is taken only where no column has a usual name.
+
+    Args:
+        wish: What the user named, or None.
+        features: Those of the data.
+        source: For the error.
+        advice: How the user names the column, for the error.
 
     Raises:
         ValueError: If the column is not there, holds something else, or cannot be told; the message lists the columns.
@@ -45,7 +53,7 @@ def find_image_column(wish: str | None, features: Mapping[str, Any], source: str
     if wish is not None:
         require_columns(list(features), [wish], source)
         if not _holds_photos(features[wish]) and features[wish] not in TEXTS:
-            raise ValueError(f"Column {wish!r} of {source} holds {features[wish]}, not images; set --image_column.")
+            raise ValueError(f"Column {wish!r} of {source} holds {features[wish]}, not images; name another one.")
         return wish
     encoded = [name for name, feature in features.items() if _holds_photos(feature)]
     texts = [name for name, feature in features.items() if feature in TEXTS]
@@ -56,7 +64,7 @@ def find_image_column(wish: str | None, features: Mapping[str, Any], source: str
     if not found:
         raise ValueError(
             f"{source} has the columns {list(features)}. Which of them holds images or their paths cannot be told: "
-            "set --image_column NAME."
+            f"{advice}."
         )
     return found[0]
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from .files import open_dataset
 from .image_columns import IMAGE_COLUMNS, PATH_COLUMNS, URL_COLUMNS
 from .same_photo import matching_columns, plain_id
+from .sources import open_source
 
 
 VAL2017 = "val2017"
@@ -95,13 +95,13 @@ def read_challenge_ids(source: str, split: str = "test") -> set[int]:
     """COCO ids of the photos of a challenge set.
 
     Args:
-        source: Hub id or folder with InpaintCOCO's columns.
-        split: Its split.
+        source: Hub id or folder with InpaintCOCO's columns, as `sources.open_source` takes it.
+        split: Its split if the source names none.
 
     Raises:
         ValueError: If it says none, so that nothing could be refused.
     """
-    dataset = open_dataset(source, split)
+    dataset = open_source(source, split)
     names = source_columns(dataset.features)
     ids = ids_of_pairs(dataset.select_columns(names)) if names else set()
     if not ids:

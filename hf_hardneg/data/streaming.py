@@ -204,7 +204,8 @@ def find_stream_columns(
     if isinstance(row[image], str):
         refuse_urls([row[image]], image, source)
     folder = source if Path(source).is_dir() else os.path.dirname(source)
-    images, negatives = tuple(dict.fromkeys([image, *others])), find_negatives_column(list(row))
+    images = tuple(dict.fromkeys([image, *others]))
+    negatives, _ = find_negatives_column({name: [value] for name, value in row.items()}, list(row))
     return StreamColumns(images, caption, os.path.abspath(folder), negatives)
 
 

@@ -11,13 +11,14 @@ from datasets import Dataset
 from ..columns import NEGATIVE_CONCEPTS, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
 from ..data.captioned_images import load_captioned_images
 from ..data.coco import is_coco_folder, load_coco
-from ..data.files import open_dataset, require_columns
+from ..data.files import require_columns
 from ..data.given_negatives import GivenNegatives
 from ..data.inpainted_pairs import drop_broken_pairs
 from ..data.karpathy import karpathy_file, load_karpathy
 from ..data.leakage import ids_of_pairs, read_challenge_ids, source_columns
 from ..data.long_captions import drop_equal_negatives, fit_captions
 from ..data.skip_reasons import describe_reasons
+from ..data.sources import open_source
 from ..data.splits import split_by_image
 from ..lexicon.concepts import load_lexicon
 from ..negatives.add_negatives import AddHardNegatives
@@ -121,7 +122,7 @@ def load_pairs(args: DataArguments) -> tuple[Dataset | None, Counter[str]]:
     """Load the inpainted pairs to evaluate on, if any are wanted, and count those that are broken, by reason."""
     if not args.pairs:
         return None, Counter()
-    pairs = open_dataset(args.pairs, "test")
+    pairs = open_source(args.pairs, "test")
     require_columns(pairs.column_names, list(PAIR_FEATURES), args.pairs)
     return drop_broken_pairs(pairs)
 
@@ -189,18 +190,15 @@ def _add_given_negatives(
 
 
 def settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, max_tokens: int) -> None:
-    """Leave out what the model cannot tell apart and, on demand, captions without negatives; count what is left."""
-    rows = data.rows
-    if arguments.data.long_captions == "cut":
-        rows, equal = drop_equal_negatives(rows, tokenizer, max_tokens)
-        data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
-        data.skipped += equal
+    """Leave out negatives equal to their caption and, on demand, captions without any; count what is left."""
+    rows, equal = drop_equal_negatives(data.rows, tokenizer, max_tokens)
+    data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
+    data.skipped += equal
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]
     if not any(counts):
-        raise ValueError(
-            f"None of {len(rows)} captions has a hard negative. Reasons: {describe_reasons(data.rejections)}."
-        )
+        reasons = describe_reasons(data.rejections + equal)
+        raise ValueError(f"None of {len(rows)} captions has a hard negative. Reasons: {reasons}.")
     if not arguments.data.keep_captions_without_negatives:
         rows = rows.select([i for i, count in enumerate(counts) if count])
         data.skipped["the caption has no hard negative"] += counts.count(0)

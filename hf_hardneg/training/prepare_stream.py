@@ -100,6 +100,7 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
         add=add,
         tokenizer=tokenizer,
         max_tokens=limit,
+        text_limit=max_tokens,
         cut_long=cut,
         challenge=challenge,
         held_out=held_out_ids,

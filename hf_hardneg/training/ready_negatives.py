@@ -1,7 +1,7 @@
 """Train on negatives that somebody already has, instead of new ones."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,17 @@ def _own_column(args: DataArguments) -> str | None:
     if args.dataset == SCENES or is_coco_folder(args.dataset) or karpathy_file(args.dataset):
         return None
     rows = open_dataset(args.dataset, args.dataset_split or "train", args.dataset_config)
-    return find_negatives_column(rows.column_names)
+    return find_own_negatives(rows, rows.column_names, args.dataset)
+
+
+def find_own_negatives(rows: Mapping[str, Iterable[Any]], columns: Sequence[str], source: str) -> str | None:
+    """The column of negatives in training data, or None; a column of such a name that holds labels is named."""
+    name, labels = find_negatives_column(rows, columns)
+    if labels:
+        logger.warning(
+            f"Column {labels[0]!r} of {source} holds numbers or yes and no, so it is not used as negatives."
+        )
+    return name
 
 
 def use_given_negatives(

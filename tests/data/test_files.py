@@ -147,3 +147,15 @@ def test_csv_files_of_several_forms_in_a_folder_are_not_mixed(tmp_path):
         (tmp_path / f"train-{i}.csv").write_text(f"{header}\na,b\n")
     with pytest.raises(ValueError, match="have different columns"):
         open_dataset(str(tmp_path), "train")
+
+
+def test_a_folder_whose_card_names_configurations_never_gets_the_rows_of_another(tmp_path):
+    card = "---\nconfigs:\n- config_name: default\n  data_files: [{split: train, path: rows.parquet}]\n---\n"
+    for name in ("one", "other"):
+        folder = tmp_path / name / "set"
+        folder.mkdir(parents=True)
+        (folder / "README.md").write_text(card)
+        Dataset.from_dict({"caption": [name]}).to_parquet(folder / "rows.parquet")
+        assert open_dataset(str(folder), "train")["caption"][:] == [name]
+    Dataset.from_dict({"caption": ["new"]}).to_parquet(folder / "rows.parquet")
+    assert open_dataset(str(folder), "train")["caption"][:] == ["new"]

@@ -236,7 +236,7 @@ def test_encoded_bytes_are_images_and_other_columns_are_refused(tmp_path):
     for folder in ("raw", "struct"):
         (task,) = load_benchmark(f"zero_shot={tmp_path / folder}")
         assert [image.read().size for image, _ in task.images] == [scene(0).size] * 3
-    with pytest.raises(ValueError, match="'label'.*not images.*--image_column"):
+    with pytest.raises(ValueError, match="'label'.*not images; name another one"):
         load_benchmark(f"zero_shot={tmp_path / 'raw'}", image_column="label")
 
 
@@ -292,3 +292,17 @@ def test_skips_of_one_benchmark_add_up_with_what_was_scored(tmp_path, start):
     assert counted == {
         "the image is missing": metrics["results"][start]["sugarcrepe"]["swap_att"]["image_to_text"]["skipped"]
     }
+
+
+def test_a_model_folder_with_a_comma_in_its_name_is_one_model(tmp_path):
+    from hf_hardneg.evaluation.evaluate import parse_models
+
+    (tmp_path / "a,b").mkdir()
+    folder = str(tmp_path / "a,b")
+    assert parse_models([folder, f"ours={folder}", "seeds=a,b"]) == {
+        folder: [folder],
+        "ours": [folder],
+        "seeds": ["a", "b"],
+    }
+    with pytest.raises(ValueError, match="empty path"):
+        parse_models(["m=a,,b"])

@@ -118,3 +118,30 @@ def test_one_temperature_is_the_default_and_the_demo_keeps_the_one_of_its_figure
     recipe.write_text(f"output_dir: {tmp_path}\n")
     assert parse_arguments([str(recipe)]).data.temperature == AddHardNegatives().temperature == 1.375
     assert parse_arguments(["demo.yaml"]).data.temperature == 1.35
+
+
+@pytest.mark.parametrize(
+    ("flag", "advice"),
+    [
+        ("--lr", " Did you mean '--learning_rate'?"),
+        ("--config_name", " Did you mean '--dataset_config'?"),
+        ("--subset", " Did you mean '--dataset_config'?"),
+        ("--batch_size", " Did you mean '--per_device_train_batch_size'?"),
+        ("--image-col", " Did you mean '--image_column'?"),
+        ("--wandb_project", ""),
+        ("--foo", ""),
+    ],
+)
+def test_an_unknown_flag_is_near_a_flag_or_gets_no_advice(flag, advice):
+    with pytest.raises(ValueError) as raised:
+        parse_arguments([flag, "1"])
+    assert str(raised.value) == f"Unknown argument '{flag}'.{advice}"
+
+
+def test_other_names_lead_to_flags_that_there_are():
+    from dataclasses import fields
+
+    from hf_hardneg.training.recipe import ARGUMENT_CLASSES, OTHER_NAMES
+
+    known = {item.name for cls in ARGUMENT_CLASSES for item in fields(cls)}
+    assert set(OTHER_NAMES.values()) <= known and not set(OTHER_NAMES) & known

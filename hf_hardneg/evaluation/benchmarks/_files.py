@@ -7,12 +7,18 @@ from typing import Any
 from datasets import Dataset, Value
 from datasets import Image as ImageFeature
 
-from ...data.files import as_objects, open_dataset, read_json, require_columns
-from ...data.lazy_images import ImageFile, RowImage, row_images
+from ...data.files import as_objects, read_json, require_columns
+from ...data.image_columns import TEXTS, refuse_urls
+from ...data.lazy_images import ImageFile, LazyImage, row_images
+from ...data.photo_places import place_of
+from ...data.sources import open_source
+from ...user_errors import HubBusyError
 
 
 BOX_COLUMNS = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
 """Visual Genome's boxes in pixels: left, upper, width and height."""
+# A training runs benchmarks, too, and its --image_column is for the training data.
+IMAGE_ADVICE = "rename it to image, or name it with --image_column of hf-hardneg evaluate"
 
 
 def first_existing(folder: str | Path, *names: str) -> Path:
@@ -70,7 +76,7 @@ def open_table(source: str, split: str, columns: Sequence[str] = ()) -> Dataset:
     """Open a split of a dataset on the Hub or in a local folder.
 
     Args:
-        source: A Hub id, ID@REVISION, or a folder.
+        source: A Hub id, ID@REVISION, a folder or a file, or one of these with ":CONFIG".
         split: The name of the split.
         columns: Columns that it must have.
 
@@ -79,7 +85,9 @@ def open_table(source: str, split: str, columns: Sequence[str] = ()) -> Dataset:
         ValueError: If it has no such split, or lacks a column.
     """
     try:
-        dataset = open_dataset(source, split)
+        dataset = open_source(f"{source}:{split}", split)
+    except HubBusyError:
+        raise
     except (OSError, ImportError) as error:
         raise FileNotFoundError(
             f"{source} is neither a local dataset nor one on the Hub that can be opened ({error})."
@@ -93,18 +101,23 @@ def row_ids(table: Dataset) -> list[str]:
     return [str(one) for one in (table["id"] if "id" in table.column_names else range(len(table)))]
 
 
-def table_images(table: Dataset, column: str, source: str) -> list[RowImage | None]:
-    """The images of a column, which may also hold encoded images as bytes or as {"bytes", "path"}.
+def table_images(table: Dataset, column: str, source: str) -> Sequence[LazyImage | None]:
+    """The images of a column, which may also hold encoded images as bytes or as {"bytes", "path"}, or paths.
+
+    Paths are relative to the folder, or to that of the file. None stands for an image that is not there.
 
     Raises:
         ValueError: If the column holds something else.
     """
     feature = table.features[column]
+    if feature in TEXTS:
+        refuse_urls(table[column], column, source)
+        folder = Path(source) if Path(source).is_dir() else Path(source).parent
+        files = [Path(place_of(name, folder)) if name else None for name in table[column]]
+        return [ImageFile(file) if file and file.is_file() else None for file in files]
     is_encoded = isinstance(feature, dict) and feature.keys() == {"bytes", "path"} or feature == Value("binary")
     if not isinstance(feature, ImageFeature) and not is_encoded:
-        raise ValueError(
-            f"The column {column!r} of {source} holds {feature}, not images; name it with --image_column."
-        )
+        raise ValueError(f"The column {column!r} of {source} holds {feature}, neither images nor their paths.")
     return row_images(table.cast_column(column, ImageFeature()), column)
 
 

@@ -19,7 +19,7 @@ from ...data.row_photos import find_row_photos, warn_of_single_rows
 from ...data.same_photo import plain_id
 from ...data.skip_reasons import MISSING, NO_IMAGE
 from ..retrieval import RetrievalTask
-from ._files import is_dataset_folder, open_table, table_images
+from ._files import IMAGE_ADVICE, is_dataset_folder, open_table, table_images
 
 
 # Of an image. A few have six or seven, but the usual 25,000 captions of COCO are the first five.
@@ -136,7 +136,7 @@ def _from_table(name: str, source: str, split: str, image_column: str | None) ->
     column = next((name for name in CAPTION_COLUMNS if name in table.column_names), None)
     if column is None:
         raise ValueError(f"{source} has the columns {table.column_names}, none of {', '.join(CAPTION_COLUMNS)}.")
-    of_images = find_image_column(image_column, table.features, source)
+    of_images = find_image_column(image_column, table.features, source, IMAGE_ADVICE)
     task = RetrievalTask(name, about=f"split {split}, image column {of_images}, caption column {column}")
     cells = list(read_cells(table[column], column, source))
     images = table_images(table, of_images, source)

@@ -10,7 +10,7 @@ from ...data.image_columns import find_image_column
 from ...data.lazy_images import ImageFile
 from ..classification import PROMPTS, UNLABELED, ClassificationTask
 from ..tasks import Task
-from ._files import is_dataset_folder, open_table, table_images
+from ._files import IMAGE_ADVICE, is_dataset_folder, open_table, table_images
 
 
 DOWNLOAD = (
@@ -44,7 +44,7 @@ def load(
 def _from_table(source: str, split: str, image_column: str | None, label_column: str | None) -> ClassificationTask:
     table = open_table(source, split)
     image, label = (
-        find_image_column(image_column, table.features, source),
+        find_image_column(image_column, table.features, source, IMAGE_ADVICE),
         _find_label_column(table, source, label_column),
     )
     about = f"split {split}, image column {image}, label column {label}"
@@ -70,7 +70,8 @@ def _find_label_column(table: Dataset, source: str, wish: str | None) -> str:
     if not usual and (wish or len(labeled) != 1):
         raise ValueError(
             f"{source} has the columns {table.features}. The labels must be a ClassLabel, which has the names of the "
-            f"classes; {labeled or 'none'} are. Name one with --label_column."
+            f"classes; {labeled or 'none'} are. Rename one to label, or name it with --label_column of hf-hardneg "
+            "evaluate."
         )
     return (usual or labeled)[0]
 
