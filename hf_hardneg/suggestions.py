@@ -5,14 +5,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], like_enough: float = 0.4) -> str:
     """Return " Did you mean 'x'?", or nothing where no known name is near.
+
+    Args:
+        name: What was given.
+        known: What could be.
+        like_enough: From 0 to 1, the share of equal letters from which on a name is near.
 
     Examples:
         >>> did_you_mean("captoin", ["image", "caption"])
         " Did you mean 'caption'?"
     """
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=like_enough)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
 
 

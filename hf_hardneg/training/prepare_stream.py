@@ -11,7 +11,7 @@ import datasets
 from datasets import Dataset, Features
 from tqdm.auto import tqdm
 
-from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_SOURCES, ROW_FEATURES
+from ..columns import IMAGE, IMAGE_ID, NEGATIVE_SOURCES, ROW_FEATURES
 from ..data.coco import is_coco_folder
 from ..data.long_captions import fit_captions
 from ..data.skip_reasons import describe_reasons
@@ -66,10 +66,8 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
     pairs, broken = load_pairs(args)
     challenge = find_challenge_ids(args, pairs)
     check_split(args.dataset_split, args.dataset, challenge)
-    raw = open_stream(args.dataset, args.dataset_split)
-    # The names that are defaults are among the usual ones.
-    wishes = (None if name in (IMAGE, CAPTION) else name for name in (args.image_column, args.caption_column))
-    columns = find_stream_columns(raw, args.dataset, *wishes)
+    raw = _open(args, args.dataset_split)
+    columns = find_stream_columns(raw, args.dataset, args.image_column, args.caption_column)
     limit = max_tokens - MAX_ADDED_TOKENS
     held_out, skipped = _hold_out(raw, columns, challenge, args)
     held_out_ids = frozenset(held_out[IMAGE_ID])
@@ -118,12 +116,16 @@ def _check_arguments(arguments: Arguments) -> None:
         raise ValueError(f"{args.dataset} is on this machine and is not streamed: leave out --streaming.")
 
 
+def _open(args: DataArguments, split: str | None, columns: list[str] | None = None) -> datasets.IterableDataset:
+    return open_stream(args.dataset, split, columns, args.dataset_config)
+
+
 def _hold_out(
     raw: datasets.IterableDataset, columns: StreamColumns, challenge: Collection[int] | None, args: DataArguments
 ) -> tuple[Dataset, Counter[str]]:
     """Read the held-out rows: the first of another split, or of the training split, which then leaves them out."""
     if args.held_out_split:
-        raw = open_stream(args.dataset, args.held_out_split)
+        raw = _open(args, args.held_out_split)
     share = 1.0 if args.held_out_split else 0.1
     return take_held_out(examples(raw), columns, challenge, args.held_out_images, share)
 
@@ -134,8 +136,8 @@ def read_first_captions(args: DataArguments, columns: StreamColumns, challenge: 
     Returns:
         `slot_model_captions` rows of `columns.NEGATIVE_SOURCES`, fewer if the stream has no more.
     """
-    stream = open_stream(args.dataset, args.dataset_split)
-    stream = open_stream(args.dataset, args.dataset_split, text_columns(stream, columns))
+    stream = _open(args, args.dataset_split)
+    stream = _open(args, args.dataset_split, text_columns(stream, columns))
     rows = chain.from_iterable(caption_rows(raw, columns, challenge, lambda reason: None) for raw in examples(stream))
     number = args.slot_model_captions
     found = list(tqdm(islice(rows, number), total=number, desc="Reading captions", disable=None))

@@ -25,7 +25,25 @@ ADVICE = {
     "dataset_revision": "A revision is a part of the name: --dataset ID@REVISION.",
     "revision": "A revision is a part of the name: --model_name_or_path ID@REVISION, or --dataset ID@REVISION.",
     "group_by_length": "Rows of a contrastive batch are drawn at random, not by length; leave it out.",
+    "max_length": "The model's position table says how many tokens it reads; --long_captions says what to do with more.",
 }
+# What other training commands call our arguments.
+FOREIGN_NAMES = {
+    **dict.fromkeys(
+        ("config_name", "config", "subset", "dataset_config_name", "dataset_name_config"), "dataset_config"
+    ),
+    **dict.fromkeys(("split", "train_split", "subset_split"), "dataset_split"),
+    **dict.fromkeys(("dataset_name", "train_file", "train_data", "train_data_dir"), "dataset"),
+    **dict.fromkeys(("lr", "base_lr"), "learning_rate"),
+    **dict.fromkeys(("wd",), "weight_decay"),
+    **dict.fromkeys(("epochs", "num_epochs"), "num_train_epochs"),
+    **dict.fromkeys(("batch_size", "train_batch_size"), "per_device_train_batch_size"),
+    **dict.fromkeys(("workers", "num_workers"), "dataloader_num_workers"),
+    **dict.fromkeys(("model", "model_name", "pretrained"), "model_name_or_path"),
+    **dict.fromkeys(("csv_caption_key", "caption_key", "text_column"), "caption_column"),
+    **dict.fromkeys(("csv_img_key", "image_key"), "image_column"),
+}
+LIKE_ENOUGH = 0.7  # of 1; below, two names have letters in common and no meaning
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # what is given first by mistake
 ARGUMENT_CLASSES = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
 
@@ -81,9 +99,13 @@ def _suggest(name: str, known: Sequence[str]) -> str:
     bare = name.removeprefix("--").replace("-", "_")
     if bare in ADVICE:
         return f" {ADVICE[bare]}"
+    dashes = "--" if name.startswith("--") else ""
+    if bare in FOREIGN_NAMES:
+        return f" Did you mean '{dashes}{FOREIGN_NAMES[bare]}'?"
     if not bare.startswith(("hub", "push")):  # What is about the start model is never meant for the published one.
         known = [one for one in known if not one.removeprefix("--").startswith(("hub", "push"))]
-    return did_you_mean(name, known)
+    near = did_you_mean(bare, [one.removeprefix("--") for one in known], LIKE_ENOUGH)
+    return near.replace("mean '", f"mean '{dashes}") or " --help lists all."
 
 
 def build_parser() -> GroupedArgumentParser:
