@@ -34,8 +34,18 @@ from .folder_metadata import MetadataAsWritten
 
 
 # What published files call their columns: this project, NegCLIP (title, neg_caption), SugarCrepe (negative_caption),
-# Flickr (sentences, raw). The first that is there is taken.
-CAPTION_COLUMNS = (CAPTION, "captions", "title", "text", "sentences", "raw", "positive_caption", "true_caption")
+# Karpathy (sentences, raw), Flickr30k (comment). The first that is there is taken.
+CAPTION_COLUMNS = (
+    CAPTION,
+    "captions",
+    "title",
+    "text",
+    "sentences",
+    "raw",
+    "positive_caption",
+    "true_caption",
+    "comment",
+)
 NEGATIVES_COLUMNS = (NEGATIVES, "neg_caption", "negative_caption", "negative", "negative_captions", "false_caption")
 
 BUILDERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}

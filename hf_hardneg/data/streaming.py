@@ -65,7 +65,7 @@ class StreamColumns:
     images: tuple[str, ...]
     caption: str
     folder: str
-    source: str = "The stream"
+    source: str = ""
 
 
 class Photo(NamedTuple):

@@ -170,7 +170,10 @@ def take_held_out(
     else:
         if len(by_image) < 2:
             why = describe_reasons(skipped)
-            raise ValueError(f"The stream has {len(by_image)} usable photos; at least 2 are needed. Skipped: {why}.")
+            raise ValueError(
+                f"The stream {columns.source} has {len(by_image)} usable photos, and at least 2 are needed. Skipped: "
+                f"{why}. Photos are looked for in the column {columns.images[0]!r}; --image_column names another."
+            )
         by_image = dict(islice(by_image.items(), max(1, min(number, int(len(by_image) * most)))))
     found = Dataset.from_list(list(chain.from_iterable(by_image.values())), features=_UNDECODED)
     return found.cast(ROW_FEATURES), skipped

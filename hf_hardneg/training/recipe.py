@@ -25,7 +25,7 @@ ADVICE = {
     "dataset_revision": "A revision is a part of the name: --dataset ID@REVISION.",
     "revision": "A revision is a part of the name: --model_name_or_path ID@REVISION, or --dataset ID@REVISION.",
     "group_by_length": "Rows of a contrastive batch are drawn at random, not by length; leave it out.",
-    "max_length": "The model's position table says how many tokens it reads; --long_captions says what to do with more.",
+    "max_length": "The model says how many tokens it reads; --long_captions says what to do with more.",
 }
 # What other training commands call our arguments.
 FOREIGN_NAMES = {
