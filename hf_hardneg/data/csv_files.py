@@ -68,7 +68,7 @@ def _wrong_number(file: str | Path, line: int, expected: int, found: int, separa
     advice = f"Put cells that hold {separator!r} in quotes" if found > expected else f"Add the missing {separator!r}"
     return (
         f"{file} has {expected} columns in its header and {found} cells in the row that ends in line {line}. "
-        f"{advice}; columns are told apart by {separator!r}, as in the header."
+        f"{advice}; the first line is taken for the names of the columns."
     )
 
 

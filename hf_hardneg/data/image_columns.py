@@ -88,8 +88,8 @@ def _require_images(column: str, features: Mapping[str, Any], source: str) -> No
     if not _holds_photos(feature) and feature not in TEXTS:
         others = [name for name, one in features.items() if _holds_photos(one) or one in TEXTS]
         raise ValueError(
-            f"Column {column!r} of {source} holds {feature}, not images or their paths. Columns that may hold them: "
-            f"{', '.join(others) or 'none'}."
+            f"Column {column!r} of {source} holds {feature}, not images or their paths. Name another one with "
+            f"--image_column; those that may hold them are {', '.join(others) or 'none'}."
         )
 
 

@@ -37,10 +37,11 @@ def _json_rows(files: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One object a line; a file that begins with a list, or that is one object over several lines, is read whole."""
     for file in files:
         with _open_bytes(file) as lines:
-            first = next((line for line in lines if line.removeprefix(BOM).strip()), b"").removeprefix(BOM).strip()
-            is_table = first.startswith(b"[") or (file.lower().endswith(".json") and not first.endswith(b"}"))
+            full = (line.removeprefix(BOM).strip() for line in lines if line.removeprefix(BOM).strip())
+            first, second = next(full, b""), next(full, b"")
+            by_lines = first.endswith(b"}") and (second.startswith(b"{") or not file.lower().endswith(".json"))
             lines.seek(0)
-            if is_table:
+            if first.startswith(b"[") or (file.lower().endswith(".json") and not by_lines):
                 yield from as_objects(parse_json(lines.read().removeprefix(BOM), object, file), Path(file))
                 continue
             for number, line in enumerate(lines, 1):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from datasets import Dataset, Features, Image, List, Value
+from datasets import Dataset, Features, Image, List, Value, load_dataset
 from PIL import Image as Pillow
 
 from hf_hardneg.data.captioned_images import load_captioned_images
@@ -191,7 +191,8 @@ def test_a_stream_takes_the_configuration_that_is_named(tmp_path, photos):
             tmp_path / name / "train.parquet"
         )
     (tmp_path / "README.md").write_text(
-        "---\nconfigs:\n- config_name: a\n  data_files: a/*.parquet\n- config_name: b\n  data_files: b/*.parquet\n---\n"
+        "---\nconfigs:\n- config_name: a\n  data_files: a/*.parquet\n- config_name: b\n"
+        "  data_files: b/*.parquet\n---\n"
     )
     assert of_stream(tmp_path, config="b")[0] == [("b", COLORS[0])]
     for config, said in ((None, "several configurations"), ("zz", "no configuration 'zz'")):
@@ -222,3 +223,38 @@ def test_paths_of_a_table_are_evaluated_like_embedded_images(tmp_path, photos):
     (tmp_path / photos[0]).unlink()
     with pytest.raises(FileNotFoundError, match="1 of the 5 photos that .* are missing"):
         load_benchmark(f"flickr30k={file}", image_column="where")
+
+
+def as_json(rows):
+    """A table as JSON, by the names of the files that may hold it so."""
+    by_number = {str(i): row for i, row in enumerate(rows)}
+    lines = "\n".join(map(json.dumps, rows))
+    return {
+        "list.json": json.dumps(rows, indent=1),
+        "list.jsonl": json.dumps(rows),
+        "object.json": json.dumps(by_number, indent=1),
+        "one_line.json": json.dumps(by_number),
+        "lines.json": lines,
+        "bom.jsonl": "\ufeff\n" + lines + "\n\n",
+    }
+
+
+@pytest.mark.parametrize("name", as_json([]))
+def test_a_stream_reads_every_form_of_json_that_a_table_has(tmp_path, photos, name):
+    rows = [{"filepath": path, "caption": text} for path, text in zip(photos, CAPTIONS, strict=True)]
+    (tmp_path / name).write_text(as_json(rows)[name])
+    assert of_stream(tmp_path / name) == of_table(tmp_path / name) == (sorted(zip(CAPTIONS, COLORS, strict=True)), 5)
+
+
+def test_hidden_files_beside_shards_are_no_shards(tmp_path, photos):
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "train-0.csv").write_text(f"filepath,caption\n../{photos[0]},a\n")
+    (tmp_path / "shards" / "._train-0.csv").write_bytes(b"\x00\x05\x16\x07")
+    assert of_stream(tmp_path / "shards")[0] == [("a", COLORS[0])]
+
+
+def test_the_cache_of_an_earlier_reading_of_metadata_is_not_taken(tmp_path, photos):
+    names = [path.removeprefix("photos/") for path in photos]
+    write_csv(tmp_path / "photos" / "metadata.csv", ["file_name", "text"], [names, CAPTIONS], ",")
+    assert load_dataset(str(tmp_path / "photos"), split="train")["text"][0] is None  # what `datasets` reads
+    assert of_table(tmp_path / "photos")[0] == sorted(zip(CAPTIONS, COLORS, strict=True))
