@@ -105,7 +105,8 @@ def test_a_name_that_is_neither_says_so():
         ("a.json", "[]", "empty list"),
         ("a.json", "{}", "no row"),
         ("a.json", '{"a": {"x": 1}, "b": {"x": ["y"]}}', "cannot be read"),
-        ("a.txt", "a cat", "known are"),
+        ("a.docx", "a cat", "known are"),
+        ("a.txt", "a cat", r"holds no row below its header, \['a cat'\]"),
     ],
 )
 def test_a_broken_file_is_named_with_what_is_wrong(tmp_path, name, content, message):
