@@ -38,30 +38,35 @@ def _name_columns(header: Sequence[str], file: str | Path) -> list[str]:
     return names
 
 
-def csv_rows(file: str | Path) -> Iterator[list[str]]:
+def csv_rows(file: str | Path, name: str | Path | None = None) -> Iterator[list[str]]:
     """The names of the columns, then the cells of each row, as they are written.
 
     Rows that are blank are left out. Quoted cells may hold line breaks.
+
+    Args:
+        file: On this machine or on the Hub (hf://).
+        name: What errors call it; None for the file.
 
     Raises:
         ValueError: If a row has more or fewer cells than the header, or a quote is not closed. Also if two columns
             have one name, or the text is not UTF-8. The message names the file and, where there is one, the line.
     """
     csv.field_size_limit(LONGEST_CELL)
+    name = name or file
     try:
         separator = find_separator(file)
         with open_text(file) as lines:
             reader = csv.reader(lines, delimiter=separator, strict=True)
-            names = _name_columns(next(filter(None, reader), []), file)
+            names = _name_columns(next(filter(None, reader), []), name)
             yield names
             for cells in filter(None, reader):
                 if len(cells) != len(names):
-                    raise ValueError(_wrong_number(file, reader.line_num, len(names), len(cells), separator))
+                    raise ValueError(_wrong_number(name, reader.line_num, len(names), len(cells), separator))
                 yield cells
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 text ({error}); save it as UTF-8.") from error
+        raise ValueError(f"{name} is not UTF-8 text ({error}); save it as UTF-8.") from error
     except csv.Error as error:
-        raise ValueError(f"{file} is not a valid CSV file ({error}); check its quotes.") from error
+        raise ValueError(f"{name} is not a valid CSV file ({error}); check its quotes.") from error
 
 
 def _wrong_number(file: str | Path, line: int, expected: int, found: int, separator: str) -> str:
@@ -98,15 +103,15 @@ def text_features(names: Sequence[str]) -> Features:
     return Features({name: Value("string") for name in names})
 
 
-def count_csv_rows(file: str | Path) -> int:
-    """The number of rows below the header; reads the whole file.
+def count_csv_rows(file: str | Path, name: str | Path | None = None) -> int:
+    """The number of rows below the header; reads the whole file. The arguments are those of `csv_rows`.
 
     Raises:
         ValueError: If there is none, or as `csv_rows`.
     """
-    rows = csv_rows(file)
+    rows = csv_rows(file, name)
     names = next(rows)
     number = sum(1 for _ in rows)
     if not number:
-        raise ValueError(f"{file} holds no row below its header, {names}.")
+        raise ValueError(f"{name or file} holds no row below its header, {names}.")
     return number

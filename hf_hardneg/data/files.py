@@ -7,9 +7,11 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+import datasets
 from datasets import (
     Dataset,
     DatasetDict,
+    DownloadManager,
     ReadInstruction,
     concatenate_datasets,
     get_dataset_config_names,
@@ -17,6 +19,8 @@ from datasets import (
     load_from_disk,
 )
 from datasets.exceptions import DatasetGenerationError
+from datasets.naming import camelcase_to_snakecase
+from datasets.packaged_modules.cache.cache import Cache
 from datasets.packaged_modules.csv.csv import Csv
 from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
 from datasets.packaged_modules.json.json import Json
@@ -237,6 +241,10 @@ def folder_builder(folder: Path, config: str | None, columns: list[str] | None =
 def _open_hub(source: str, path: Path, config: str | None) -> DatasetDict:
     builder = hub_builder(source, path, config)
     with _naming_both(source, path):
+        if isinstance(builder, Csv):
+            files = _data_files(builder)
+            for file, copy in zip(files, DownloadManager().download(files), strict=True):
+                count_csv_rows(copy, file)
         return _load(builder, source)
 
 
@@ -284,7 +292,13 @@ def find_builder(name: str, revision: str | None, config: str | None, columns: l
     Raises:
         ValueError: If the configuration is not there, or CSV files differ.
     """
-    builder = _find_config(name, revision, config)
+    try:
+        builder = _find_config(name, revision, config)
+    except ValueError as error:
+        kept = _kept_reading(name, config) if "Couldn't find cache" in str(error) else None
+        if kept is None:
+            raise
+        return kept
     if isinstance(builder, Parquet) and columns:
         return _find_config(name, revision, config, columns=columns)
     if isinstance(builder, Csv):
@@ -297,6 +311,17 @@ def find_builder(name: str, revision: str | None, config: str | None, columns: l
         builder = _find_config(name, revision, config, metadata_filenames=list(builder.METADATA_FILENAMES))
         builder.__class__ = MetadataAsWritten
     return builder
+
+
+def _kept_reading(name: str, config: str | None) -> Cache | None:
+    """The rows of an earlier call with settings of ours: without the Hub, `datasets` looks only for those without."""
+    *owner, plain_name = name.split("/")
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "___".join([*owner, camelcase_to_snakecase(plain_name)])
+    infos = list(folder.glob(f"{config or 'default'}-*/*/*/dataset_info.json"))
+    if not infos:
+        return None
+    *_, config_name, version, digest, _ = max(infos, key=lambda file: file.stat().st_mtime).parts
+    return Cache(repo_id=name, dataset_name=plain_name, config_name=config_name, version=version, hash=digest)
 
 
 def _data_files(builder: Any) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import fsspec
 from datasets import IterableDataset, load_dataset
 from datasets.distributed import split_dataset_by_node
+from datasets.packaged_modules.csv.csv import Csv
 
 from ..columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, OTHER_CAPTIONS
 from .captions import caption_texts
@@ -104,6 +105,15 @@ def _open_shards(files: list[str], source: str, columns: list[str] | None) -> It
     return load_dataset(kind, data_files={"train": full}, split="train", streaming=True, **options)
 
 
+def _open_split(builder: Any, source: str, split: str) -> IterableDataset:
+    """A split of what `datasets` opens; CSV is read by us, so that a wrong row is named and not filled up."""
+    is_csv = isinstance(builder, Csv)
+    found = builder.config.data_files if is_csv else builder.as_streaming_dataset()
+    if split not in found:
+        raise ValueError(f"{source} has the splits {sorted(map(str, found))}, not {split!r}; name one of them.")
+    return open_csv_shards(list(map(str, found[split]))) if is_csv else found[split]
+
+
 def _refuse_slice(split: str, source: str) -> None:
     if "[" in split:
         raise ValueError(
@@ -142,10 +152,7 @@ def open_stream(
         builder = (
             folder_builder(folder, config, columns) if is_folder else hub_builder(source, folder, config, columns)
         )
-        found = builder.as_streaming_dataset()
-        if (split or "train") not in found:
-            raise ValueError(f"{source} has the splits {sorted(found)}, not {split or 'train'!r}; name one of them.")
-        stream = found[split or "train"]
+        stream = _open_split(builder, source, split or "train")
     return stream.decode(False) if stream.features else stream
 
 
