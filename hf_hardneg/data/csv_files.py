@@ -114,7 +114,7 @@ def count_csv_rows(file: str | Path, name: str | Path | None = None) -> int:
     number = sum(1 for _ in rows)
     if not number:
         raise ValueError(
-            f"{name or file} holds no row below its header, {names}. Save it as CSV, with the names of the columns in the "
-            "first line."
+            f"{name or file} holds no row below its header, {names}. "
+            "Save it as CSV, with the names of the columns in the first line."
         )
     return number

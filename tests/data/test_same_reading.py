@@ -248,8 +248,8 @@ def test_a_stream_reads_every_form_of_json_that_a_table_has(tmp_path, photos, na
 
 def test_hidden_files_beside_shards_are_no_shards(tmp_path, photos):
     (tmp_path / "shards").mkdir()
-    (tmp_path / "shards" / "train-0.csv").write_text(f"filepath,caption\n../{photos[0]},a\n")
-    (tmp_path / "shards" / "._train-0.csv").write_bytes(b"\x00\x05\x16\x07")
+    (tmp_path / "shards" / "0.csv").write_text(f"filepath,caption\n../{photos[0]},a\n")
+    (tmp_path / "shards" / "._0.csv").write_bytes(b"\x00\x05\x16\x07")
     assert of_stream(tmp_path / "shards")[0] == [("a", COLORS[0])]
 
 
