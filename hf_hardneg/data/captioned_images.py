@@ -85,7 +85,7 @@ def load_captioned_images(
             strict=True,
         )
     ]
-    with naming(source):
+    with naming(f"Column {image_column!r} of {source}"):
         return rows_from_photos(photos, files, skipped), +skipped
 
 

@@ -111,8 +111,8 @@ class DataArguments:
     image_column: str | None = field(
         default=None,
         metadata={
-            "help": "The column of images or of their paths. Default: the column that holds images, or one with a "
-            "usual name, such as image or filepath."
+            "help": "The column of images or of their paths. Default: one with a usual name, such as image or "
+            "filepath, or the only column that holds images."
         },
     )
     caption_column: str | None = field(

@@ -11,7 +11,7 @@ from datasets import Dataset
 from ..columns import NEGATIVE_CONCEPTS, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
 from ..data.captioned_images import load_captioned_images
 from ..data.coco import is_coco_folder, load_coco
-from ..data.files import require_columns
+from ..data.files import refuse_config, require_columns
 from ..data.given_negatives import GivenNegatives
 from ..data.inpainted_pairs import drop_broken_pairs
 from ..data.karpathy import karpathy_file, load_karpathy
@@ -105,6 +105,7 @@ def load_sources(args: DataArguments) -> TrainingData:
         ValueError: If the data are missing, lack columns, or are photos of a test set.
     """
     if args.dataset == "scenes":
+        refuse_config(args.dataset, args.dataset_config)
         rates = dict(zip(MENTION_RATES, args.scene_mention_rates, strict=True))
         return TrainingData(
             rows=scene_rows("train", args.num_rows or DEFAULT_SCENES, rates),
@@ -131,9 +132,11 @@ def _load_photos(args: DataArguments, challenge_ids: set[int] | None) -> tuple[D
     """Load rows of a COCO folder, a split file, a Hub id or other files, and count what was left out by reason."""
     num_proc = args.num_proc or os.cpu_count()
     if is_coco_folder(args.dataset):
+        refuse_config(args.dataset, args.dataset_config)
         return load_coco(args.dataset, args.dataset_split, num_proc, challenge_ids)
     file = karpathy_file(args.dataset)
     if file is not None:
+        refuse_config(args.dataset, args.dataset_config)
         return load_karpathy(file, args.dataset_split, num_proc, challenge_ids)
     columns = (args.image_column, args.caption_column)
     return load_captioned_images(

@@ -80,7 +80,7 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
     pairs, broken = load_pairs(args)
     challenge = find_challenge_ids(args, pairs)
     check_split(args.dataset_split, args.dataset, challenge)
-    raw = open_stream(args.dataset, args.dataset_split)
+    raw = _open(args, args.dataset_split)
     makes_negatives = training.num_negatives > 0 or not args.keep_captions_without_negatives
     columns = _find_columns(raw, args, makes_negatives)
     limit = max_tokens - MAX_ADDED_TOKENS
@@ -114,9 +114,7 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
 
 def _find_columns(raw: datasets.IterableDataset, args: DataArguments, makes_negatives: bool) -> StreamColumns:
     """The columns that are read; that of negatives is one of them only if it is trained on."""
-    # The names that are defaults are among the usual ones.
-    wishes = (None if name in (IMAGE, CAPTION) else name for name in (args.image_column, args.caption_column))
-    columns = find_stream_columns(raw, args.dataset, *wishes)
+    columns = find_stream_columns(raw, args.dataset, args.image_column, args.caption_column)
     if makes_negatives:
         say_which_are_used(args, columns.negatives)
     return columns if makes_negatives and not args.negatives else replace(columns, negatives=None)
@@ -168,12 +166,16 @@ def _check_arguments(arguments: Arguments) -> None:
         raise ValueError(f"{args.dataset} is on this machine and is not streamed: leave out --streaming.")
 
 
+def _open(args: DataArguments, split: str | None, columns: list[str] | None = None) -> datasets.IterableDataset:
+    return open_stream(args.dataset, split, columns, args.dataset_config)
+
+
 def _hold_out(
     raw: datasets.IterableDataset, columns: StreamColumns, challenge: Collection[int] | None, args: DataArguments
 ) -> tuple[Dataset, Counter[str]]:
     """Read the held-out rows: the first of another split, or of the training split, which then leaves them out."""
     if args.held_out_split:
-        raw = open_stream(args.dataset, args.held_out_split)
+        raw = _open(args, args.held_out_split)
     share = 1.0 if args.held_out_split else 0.1
     return take_held_out(examples(raw), columns, challenge, args.held_out_images, share)
 
@@ -185,8 +187,8 @@ def read_first_captions(args: DataArguments, columns: StreamColumns, challenge: 
         `slot_model_captions` rows of `columns.NEGATIVE_SOURCES` and of the row's own negatives, fewer if the stream
         has no more.
     """
-    stream = open_stream(args.dataset, args.dataset_split)
-    stream = open_stream(args.dataset, args.dataset_split, text_columns(stream, columns))
+    stream = _open(args, args.dataset_split)
+    stream = _open(args, args.dataset_split, text_columns(stream, columns))
     rows = chain.from_iterable(caption_rows(raw, columns, challenge, lambda reason: None) for raw in examples(stream))
     number = args.slot_model_captions
     found = list(tqdm(islice(rows, number), total=number, desc="Reading captions", disable=None))
@@ -219,7 +221,10 @@ def take_held_out(
     else:
         if len(by_image) < 2:
             why = describe_reasons(skipped)
-            raise ValueError(f"The stream has {len(by_image)} usable photos; at least 2 are needed. Skipped: {why}.")
+            raise ValueError(
+                f"The stream {columns.source} has {len(by_image)} usable photos, and at least 2 are needed. Skipped: "
+                f"{why}. Photos are looked for in the column {columns.images[0]!r}; --image_column names another."
+            )
         by_image = dict(islice(by_image.items(), max(1, min(number, int(len(by_image) * most)))))
     _warn_of_spread_captions(by_image.values())
     features = _with_own(ROW_FEATURES, columns)

@@ -67,6 +67,15 @@ OTHER_NAMES = {
     "num_workers": "dataloader_num_workers",
     "resume": "resume_from_checkpoint",
     "hub_repo_id": "hub_model_id",
+    "config": "dataset_config",
+    "dataset_name_config": "dataset_config",
+    "subset_split": "dataset_split",
+    "train_data_dir": "dataset",
+    "base_lr": "learning_rate",
+    "csv_caption_key": "caption_column",
+    "caption_key": "caption_column",
+    "csv_img_key": "image_column",
+    "image_key": "image_column",
     "hard_negatives": "negatives",
 }
 NEAR = 0.75  # a higher likeness is a slip of the keys; below, words such as --lr and --loss meet

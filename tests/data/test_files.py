@@ -89,7 +89,7 @@ def test_a_local_path_that_is_not_there_is_named_whole_and_not_asked_for_on_the_
 
 
 def test_a_name_that_is_neither_says_so():
-    with pytest.raises((FileNotFoundError, ConnectionError), match="There is no folder /.*none, and the Hub gave no"):
+    with pytest.raises((FileNotFoundError, ConnectionError), match=r"There is no folder /.*none\. The Hub gave no"):
         open_dataset("org/none", "train")
 
 
@@ -105,7 +105,8 @@ def test_a_name_that_is_neither_says_so():
         ("a.json", "[]", "empty list"),
         ("a.json", "{}", "no row"),
         ("a.json", '{"a": {"x": 1}, "b": {"x": ["y"]}}', "cannot be read"),
-        ("a.txt", "a cat", "known are"),
+        ("a.docx", "a cat", "known are"),
+        ("a.txt", "a cat", r"holds no row below its header, \['a cat'\]"),
     ],
 )
 def test_a_broken_file_is_named_with_what_is_wrong(tmp_path, name, content, message):

@@ -62,6 +62,29 @@ def test_mistakes_on_the_command_line_name_the_nearest_right_one(argv, message):
         parse_arguments(argv)
 
 
+@pytest.mark.parametrize(
+    ("flag", "right"),
+    [
+        ("config_name", "dataset_config"),
+        ("subset", "dataset_config"),
+        ("lr", "learning_rate"),
+        ("batch_size", "per_device_train_batch_size"),
+        ("split", "dataset_split"),
+        ("max_length", "long_captions"),
+        ("zzz_of_nothing", None),
+        ("gpus", None),
+    ],
+)
+def test_a_flag_of_other_commands_is_answered_with_what_it_means_or_with_nothing(tmp_path, flag, right):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"{flag}: 1\n")
+    for argv, dashes in (([f"--{flag}", "1"], "--"), ([str(recipe)], "")):
+        with pytest.raises(ValueError) as raised:
+            parse_arguments(argv)
+        said = str(raised.value)
+        assert (f"'{dashes}{right}'" in said or f"--{right}" in said) if right else "Did you mean" not in said
+
+
 def test_values_of_a_recipe_are_checked_like_flags(tmp_path, capsys):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("num_rows: 1.5")
