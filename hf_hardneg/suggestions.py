@@ -5,15 +5,21 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], likeness: float = 0.4, prefix: str = "") -> str:
     """Return " Did you mean 'x'?", or nothing where no known name is near.
+
+    Args:
+        name: The unknown name.
+        known: The known names.
+        likeness: From 0 to 1: how much alike two names must be.
+        prefix: What is written before a known name, such as "--".
 
     Examples:
         >>> did_you_mean("captoin", ["image", "caption"])
         " Did you mean 'caption'?"
     """
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    return f" Did you mean {nearest[0]!r}?" if nearest else ""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)
+    return f" Did you mean {prefix + nearest[0]!r}?" if nearest else ""
 
 
 def nearest_path(path: Path) -> str:

@@ -79,6 +79,7 @@ _TEXTS = {
     "to be installed": _OWN_WORDS,
 }
 _MAX_LENGTH = 600
+_BUSY = (408, 425, 429)  # timeout, too early, too many requests; all from 500 on are the server's, too
 
 
 def explain(error: BaseException) -> str | None:
@@ -99,6 +100,28 @@ def explain(error: BaseException) -> str | None:
     cause = error.__cause__ or error
     of_cause = _in_one_line(explain(cause) or f"{type(cause).__name__}: {cause}") if cause is not error else words
     return sentence.format(error=_in_one_line(words), cause=of_cause)
+
+
+class HubBusyError(ConnectionError):
+    """The Hub is there, and did not answer as it should: another try may succeed."""
+
+
+def busy_hub(error: BaseException) -> str | None:
+    """Return what to say if an error came from a Hub that is busy or down, else None.
+
+    Libraries turn such an error into one of a missing file; the cause is further down.
+    """
+    left, seen = [error], set[int]()
+    while left:
+        one = left.pop()
+        seen.add(id(one))
+        status = getattr(getattr(one, "response", None), "status_code", None)
+        if isinstance(status, int) and (status >= 500 or status in _BUSY):
+            return f"The Hub answered {status}, so it is busy or down: try again later."
+        if any(kind.__name__ == "TimeoutException" for kind in type(one).__mro__):
+            return "The Hub did not answer in time: try again later."
+        left += [below for below in (one.__cause__, one.__context__) if below is not None and id(below) not in seen]
+    return None
 
 
 @contextmanager

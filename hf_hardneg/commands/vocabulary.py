@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--caption_column", help="The column of captions. Default: caption, captions or another usual name."
     )
     parser.add_argument("--split", default="train", help="The split to read, for a folder or Hub id (default train).")
+    parser.add_argument("--dataset_config", metavar="NAME", help="The configuration, where a source has several.")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,6 +33,6 @@ def run(args: argparse.Namespace) -> None:
     from ..lexicon.open_vocabulary import check_vocabulary_file, write_open_vocabulary
 
     check_vocabulary_file(args.out)  # before the captions are tagged
-    rows, _ = read_captions(args.captions, args.caption_column, args.split)
+    rows, _ = read_captions(args.captions, args.caption_column, args.split, args.dataset_config)
     counts = write_open_vocabulary(tqdm(rows[CAPTION], desc="Tagging", disable=None), args.out, args.min_count)
     sys.stdout.write(f"{counts} in {args.out}\n")

@@ -4,21 +4,19 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset
 
-from ..columns import CATEGORIES, OTHER_CAPTIONS
+from ..columns import CATEGORIES, IMAGE, OTHER_CAPTIONS
 from ..user_errors import naming
-from .captions import read_cells
+from .caption_cells import read_cells
 from .files import CAPTION_COLUMNS, find_column, open_dataset
-from .image_columns import SUFFIXES, TEXTS, find_image_column, refuse_urls, undecoded
-from .image_ids import IMAGE_ID_COLUMNS, IMAGE_PATH_COLUMNS
-from .leakage import SOURCE_COLUMNS, count_refused, file_name_tells, refuse_split
+from .image_columns import SUFFIXES, find_image_column, refuse_urls, undecoded
+from .leakage import SOURCE_COLUMNS, count_refused, refuse_split, source_columns, tells_source
 from .photo_files import FoundFile, PhotoFile, find_files, look_at_files
 from .photo_rows import Photo, clean_captions, rows_from_photos
-from .same_photo import count_contradictions, find_keys, matching_columns, number_photos
-from .skip_reasons import MISSING
+from .row_photos import find_row_photos, warn_of_single_rows
+from .skip_reasons import MISSING, UNREADABLE
 
 
 logger = logging.getLogger(__name__)
@@ -35,8 +33,8 @@ def load_captioned_images(
 ) -> tuple[Dataset, Counter[str]]:
     """Read photos with one caption or a list of captions in a row.
 
-    Rows show the same photo if a column of ids says so (`image_ids.IMAGE_ID_COLUMNS`), else if they have the same
-    file name or the same bytes. Embedded photos are written to the cache once each, and rows hold their paths.
+    `row_photos.find_row_photos` tells which rows show the same photo. Embedded photos are written to the cache once
+    each, and rows hold their paths.
 
     Args:
         source: A Hub id, a table with embedded images or their paths (CSV, TSV, JSONL, Parquet), an image folder.
@@ -65,7 +63,11 @@ def load_captioned_images(
     table = dataset.remove_columns(image_column)
     files = look_at_files([one.path for one in found if one.path], num_proc)
     _require_images(found, files, image_column, source)
-    ids = _number_rows(table, found, files, source)
+    contents = [files[one.path].digest if one.path else None for one in found]
+    row_photos = find_row_photos(dataset, source, image_column, caption_column, contents)
+    if any(contents):  # otherwise the error below says that no photo was found
+        warn_of_single_rows(row_photos, dataset, caption_column, source)
+    ids = row_photos.numbers
     skipped: Counter[str] = Counter()
     if challenge is not None:
         kept, refused = _find_refused(table, [one.name for one in found], challenge, source)
@@ -83,7 +85,7 @@ def load_captioned_images(
             strict=True,
         )
     ]
-    with naming(source):
+    with naming(f"Column {image_column!r} of {source}"):
         return rows_from_photos(photos, files, skipped), +skipped
 
 
@@ -99,25 +101,30 @@ def _find_refused(
     table: Dataset, names: Sequence[str | None], challenge: Collection[int], source: str
 ) -> tuple[list[int], Counter[str]]:
     """The rows that may be trained on, and how many may not, by reason."""
-    columns = [name for name in SOURCE_COLUMNS if name in table.column_names]
-    if challenge and not columns and not any(map(file_name_tells, names)):
+    columns = source_columns(table.features)
+    rows = table.select_columns(columns) if columns else [{}] * len(names)
+    about = [{IMAGE: {"path": name}, **row} for row, name in zip(rows, names, strict=True)]
+    if challenge and not any(map(tells_source, about)):
         logger.warning(
             f"{source} has none of the columns {', '.join(SOURCE_COLUMNS)}: whether its photos are in the "
             "challenge sets is not known."
         )
-    rows = table.select_columns(columns) if columns else [{}] * len(names)
-    about = ({**row, "file_name": name} for row, name in zip(rows, names, strict=True))
     return count_refused(about, challenge, source)
 
 
 def _require_images(found: Sequence[FoundFile], files: Mapping[str, PhotoFile], column: str, source: str) -> None:
-    """Raise a ValueError if a column of texts names no file at all."""
+    """Raise a ValueError if a column of texts names no file at all, or a column of bytes holds no photo."""
+    problems = {MISSING if one.path is None else files[one.path].problem for one in found}
     names = [one.name for one in found if one.name]
-    absent = names and all(one.path is None or files[one.path].problem == MISSING for one in found)
-    if absent and not any(name.lower().endswith(SUFFIXES) for name in names):
+    if names and problems == {MISSING} and not any(name.lower().endswith(SUFFIXES) for name in names):
         raise ValueError(
             f"Column {column!r} of {source} holds texts such as {names[0]!r}, not images or paths of images "
             "with their ending, such as photos/1.jpg; set --image_column."
+        )
+    if problems <= {MISSING, UNREADABLE} and UNREADABLE in problems:
+        raise ValueError(
+            f"No usable row is left of {len(found)}: column {column!r} of {source} holds no image that can be read. "
+            "If the images are in another column, set --image_column."
         )
 
 
@@ -131,37 +138,3 @@ def _texts(table: Dataset, column: str, source: str) -> list[list[str]]:
 def _told(table: Dataset, column: str, source: str) -> list[list[str]]:
     """The texts of a column that only says more of the photo."""
     return [[text for text in texts if text.strip()] for texts in _texts(table, column, source)]
-
-
-def _number_rows(table: Dataset, found: Sequence[FoundFile], files: Mapping[str, PhotoFile], source: str) -> list[int]:
-    """The image id of each row; says in the log what was taken for an id, and what contradicts it."""
-    contents = [files[one.path].digest if one.path else None for one in found]
-    columns = [
-        name for name in matching_columns(IMAGE_ID_COLUMNS, table.column_names) if _holds_ids(table.features[name])
-    ]
-    keys = find_keys({name: table[name][:] for name in columns}, _file_names(table), contents)
-    twice, several = count_contradictions(keys, contents)
-    if twice:
-        logger.warning(f"{source}: {twice} photos have the bytes of another photo, but not its {columns[0]!r}.")
-    if several:
-        logger.warning(
-            f"{source}: {several} photos have rows of different bytes; by their id or file name they are one."
-        )
-    if not columns and any(contents) and len(set(keys)) == len(keys):
-        logger.warning(
-            f"{source} has no column of image ids, such as {', '.join(IMAGE_ID_COLUMNS[:3])}, and no photo comes "
-            "twice: every row is taken for a photo of its own."
-        )
-    return number_photos(keys, columns[0] if columns else None)
-
-
-def _holds_ids(feature: Any) -> bool:
-    return feature in TEXTS or str(getattr(feature, "dtype", "")).startswith(("int", "uint", "float"))
-
-
-def _file_names(table: Dataset) -> Sequence[str | None]:
-    """What a column beside the images says of their files; nothing if all have one name."""
-    for name in matching_columns(IMAGE_PATH_COLUMNS, table.column_names):
-        if table.features[name] in TEXTS and len(table.unique(name)) > 1:
-            return table[name][:]
-    return [None] * len(table)

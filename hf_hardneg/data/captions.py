@@ -1,8 +1,7 @@
 """Captions without images, from wherever they are: JSONL, CSV, Parquet, COCO's JSON, a dataset folder, a Hub id."""
 
-import ast
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,78 +9,15 @@ from datasets import Dataset, Features, Value
 
 from ..columns import CAPTION, CATEGORIES, IMAGE_ID, NEGATIVE_SOURCES, OTHER_CAPTIONS, ROW_FEATURES
 from ..json_files import read_json
-from .coco_annotations import CaptionsOnly, captions_by_image, read_categories
+from .caption_cells import caption_texts, read_cells
+from .coco_annotations import CaptionsOnly, captions_by_image, number_images, read_categories
 from .files import CAPTION_COLUMNS, find_column, open_dataset
-from .image_ids import find_id_column, number_images
+from .karpathy import karpathy_file, number_entries, read_karpathy, sentences_of, splits_of
+from .row_photos import find_row_photos, warn_of_single_rows
 from .skip_reasons import EMPTY
 
 
 _FEATURES = {name: ROW_FEATURES[name] for name in NEGATIVE_SOURCES}
-TEXT_FIELDS = ("raw", CAPTION, "text", "sentence")  # where an object says a caption; "raw" is Karpathy's
-
-
-def _spelled_list(text: str) -> list[str] | None:
-    """The texts of a list that a CSV cell spells as Python or JSON code; None if it spells none."""
-    if not (text.startswith("[") and text.endswith("]")):
-        return None
-    try:
-        values = ast.literal_eval(text)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return None
-    return values if isinstance(values, list) and all(isinstance(value, str) for value in values) else None
-
-
-def caption_texts(value: Any) -> list[str]:
-    """The captions of one cell.
-
-    Args:
-        value: A string, an object that says the caption in one of `TEXT_FIELDS`, a list of these, null, or a string
-            that spells a list of strings.
-
-    Returns:
-        The captions as they are written. A null becomes an empty string, so that it can be counted.
-
-    Raises:
-        ValueError: If it is a number, a list of lists, or an object without a caption; the message says which.
-
-    Examples:
-        >>> caption_texts("a cat"), caption_texts([{"raw": "a cat", "sentid": 3}, None]), caption_texts('["a", "b"]')
-        (['a cat'], ['a cat', ''], ['a', 'b'])
-    """
-    if isinstance(value, list | tuple):
-        return [text for one in value for text in _texts_of_one(one)]
-    spelled = _spelled_list(value.strip()) if isinstance(value, str) else None
-    return _texts_of_one(value) if spelled is None else spelled
-
-
-def _texts_of_one(value: Any) -> list[str]:
-    """The captions of a cell or of an element of its list; an object of lists is how Arrow keeps lists of objects."""
-    if value is None or isinstance(value, str):
-        return [value or ""]
-    if isinstance(value, Mapping):
-        for name in TEXT_FIELDS:
-            if name in value:
-                inner = value[name]
-                if inner is None or isinstance(inner, str):
-                    return [inner or ""]
-                if isinstance(inner, list) and all(text is None or isinstance(text, str) for text in inner):
-                    return [text or "" for text in inner]
-        raise ValueError(f"an object with {sorted(value)}, and no caption in one of {', '.join(TEXT_FIELDS)}")
-    kind = "a list of lists" if isinstance(value, list | tuple) else f"{type(value).__name__} {str(value)[:40]}"
-    raise ValueError(f"{kind}, where a caption is a string")
-
-
-def read_cells(values: Iterable[Any], column: str, source: str | Path) -> Iterator[list[str]]:
-    """`caption_texts` of every cell of a column.
-
-    Raises:
-        ValueError: Names the source, the column and the row of the first cell that holds no captions.
-    """
-    for i, value in enumerate(values):
-        try:
-            yield caption_texts(value)
-        except ValueError as error:
-            raise ValueError(f"Column {column!r} of {source} holds in row {i} {error}.") from error
 
 
 def _read_coco(file: Path) -> Dataset:
@@ -94,15 +30,24 @@ def _read_coco(file: Path) -> Dataset:
         raise ValueError(f"{beside} annotates no image of {file} ({ids}); mend its image_id, or move it away.")
     return Dataset.from_dict(
         {
-            IMAGE_ID: number_images(list(captions)),
+            IMAGE_ID: list(number_images(captions).values()),
             CAPTION: [[one.get("caption") for one in annotations] for annotations in captions.values()],
             CATEGORIES: [sorted(categories.get(image_id, ())) for image_id in captions],
         }
     )
 
 
+def _read_karpathy(file: Path, split: str) -> Dataset:
+    """The entries of one of Karpathy's split files."""
+    images = read_karpathy(file, splits_of(split))
+    return Dataset.from_dict({IMAGE_ID: number_entries(images), CAPTION: list(sentences_of(images, file))})
+
+
 def _open(source: str, split: str, config: str | None) -> Dataset:
     """Any source as a Dataset with one row for each caption or each image."""
+    split_file = karpathy_file(source)
+    if split_file is not None:
+        return _read_karpathy(split_file, split)
     file = Path(source).expanduser()
     if file.suffix.lower() == ".json" and file.is_file() and file.stat().st_size:
         data: Any = read_json(file, object)
@@ -126,13 +71,15 @@ def _spread(batch: Mapping[str, Sequence], column: str) -> dict[str, list]:
 
 
 def _needed_columns(dataset: Dataset, caption_column: str, source: str) -> Dataset:
-    """The columns that captions are made from, with integers that tell the images: no image is read."""
-    id_column = find_id_column(dataset)
-    ids = number_images(dataset[id_column][:]) if id_column else list(range(len(dataset)))
+    """The columns that captions are made from, with integers that tell the images: none is decoded."""
+    photos = find_row_photos(dataset, source, caption_column=caption_column)
+    warn_of_single_rows(photos, dataset, caption_column, source)
     names = [name for name in (OTHER_CAPTIONS, CATEGORIES) if name in dataset.column_names]
     for name in names:
         deque(read_cells(dataset[name], name, source), maxlen=0)
-    return dataset.select_columns([caption_column, *names]).add_column(IMAGE_ID, ids, feature=Value("int64"))
+    return dataset.select_columns([caption_column, *names]).add_column(
+        IMAGE_ID, photos.numbers, feature=Value("int64")
+    )
 
 
 def _add_others(rows: Dataset) -> Dataset:
@@ -156,10 +103,11 @@ def read_captions(
     """Read captions, one or a list of them in a row.
 
     Columns `other_captions` and `categories` are used where they are there. Rows of one image become each other's
-    other captions; `image_ids.find_id_column` tells the images. Without such a column each row is its own image.
+    other captions; `row_photos.find_row_photos` tells the images, as for the training.
 
     Args:
-        source: What `files.open_dataset` opens, or COCO's captions_*.json (instances_*.json beside it is used).
+        source: What `files.open_dataset` opens, COCO's captions_*.json (instances_*.json beside it is used), or
+            Karpathy's dataset_*.json or its folder ("train" has restval).
         caption_column: Its name; None takes the first of `CAPTION_COLUMNS` that is there.
         split: Of a folder or Hub id.
         config: The name of the configuration, where a folder or a Hub id has several.

@@ -8,7 +8,6 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..columns import IMAGE_ID
 from ..user_errors import naming
 from .coco_annotations import (
     CAPTIONS,
@@ -16,6 +15,7 @@ from .coco_annotations import (
     annotation_file,
     captions_by_image,
     find_split,
+    number_images,
     read_annotations,
     read_categories,
 )
@@ -23,7 +23,7 @@ from .leakage import count_refused, refuse_split
 from .photo_files import look_at_files
 from .photo_places import coco_folders, photo_finder
 from .photo_rows import Photo, clean_captions, rows_from_photos
-from .same_photo import number_photos, plain_id
+from .same_photo import plain_id
 from .skip_reasons import NO_IMAGE
 
 
@@ -65,6 +65,7 @@ def load_coco(
     skipped: Counter[str] = Counter()
     images = {plain_id(image["id"]): image for image in data["images"]}
     captions = captions_by_image(data)
+    numbers = number_images(captions)
     skipped[NO_IMAGE] += sum(len(texts) for image_id, texts in captions.items() if image_id not in images)
     found = read_categories(annotation_file(folder, INSTANCES, split))
     categories = {image_id: sorted(names) for image_id, names in found.items()}
@@ -77,10 +78,9 @@ def load_coco(
         skipped += refused
     find = photo_finder(coco_folders(folder, split))
     paths = [os.path.abspath(find(images[image_id]["file_name"])) for image_id in ids]
-    numbers = number_photos([(IMAGE_ID, image_id) for image_id in ids], IMAGE_ID)
     photos = [
-        Photo(path, number, _texts(captions[image_id], skipped), categories=categories.get(image_id, ()))
-        for path, number, image_id in zip(paths, numbers, ids, strict=True)
+        Photo(path, numbers[image_id], _texts(captions[image_id], skipped), categories=categories.get(image_id, ()))
+        for path, image_id in zip(paths, ids, strict=True)
     ]
     with naming(file):
         return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped

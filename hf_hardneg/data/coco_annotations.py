@@ -9,8 +9,9 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from ..columns import IMAGE_ID
 from ..json_files import Id, Number, Rows, read_json
-from .same_photo import plain_id
+from .same_photo import number_photos, plain_id
 
 
 CAPTIONS, INSTANCES = "captions", "instances"
@@ -181,6 +182,18 @@ def captions_by_image(data: Mapping[str, Any]) -> dict[int | str | None, list[Ma
     for annotation in data["annotations"]:
         captions[plain_id(annotation["image_id"])].append(annotation)
     return captions
+
+
+def number_images(captions: Mapping[int | str | None, Any]) -> dict[int | str | None, int]:
+    """The image id of each image that `captions_by_image` gives: whole numbers are kept, if all ids are such.
+
+    Number all images of a file, so that all who read it number them alike.
+
+    Examples:
+        >>> number_images({139: [], 285: []}), number_images({"b": [], "a": []})
+        ({139: 139, 285: 285}, {'b': 0, 'a': 1})
+    """
+    return dict(zip(captions, number_photos([(IMAGE_ID, one) for one in captions], IMAGE_ID), strict=True))
 
 
 def read_instances(file: Path, schema: Any = Instances) -> list[tuple[Mapping[str, Any], str]]:

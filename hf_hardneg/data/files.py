@@ -1,14 +1,18 @@
 """Open what a user names: a file, a saved dataset, a folder of Parquet or images, a Hub id."""
 
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 from typing import Any
 
+import datasets
 from datasets import (
     Dataset,
     DatasetDict,
+    DownloadManager,
     ReadInstruction,
     concatenate_datasets,
     get_dataset_config_names,
@@ -16,7 +20,10 @@ from datasets import (
     load_from_disk,
 )
 from datasets.exceptions import DatasetGenerationError
+from datasets.naming import camelcase_to_snakecase
+from datasets.packaged_modules.cache.cache import Cache
 from datasets.packaged_modules.csv.csv import Csv
+from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
 from datasets.packaged_modules.json.json import Json
 from datasets.packaged_modules.parquet.parquet import Parquet
 from pyarrow import ArrowException
@@ -26,23 +33,60 @@ from .. import json_files
 from ..columns import CAPTION, NEGATIVES
 from ..revisions import split_revision
 from ..suggestions import did_you_mean, nearest_path
-from ..user_errors import naming
-from .csv_files import csv_settings
+from ..user_errors import HubBusyError, busy_hub, naming
+from .csv_files import count_csv_rows, csv_settings
+from .folder_metadata import MetadataAsWritten
 
 
 # What published files call their columns: this project, NegCLIP (title, neg_caption), SugarCrepe (negative_caption),
-# Flickr (sentences, raw). The first that is there is taken.
-CAPTION_COLUMNS = (CAPTION, "captions", "title", "text", "sentences", "raw", "positive_caption", "true_caption")
+# Karpathy (sentences, raw), Flickr30k (comment). The first that is there is taken.
+CAPTION_COLUMNS = (
+    CAPTION,
+    "captions",
+    "title",
+    "text",
+    "sentences",
+    "raw",
+    "positive_caption",
+    "true_caption",
+    "comment",
+)
 NEGATIVES_COLUMNS = (NEGATIVES, "neg_caption", "negative_caption", "negative", "negative_captions", "false_caption")
 
 BUILDERS = {".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+# A single file may also be a table in a .txt, as Flickr8k's captions.txt; in a folder, it is most likely none.
+FILE_BUILDERS = {**BUILDERS, ".txt": "csv"}
 _ADVICE = {
     **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), " Save the table as CSV."),
     **dict.fromkeys((".zip", ".gz", ".tgz", ".7z", ".rar"), " Unpack the archive, and name what was in it."),
-    ".tar": " Unpack the archive, or read it as it is with --streaming true, if it is WebDataset's.",
-    ".txt": " Save it as CSV, with the names of the columns in the first line.",
+    ".tar": " Unpack the archive. Only a training reads WebDataset's archives as they are: --dataset with streaming.",
 }
 _HUB_ID = re.compile(r"[A-Za-z0-9_-][\w.-]*(/[\w.-]+)?")
+
+
+class UnknownConfigError(ValueError):
+    """A data set has several configurations, or not the one that is wanted.
+
+    Args:
+        fault: What is wrong.
+        names: The configurations that there are.
+    """
+
+    def __init__(self, fault: str, names: list[str]) -> None:
+        super().__init__(f"{fault}; choose one of {names} with --dataset_config NAME.")
+        self.fault, self.names = fault, names
+
+
+class UnknownSplitError(ValueError):
+    """A data set has not the split that is wanted.
+
+    Args:
+        fault: What is wrong, with the splits that there are.
+    """
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"{fault}. A slice is test[:20].")
+        self.fault = fault
 
 
 def read_json(file: Path) -> Any:
@@ -81,7 +125,9 @@ def require_columns(columns: Sequence[str], names: Sequence[str], source: str | 
             raise ValueError(f"{source} has no column {name!r}, only {list(columns)}.{did_you_mean(name, columns)}")
 
 
-def find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str], source: str | Path, flag: str) -> str:
+def find_column(
+    wish: str | None, usual: Sequence[str], columns: Sequence[str], source: str | Path, flag: str | None
+) -> str:
     """The column to read: `wish`, or the first of the usual names that is there.
 
     Args:
@@ -89,7 +135,7 @@ def find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str], 
         usual: Such as `CAPTION_COLUMNS`.
         columns: Those of the data.
         source: For the error.
-        flag: The flag that names the column, for the error.
+        flag: The flag that names the column, for the error; None if there is none.
 
     Raises:
         ValueError: If the column is not there, or none of the usual ones is.
@@ -100,8 +146,9 @@ def find_column(wish: str | None, usual: Sequence[str], columns: Sequence[str], 
     for name in usual:
         if name in columns:
             return name
+    advice = f"set {flag} NAME" if flag else "rename one"
     raise ValueError(
-        f"{source} has the columns {list(columns)}, none of {', '.join(usual)}; set {flag} NAME.{_about(source)}"
+        f"{source} has the columns {list(columns)}, none of {', '.join(usual)}; {advice}.{_about(source)}"
     )
 
 
@@ -111,7 +158,7 @@ def _about(source: str | Path) -> str:
     tables = [str(file) for file in sorted(path.glob("*")) if file.suffix.lower() in BUILDERS]
     if path.is_dir() and tables:
         return f" The folder was opened as a whole; to open a table in it, name the file: {tables[0]}."
-    is_csv = path.is_file() and BUILDERS.get(path.suffix.lower()) == "csv"
+    is_csv = path.is_file() and FILE_BUILDERS.get(path.suffix.lower()) == "csv"
     return " The first line of the file must hold the names of its columns." if is_csv else ""
 
 
@@ -119,7 +166,7 @@ def open_dataset(source: str, split: str, config: str | None = None) -> Dataset:
     """One split of whatever a user names.
 
     Args:
-        source: A .csv, .tsv, .json, .jsonl, .ndjson or .parquet file, a `save_to_disk` folder, a local folder of
+        source: A .csv, .tsv, .txt, .json, .jsonl, .ndjson or .parquet file, a `save_to_disk` folder, a local folder of
             Parquet, JSON or images, a Hub id, or ID@REVISION.
         split: Its name, or a slice such as "test[:20]". A file and a single saved dataset have one split, which any
             name names.
@@ -139,6 +186,7 @@ def open_dataset(source: str, split: str, config: str | None = None) -> Dataset:
     with naming(source):
         try:
             if path.is_file():
+                refuse_config(source, config)
                 found = _open_file(path)
             elif path.is_dir():
                 found = _open_folder(path, config)
@@ -156,19 +204,19 @@ def open_dataset(source: str, split: str, config: str | None = None) -> Dataset:
 def _open_file(file: Path) -> Dataset:
     """The rows of one file, by its ending."""
     ending = file.suffix.lower()
-    if ending not in BUILDERS:
+    if ending not in FILE_BUILDERS:
         raise ValueError(
-            f"{file} ends in {ending!r}; known are {', '.join(BUILDERS)}, dataset folders and Hub ids."
+            f"{file} ends in {ending!r}; known are {', '.join(FILE_BUILDERS)}, dataset folders and Hub ids."
             f"{_ADVICE.get(ending, '')}"
         )
     if not file.stat().st_size:
         raise ValueError(f"{file} is empty; check how it was written.")
-    kind = BUILDERS[ending]
+    kind = FILE_BUILDERS[ending]
     if ending == ".json" and not _holds_rows(file):
         objects = as_objects(read_json(file), file)
         names = dict.fromkeys(name for one in objects for name in one)
         return Dataset.from_dict({name: [one.get(name) for one in objects] for name in names})
-    settings, number = csv_settings(file) if kind == "csv" else ({}, None)
+    settings, number = (csv_settings(file), count_csv_rows(file)) if kind == "csv" else ({}, None)
     rows = _load(load_dataset_builder(kind, data_files=escape(str(file.absolute())), **settings), file)["train"]
     if number is not None and len(rows) != number:
         raise ValueError(f"{file} has {number} rows, and {len(rows)} were read; check its quotes.")
@@ -183,38 +231,151 @@ def _holds_rows(file: Path) -> bool:
 
 
 def _open_folder(folder: Path, config: str | None) -> DatasetDict | Dataset:
-    if (folder / "dataset_info.json").is_file() or (folder / "dataset_dict.json").is_file():
+    if is_saved_dataset(folder):
+        refuse_config(str(folder), config)
         return load_from_disk(str(folder))
+    builder = folder_builder(folder, config)
+    if isinstance(builder, Csv):
+        for file in _data_files(builder):
+            count_csv_rows(file)
+    return _load(builder, folder)
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """Whether `save_to_disk` wrote a folder."""
+    return any((folder / name).is_file() for name in ("dataset_info.json", "dataset_dict.json"))
+
+
+def refuse_config(source: str, config: str | None) -> None:
+    """Raise a ValueError if a configuration is named of what has none."""
+    if config is not None:
+        raise ValueError(
+            f"{source} has no configurations, and --dataset_config names {config!r}: leave out --dataset_config."
+        )
+
+
+def folder_builder(folder: Path, config: str | None, columns: list[str] | None = None) -> Any:
+    """The builder of a folder of tables or images.
+
+    Raises:
+        ValueError: If `datasets` cannot open the path, or the configuration is not there.
+    """
     if set("[]*?") & set(str(folder.absolute())):
         raise ValueError(f"{folder.absolute()} has one of [ ] * ? in its path, which datasets cannot open; rename it.")
     if folder.name in ("", ".."):  # `datasets` calls the data after the folder
         folder = folder.resolve()
-    builder = _find_config(str(folder), None, config)
-    if isinstance(builder, Csv):
-        files = [Path(file) for files in builder.config.data_files.values() for file in files]
-        settings = [csv_settings(file)[0] for file in files]
-        if any(one != settings[0] for one in settings):
-            raise ValueError(f"The CSV files of {folder} have different columns or separators; name one of them.")
-        builder = _find_config(str(folder), None, config, **settings[0])
-    return _load(builder, folder)
+    return find_builder(str(folder), None, config, columns)
 
 
 def _open_hub(source: str, path: Path, config: str | None) -> DatasetDict:
-    """The rows of a Hub id; what looks like a local path is not asked for on the Hub."""
+    builder = hub_builder(source, path, config)
+    with _naming_both(source, path):
+        if isinstance(builder, Csv):
+            files = _data_files(builder)
+            for file, copy in zip(files, DownloadManager().download(files), strict=True):
+                count_csv_rows(copy, file)
+        return _load(builder, source)
+
+
+def hub_builder(source: str, path: Path, config: str | None, columns: list[str] | None = None) -> Any:
+    """The builder of a Hub id; what looks like a local path is not asked for on the Hub.
+
+    Args:
+        source: The Hub id, or ID@REVISION.
+        path: What the source would be as a local path.
+        config: The configuration, where there are several.
+        columns: Of Parquet, read no others.
+
+    Raises:
+        FileNotFoundError: If there is neither a folder nor a data set.
+        ValueError: If the source is a URL, or as `find_builder`.
+    """
     name, revision = split_revision(source)
     if "://" in source:
         raise ValueError(f"{source} is a URL; download the file, and give its path.")
-    if not _HUB_ID.fullmatch(name) or Path(name).suffix.lower() in BUILDERS:
+    if not _HUB_ID.fullmatch(name) or Path(name).suffix.lower() in FILE_BUILDERS:
         raise FileNotFoundError(f"There is no file or folder {path.absolute()}.{nearest_path(path)}")
+    with _naming_both(source, path):
+        return find_builder(name, revision, config, columns)
+
+
+@contextmanager
+def _naming_both(source: str, path: Path) -> Iterator[None]:
+    """Say that a name is neither a folder nor a data set of the Hub."""
     try:
-        return _load(_find_config(name, revision, config), source)
+        yield
     except (FileNotFoundError, ConnectionError) as error:
+        busy = busy_hub(error)
+        if busy:
+            raise HubBusyError(f"{source} could not be read. {busy}") from error
         where = f"There is no folder {path.absolute()}, and the Hub gave no dataset {source}"
         raise type(error)(f"{where}: {str(error).rstrip('.')}.{nearest_path(path)}") from error
 
 
+def _cache_of(folder: Path) -> Path:
+    """Where the rows of a folder with a card are kept.
+
+    If the card names configurations, `datasets` keeps rows under the name of the folder alone. Another folder of that
+    name, or new files in this one, would get the old rows.
+    """
+    digest = hashlib.sha256(str(folder.absolute()).encode("utf-8", "surrogateescape"))
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        digest.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}".encode("utf-8", "surrogateescape"))
+    return Path(datasets.config.HF_DATASETS_CACHE) / "hf_hardneg" / "folders" / digest.hexdigest()[:16]
+
+
+def find_builder(name: str, revision: str | None, config: str | None, columns: list[str] | None = None) -> Any:
+    """The builder of a folder or a Hub id. It reads CSV as it is written: no NA is guessed, and strings stay strings.
+
+    Args:
+        name: A folder or a Hub id.
+        revision: Of the Hub id.
+        config: The configuration, where there are several.
+        columns: Of Parquet, read no others.
+
+    Raises:
+        ValueError: If the configuration is not there, or CSV files differ.
+    """
+    try:
+        builder = _find_config(name, revision, config)
+    except ValueError as error:
+        kept = _kept_reading(name, config) if "Couldn't find cache" in str(error) else None
+        if kept is None:
+            raise
+        return kept
+    if isinstance(builder, Parquet) and columns:
+        return _find_config(name, revision, config, columns=columns)
+    if isinstance(builder, Csv):
+        settings = list(map(csv_settings, _data_files(builder)))
+        if any(one != settings[0] for one in settings):
+            raise ValueError(f"The CSV files of {name} have different columns or separators; name one of them.")
+        return _find_config(name, revision, config, **settings[0])
+    if isinstance(builder, ImageFolder) and any(file.endswith("metadata.csv") for file in _data_files(builder)):
+        # The names are those that it has anyway; being named, they give the cache of this reading a name of its own.
+        builder = _find_config(name, revision, config, metadata_filenames=list(builder.METADATA_FILENAMES))
+        builder.__class__ = MetadataAsWritten
+    return builder
+
+
+def _kept_reading(name: str, config: str | None) -> Cache | None:
+    """The rows of an earlier call with settings of ours: without the Hub, `datasets` looks only for those without."""
+    *owner, plain_name = name.split("/")
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "___".join([*owner, camelcase_to_snakecase(plain_name)])
+    infos = list(folder.glob(f"{config or 'default'}-*/*/*/dataset_info.json"))
+    if not infos:
+        return None
+    *_, config_name, version, digest, _ = max(infos, key=lambda file: file.stat().st_mtime).parts
+    return Cache(repo_id=name, dataset_name=plain_name, config_name=config_name, version=version, hash=digest)
+
+
+def _data_files(builder: Any) -> list[str]:
+    return [str(file) for files in (builder.config.data_files or {}).values() for file in files]
+
+
 def _find_config(name: str, revision: str | None, config: str | None, **settings: Any) -> Any:
     """The builder of a configuration; an error lists the configurations that there are."""
+    if Path(name).is_dir() and (Path(name) / "README.md").is_file():
+        settings["cache_dir"] = str(_cache_of(Path(name)))
     try:
         return load_dataset_builder(name, config, revision=revision, **settings)
     except ValueError as error:
@@ -222,7 +383,8 @@ def _find_config(name: str, revision: str | None, config: str | None, **settings
         if len(names) < 2 and config is None:
             raise
         what = "several configurations" if config is None else f"no configuration {config!r}"
-        raise ValueError(f"{name} has {what}; choose one of {sorted(names)} with --dataset_config NAME.") from error
+        source = f"{name}@{revision}" if revision else name
+        raise UnknownConfigError(f"{source} has {what}", sorted(names)) from error
 
 
 def _load(builder: Any, source: str | Path) -> DatasetDict:
@@ -230,8 +392,7 @@ def _load(builder: Any, source: str | Path) -> DatasetDict:
     if isinstance(builder, Parquet):
         builder.config.fragment_scan_options = ParquetFragmentScanOptions(pre_buffer=False)
     if isinstance(builder, Json):
-        files = [Path(file) for files in (builder.config.data_files or {}).values() for file in files]
-        for file in filter(Path.is_file, files):
+        for file in filter(Path.is_file, map(Path, _data_files(builder))):
             json_files.require_json_rows(file)
     builder.download_and_prepare()
     if not any(split.num_examples for split in builder.info.splits.values()):
@@ -249,5 +410,5 @@ def _select_split(found: Dataset | Mapping[str, Dataset], split: str, source: st
     try:
         parts = ReadInstruction.from_spec(split).to_absolute({name: len(rows) for name, rows in found.items()})
     except ValueError as error:
-        raise ValueError(f"{source} has the splits {sorted(found)}, not {split!r}. A slice is test[:20].") from error
+        raise UnknownSplitError(f"{source} has the splits {sorted(found)}, not {split!r}") from error
     return concatenate_datasets([found[part.splitname].select(range(part.from_, part.to)) for part in parts])

@@ -7,9 +7,11 @@ from typing import Any
 from datasets import Dataset, Features, Image, Value
 
 from ..columns import IMAGE_ID, PAIR_FEATURES
-from .files import open_dataset, require_columns
+from .files import require_columns
+from .leakage import coco_id
 from .photos import image_problem
 from .skip_reasons import EMPTY, describe_reasons
+from .sources import open_source
 
 
 def drop_broken_pairs(pairs: Dataset) -> tuple[Dataset, Counter[str]]:
@@ -41,24 +43,24 @@ def image_id_of(row: Mapping[str, Any]) -> int | None:
     """COCO's id of a pair's photo, from `coco_details` or a column of its own, or None.
 
     Examples:
-        >>> image_id_of({"coco_details": {"id": 139}}), image_id_of({"coco_details": None}), image_id_of({})
+        >>> image_id_of({"coco_details": {"id": "139"}}), image_id_of({"coco_details": None}), image_id_of({})
         (139, None, None)
     """
-    found = (row.get("coco_details") or {}).get("id")
-    return row.get(IMAGE_ID) if found is None else found
+    found = coco_id((row.get("coco_details") or {}).get("id"))
+    return coco_id(row.get(IMAGE_ID)) if found is None else found
 
 
 def open_pairs(source: str, split: str = "test") -> Dataset:
     """The set as it is, with all its columns.
 
     Args:
-        source: Hub id or folder; see `data.open_dataset`.
-        split: The original has "test" only.
+        source: Hub id or folder; see `data.sources.open_source`.
+        split: If the source names none. The original has "test" only.
 
     Raises:
         ValueError: If the split or one of `NEEDED` is not there; the message lists what is.
     """
-    dataset = open_dataset(source, split)
+    dataset = open_source(source, split)
     require_columns(dataset.column_names, NEEDED, source)
     return dataset
 

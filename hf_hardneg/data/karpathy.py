@@ -5,7 +5,7 @@ The splits are those of Karpathy and Fei-Fei 2015, https://arxiv.org/abs/1412.23
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from datasets import Dataset
 
 from ..json_files import Rows, read_json
 from ..user_errors import naming
-from .captions import read_cells
+from .caption_cells import read_cells
 from .leakage import count_refused
 from .photo_files import look_at_files
 from .photo_places import photo_finder
@@ -64,6 +64,11 @@ def read_karpathy(file: Path, splits: Sequence[str]) -> list[KarpathyImage]:
     return images
 
 
+def splits_of(name: str | None) -> Sequence[str]:
+    """The splits that a user means: COCO's restval is part of "train", the default."""
+    return TRAIN if name in (None, "train") else (str(name),)
+
+
 def sentences_of(images: Sequence[KarpathyImage], file: Path) -> Iterator[list[str]]:
     """The captions of each image as they are written.
 
@@ -71,6 +76,16 @@ def sentences_of(images: Sequence[KarpathyImage], file: Path) -> Iterator[list[s
         ValueError: If a sentence has no text; the message names the row.
     """
     return read_cells((one.sentences for one in images), "sentences", file)
+
+
+def number_entries(images: Sequence[KarpathyImage]) -> list[int]:
+    """The image id of each entry: its `cocoid`, or in a file without any its `imgid`, or else a number by file name.
+
+    Number all entries of the splits, so that all who read them number them alike.
+    """
+    ids = {name: [getattr(one, name) for one in images] for name in ("cocoid", "imgid")}
+    kept = "cocoid" if any(value is not None for value in ids["cocoid"]) else "imgid"
+    return number_photos(find_keys(ids, [one.filename for one in images], [None] * len(images)), kept)
 
 
 def load_karpathy(
@@ -90,16 +105,15 @@ def load_karpathy(
     Raises:
         ValueError: If the file is broken, has no such split, or nothing usable is left.
     """
-    images = read_karpathy(file, TRAIN if split in (None, "train") else (str(split),))
+    images = read_karpathy(file, splits_of(split))
+    numbers = number_entries(images)
     skipped: Counter[str] = Counter()
     if challenge is not None:
         about = ({"cocoid": one.cocoid, "file_name": one.filename} for one in images)
         kept, refused = count_refused(about, challenge, file)
-        images = [images[i] for i in kept]
+        images, numbers = [images[i] for i in kept], [numbers[i] for i in kept]
         skipped += refused
     paths = _find_photos(images, file.parent)
-    ids = {name: [getattr(one, name) for one in images] for name in ("cocoid", "imgid")}
-    numbers = number_photos(find_keys(ids, [one.filename for one in images], [None] * len(images)), _kept(ids))
     texts = sentences_of(images, file)
     photos = [
         Photo(path, number, clean_captions(captions, skipped))
@@ -107,10 +121,6 @@ def load_karpathy(
     ]
     with naming(file):
         return rows_from_photos(photos, look_at_files(paths, num_proc), skipped), +skipped
-
-
-def _kept(ids: Mapping[str, Sequence[Any]]) -> str:
-    return "cocoid" if any(value is not None for value in ids["cocoid"]) else "imgid"
 
 
 def _find_photos(images: Sequence[KarpathyImage], folder: Path) -> list[str]:

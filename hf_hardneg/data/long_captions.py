@@ -68,8 +68,29 @@ def cut_text(text: str, tokenizer: Any, max_tokens: int) -> str:
     return text[: ends[max(kept - 1, 0)]].strip()
 
 
+def tell_apart(
+    captions: Sequence[str], negatives: Sequence[Sequence[str]], tokenizer: Any, max_tokens: int
+) -> list[list[bool]]:
+    """Whether the model can tell each negative from its caption: their tokens differ within the limit.
+
+    Equal are for instance "a cat" and "A Cat" to a tokenizer of lower case.
+
+    Args:
+        captions: B captions.
+        negatives: B lists of negatives.
+        tokenizer: The model's tokenizer.
+        max_tokens: The most tokens that the model reads.
+    """
+
+    def read(texts: Sequence[str]) -> list[list[int]]:
+        return tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"] if texts else []
+
+    of_negatives = iter(read([text for texts in negatives for text in texts]))
+    return [[next(of_negatives) != ids for _ in texts] for ids, texts in zip(read(captions), negatives, strict=True)]
+
+
 def drop_equal_negatives(rows: Dataset, tokenizer: Any, max_tokens: int) -> tuple[Dataset, Counter[str]]:
-    """Remove negatives that the model cannot tell from their caption, since its tokens within the limit are equal.
+    """Remove negatives that the model cannot tell from their caption: see `tell_apart`.
 
     Args:
         rows: Rows with negatives. Only captions and negatives are read.
@@ -81,13 +102,8 @@ def drop_equal_negatives(rows: Dataset, tokenizer: Any, max_tokens: int) -> tupl
     """
     names = [name for name in NEGATIVE_FEATURES if name in rows.column_names and name != REJECTIONS]
 
-    def read(texts: Sequence[str]) -> list[list[int]]:
-        return tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"] if texts else []
-
     def keep(captions: list[str], negatives: list[list[str]], *others: list[list[Any]]) -> dict[str, list[list[Any]]]:
-        of_negatives = iter(read([text for texts in negatives for text in texts]))
-        of_captions = zip(read(captions), negatives, strict=True)
-        kept = [[next(of_negatives) != ids for _ in texts] for ids, texts in of_captions]
+        kept = tell_apart(captions, negatives, tokenizer, max_tokens)
         columns = zip(names, (negatives, *others), strict=True)
         return {name: [list(compress(*pair)) for pair in zip(column, kept, strict=True)] for name, column in columns}
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from .captions import read_cells
+from .caption_cells import read_cells
 from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
 from .skip_reasons import EMPTY
 

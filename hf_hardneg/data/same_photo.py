@@ -3,21 +3,34 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .image_ids import as_integer
+from ..columns import IMAGE_ID
 
 
+# What published sets call an image, the surest first: this project, Karpathy, and others.
+IMAGE_ID_COLUMNS = (IMAGE_ID, "cocoid", "coco_id", "imgid", "img_id", "photo_id")
+ROW = "row"
+"""The first part of the key of a row that nothing tells from a photo of its own."""
 Key = tuple[str, Any]
 """What a photo is known by, such as ("image_id", 7)."""
+
+
+def as_integer(value: Any) -> int | None:
+    """A whole number, also one that is written as 139.0 or "139"; None for all else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    return None
 
 
 def plain_id(value: Any) -> int | str | None:
     """An image's id as the number or text that it is; None if there is none.
 
     Examples:
-        >>> plain_id(139), plain_id(139.0), plain_id("139"), plain_id("000139"), plain_id(" a ")
+        >>> plain_id(139), plain_id("139"), plain_id("139.0"), plain_id("000139"), plain_id(" a ")
         (139, 139, 139, '000139', 'a')
         >>> plain_id(float("nan")), plain_id(""), plain_id(None)
         (None, None, None)
@@ -29,19 +42,20 @@ def plain_id(value: Any) -> int | str | None:
     if isinstance(value, int):
         return int(value)
     text = "" if value is None else str(value).strip()
-    return int(text) if re.fullmatch(r"0|-?[1-9][0-9]{0,18}", text) else text or None
+    number = re.fullmatch(r"(0|-?[1-9][0-9]{0,18})(\.0)?", text)  # a table with gaps writes 139 as 139.0
+    return int(number[1]) if number else text or None
 
 
-def matching_columns(usual: Sequence[str], columns: Sequence[str]) -> list[str]:
+def matching_columns(usual: Sequence[str], columns: Iterable[str]) -> list[str]:
     """The columns that have a usual name, the most usual first. Case and underscores do not count.
 
     Examples:
         >>> matching_columns(IMAGE_ID_COLUMNS, ["caption", "cocoid", "imageId"])
         ['imageId', 'cocoid']
     """
-    plain = {name.lower().replace("_", ""): name for name in reversed(columns)}
-    found = [plain.get(name.replace("_", "")) for name in usual]
-    return list(dict.fromkeys(name for name in found if name))
+    plain = {name: name.lower().replace("_", "") for name in columns}
+    wanted = dict.fromkeys(name.replace("_", "") for name in usual)
+    return [name for one in wanted for name, called in plain.items() if called == one]
 
 
 def find_keys(
@@ -49,46 +63,32 @@ def find_keys(
 ) -> list[Key]:
     """A key for each of N rows, equal where rows show one photo.
 
-    A row with an id is known by it, the first of `ids` that it has. A row without one joins the rows that have the
-    same bytes, or the same file name. A row that has none of these is a photo of its own.
+    A row with an id is known by it, the first of `ids` that it has. A row without one joins the rows of the same
+    bytes. A row whose bytes are not known joins those of the same name. A row that has none of these is a photo of
+    its own.
 
     Args:
         ids: Columns of N ids, the surest first.
         names: N file names.
-        contents: N digests of the photos.
+        contents: N texts that are equal for equal bytes.
+
+    Examples:
+        >>> find_keys({}, ["1.jpg", "1.jpg", "2.jpg", "2.jpg"], ["f", "e", None, None])
+        [('content', 'f'), ('content', 'e'), ('name', '2.jpg'), ('name', '2.jpg')]
     """
     keys: list[Key | None] = [None] * len(contents)
     for column, values in reversed(list(ids.items())):
         for i, value in enumerate(map(plain_id, values)):
             keys[i] = keys[i] if value is None else (column, value)
-    of_content: dict[str, Key] = {}
-    for key, content in zip(keys, contents, strict=True):
-        if key is not None and content is not None:
-            of_content.setdefault(content, key)
-    joined = _join_names(names, contents)
-    return [
-        key or of_content.get(content or "") or other or ("row", i)
-        for i, (key, content, other) in enumerate(zip(keys, contents, joined, strict=True))
-    ]
-
-
-def _join_names(names: Sequence[str | None], contents: Sequence[str | None]) -> list[Key | None]:
-    """A key for each row, equal for rows that a name or a content joins, directly or by way of other rows."""
-    parent: dict[Key, Key] = {}
-
-    def root(label: Key) -> Key:
-        while parent.setdefault(label, label) != label:
-            parent[label] = label = parent[parent[label]]
-        return label
-
-    labels = [
-        [(kind, value) for kind, value in (("name", name), ("content", content)) if value]
-        for name, content in zip(names, contents, strict=True)
-    ]
-    for of_row in labels:
-        for label in of_row[1:]:
-            parent[root(of_row[0])] = root(label)
-    return [root(of_row[0]) if of_row else None for of_row in labels]
+    for kind, signs in (("content", contents), ("name", names)):
+        known: dict[str, Key] = {}
+        for key, sign in zip(keys, signs, strict=True):
+            if key is not None and sign:
+                known.setdefault(sign, key)
+        for i, sign in enumerate(signs):
+            if keys[i] is None and sign:
+                keys[i] = known.setdefault(sign, (kind, sign))
+    return [key or (ROW, i) for i, key in enumerate(keys)]
 
 
 def number_photos(keys: Sequence[Key], kept: str | None) -> list[int]:
@@ -121,3 +121,13 @@ def count_contradictions(keys: Sequence[Key], contents: Sequence[str | None]) ->
     of_content = Counter(content for _, content in pairs)
     of_key = Counter(key for key, _ in pairs)
     return sum(count - 1 for count in of_content.values()), sum(count > 1 for count in of_key.values())
+
+
+def batch_image_ids(batch: Mapping[str, Sequence], size: int) -> Sequence[Any]:
+    """The image ids of a batch of B = `size` rows. Without that column they are all "": numbers would depend on order.
+
+    Examples:
+        >>> batch_image_ids({"image_id": [7]}, 1), batch_image_ids({}, 2)
+        ([7], ['', ''])
+    """
+    return batch[IMAGE_ID] if IMAGE_ID in batch else [""] * size

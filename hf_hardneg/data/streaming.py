@@ -8,11 +8,9 @@ each of them reads.
 import hashlib
 import os
 import random
-import re
 import tarfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from glob import glob
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,22 +18,31 @@ from typing import Any, NamedTuple, TypeVar
 import fsspec
 from datasets import IterableDataset, load_dataset
 from datasets.distributed import split_dataset_by_node
+from datasets.packaged_modules.csv.csv import Csv
 
 from ..columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, OTHER_CAPTIONS
-from ..revisions import split_revision
-from .captions import caption_texts
-from .files import BUILDERS, CAPTION_COLUMNS, find_column, open_dataset
+from .caption_cells import caption_texts
+from .files import (
+    CAPTION_COLUMNS,
+    FILE_BUILDERS,
+    find_column,
+    folder_builder,
+    hub_builder,
+    is_saved_dataset,
+    open_dataset,
+    refuse_config,
+)
 from .given_negatives import find_negatives_column, name_concepts, usable_negatives
-from .image_columns import IMAGE_COLUMNS, PATH_COLUMNS, URL_COLUMNS, refuse_urls
-from .image_ids import IMAGE_ID_COLUMNS
-from .leakage import SOURCE_COLUMNS, refuse_split, why_refused
+from .image_columns import find_image_column, guess_features, refuse_urls
+from .leakage import refuse_split, source_columns, why_refused
 from .photo_places import place_of
 from .photos import image_problem
-from .same_photo import matching_columns, plain_id
+from .same_photo import IMAGE_ID_COLUMNS, matching_columns, plain_id
+from .shard_files import STREAM_BUILDERS, find_shards, is_empty
+from .shard_rows import open_csv_shards, open_json_shards
 from .skip_reasons import EMPTY
 
 
-STREAM_BUILDERS = {".tar": "webdataset", **BUILDERS}
 # WebDataset calls a column after the ending of its files.
 WEBDATASET_IMAGES = ("jpg", "jpeg", "png", "webp")
 WEBDATASET_TEXT = "txt"
@@ -54,12 +61,14 @@ class StreamColumns:
         caption: The column of one caption or several.
         folder: What the paths of photos are relative to.
         negatives: The column of negatives that are trained on, or None.
+        source: What the user named, for errors.
     """
 
     images: tuple[str, ...]
     caption: str
     folder: str
     negatives: str | None = None
+    source: str = ""
 
 
 class Photo(NamedTuple):
@@ -78,76 +87,46 @@ class Photo(NamedTuple):
     categories: list[str]
 
 
-def expand_braces(pattern: str) -> list[str]:
-    """The names that a WebDataset pattern stands for.
-
-    Examples:
-        >>> expand_braces("shards/{008..010}.tar")
-        ['shards/008.tar', 'shards/009.tar', 'shards/010.tar']
-        >>> expand_braces("{a,b}.tar")
-        ['a.tar', 'b.tar']
-    """
-    found = re.search(r"\{(?:(\d+)\.\.(\d+)|([^{}]*,[^{}]*))\}", pattern)
-    if not found:
-        return [pattern]
-    first, last, names = found.groups()
-    choices = names.split(",") if names else [f"{i:0{len(first)}}" for i in range(int(first), int(last) + 1)]
-    return [name for one in choices for name in expand_braces(pattern[: found.start()] + one + pattern[found.end() :])]
-
-
-def _shards_in(folder: Path, split: str | None) -> list[str]:
-    """The tar, JSON or CSV files of a folder; those of the split, if names say so."""
-    files = [file for file in sorted(folder.glob("*")) if file.suffix.lower() in STREAM_BUILDERS]
-    files = [file for file in files if file.suffix.lower() != ".parquet" and file.stem.lower() != "metadata"]
-    of_split = [str(file) for file in files if file.name.startswith(split or "train")]
-    if split and files and not of_split:
-        raise ValueError(f"No file in {folder.absolute()} has a name that begins with the split {split!r}.")
-    return of_split or list(map(str, files))
-
-
-def _find_shards(source: str, split: str | None) -> list[str]:
-    """The files that the user named one by one, by a pattern or by their folder; [] for what `datasets` opens."""
-    if Path(source).is_dir():
-        return _shards_in(Path(source), split)
-    if Path(split_revision(source)[0]).suffix.lower() not in STREAM_BUILDERS:
-        return []
-    names = expand_braces(source)
-    if "://" not in source:
-        names = [file for name in names for file in (sorted(glob(name)) or [name])]
-        missing = [name for name in names if not Path(name).is_file()]
-        if missing:
-            raise FileNotFoundError(f"There is no file {Path(missing[0]).absolute()}, which {source!r} names.")
-    return names
-
-
-def _is_empty(file: str) -> bool:
-    """Whether a local shard has no content at all; `datasets` cannot read such a file."""
-    if "://" in file:
-        return False
-    if not file.endswith(".tar"):
-        return not os.path.getsize(file)
-    with tarfile.open(file) as archive:
-        return archive.next() is None
-
-
 def _open_shards(files: list[str], source: str, columns: list[str] | None) -> IterableDataset:
     endings = {Path(file).suffix.lower() for file in files}
     if len(endings) > 1:
         raise ValueError(f"{source} names files of several kinds ({', '.join(sorted(endings))}); give one kind.")
     (ending,) = endings
     try:
-        full = [file for file in files if not _is_empty(file)]
+        full = [file for file in files if not is_empty(file)]
     except tarfile.TarError as error:
         raise ValueError(f"A shard of {source} is no tar archive ({error}); check how it was written.") from error
     if not full:
         raise ValueError(f"{source} holds no rows: all its {len(files)} files are empty.")
-    options: dict[str, Any] = {"sep": "\t"} if ending == ".tsv" else {}
-    if columns and ending == ".parquet":
-        options["columns"] = columns
-    return load_dataset(STREAM_BUILDERS[ending], data_files={"train": full}, split="train", streaming=True, **options)
+    kind = {**STREAM_BUILDERS, **FILE_BUILDERS}[ending]
+    if kind == "csv":
+        return open_csv_shards(full)
+    if kind == "json":
+        return open_json_shards(full)
+    options: dict[str, Any] = {"columns": columns} if columns and kind == "parquet" else {}
+    return load_dataset(kind, data_files={"train": full}, split="train", streaming=True, **options)
 
 
-def open_stream(source: str, split: str | None = None, columns: list[str] | None = None) -> IterableDataset:
+def _open_split(builder: Any, source: str, split: str) -> IterableDataset:
+    """A split of what `datasets` opens; CSV is read by us, so that a wrong row is named and not filled up."""
+    is_csv = isinstance(builder, Csv)
+    found = builder.config.data_files if is_csv else builder.as_streaming_dataset()
+    if split not in found:
+        raise ValueError(f"{source} has the splits {sorted(map(str, found))}, not {split!r}; name one of them.")
+    return open_csv_shards(list(map(str, found[split]))) if is_csv else found[split]
+
+
+def _refuse_slice(split: str, source: str) -> None:
+    if "[" in split:
+        raise ValueError(
+            f"{source} is streamed, and a stream has no slices such as {split!r}, since the number of its rows is not "
+            "known: name a whole split and say with --max_steps how long to train, or leave out --streaming."
+        )
+
+
+def open_stream(
+    source: str, split: str | None = None, columns: list[str] | None = None, config: str | None = None
+) -> IterableDataset:
     """Open rows of photos and captions without downloading or decoding any.
 
     Args:
@@ -155,23 +134,27 @@ def open_stream(source: str, split: str | None = None, columns: list[str] | None
             JSONL or CSV files, as a folder, a file, a glob or a brace list such as `data/{000..099}.tar`.
         split: Its name; None for "train".
         columns: Of Parquet files, read no others.
+        config: The configuration of a folder or a Hub id that has several.
 
     Raises:
         FileNotFoundError: If a named file is not there.
-        ValueError: If shards are of several kinds or all empty.
+        ValueError: If shards are of several kinds or all empty, the split is a slice, or the split or the
+            configuration is not there.
     """
-    files = _find_shards(source, split)
-    if files:
-        stream = _open_shards(files, source, columns)
-    elif any((Path(source) / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
-        saved = open_dataset(source, split or "train")
+    _refuse_slice(split or "", source)
+    folder = Path(source).expanduser()
+    if is_saved_dataset(folder):
+        saved = open_dataset(source, split or "train", config)
         stream = saved.to_iterable_dataset(num_shards=min(SHARDS_OF_A_SAVED_DATASET, max(1, len(saved))))
+    elif files := find_shards(source, split, config):
+        refuse_config(source, config)
+        stream = _open_shards(files, source, columns)
     else:
-        name, revision = split_revision(source)
-        settings: dict[str, Any] = {"split": split or "train", "revision": revision, "streaming": True}
-        stream = load_dataset(name, **settings)
-        if columns and stream.info.builder_name == "parquet":
-            stream = load_dataset(name, **settings, columns=columns)
+        is_folder = folder.is_dir()
+        builder = (
+            folder_builder(folder, config, columns) if is_folder else hub_builder(source, folder, config, columns)
+        )
+        stream = _open_split(builder, source, split or "train")
     return stream.decode(False) if stream.features else stream
 
 
@@ -184,7 +167,7 @@ def _flat(raw: Mapping[str, Any]) -> Mapping[str, Any]:
 def find_stream_columns(
     stream: IterableDataset, source: str, image_column: str | None, caption_column: str | None
 ) -> StreamColumns:
-    """Find the columns of photos, captions and negatives by the first row.
+    """Find the columns of photos, captions and negatives by the first rows and, where there are any, by the types.
 
     Args:
         stream: From `open_stream`.
@@ -195,32 +178,31 @@ def find_stream_columns(
     Raises:
         ValueError: If there is no row or no such column.
     """
-    first = next(stream.iter(1), None)
-    if first is None:
+    rows = list(map(_flat, islice(examples(stream), READ_AT_ONCE)))
+    if not rows:
         raise ValueError(f"{source} holds no rows.")
-    row = _flat({name: values[0] for name, values in first.items()})
-    image = _find_image(list(row), image_column, source)
-    others = [name for name in WEBDATASET_IMAGES if name in row] if image in WEBDATASET_IMAGES else []
-    caption = find_column(caption_column, (*CAPTION_COLUMNS, WEBDATASET_TEXT), list(row), source, "--caption_column")
-    if isinstance(row[image], str):
-        refuse_urls([row[image]], image, source)
+    features = {**guess_features(rows), **(stream.features or {})}
+    image = find_image_column(image_column, features, source)
+    others = [name for name in WEBDATASET_IMAGES if name in features] if image in WEBDATASET_IMAGES else []
+    caption = find_column(
+        caption_column, (*CAPTION_COLUMNS, WEBDATASET_TEXT), list(features), source, "--caption_column"
+    )
+    if caption == image:
+        raise ValueError(f"Column {image!r} of {source} holds the captions, not images; set --image_column.")
+    refuse_urls([row[image] for row in rows if isinstance(row.get(image), str)], image, source)
     folder = source if Path(source).is_dir() else os.path.dirname(source)
-    images, negatives = tuple(dict.fromkeys([image, *others])), find_negatives_column(list(row))
-    return StreamColumns(images, caption, os.path.abspath(folder), negatives)
-
-
-def _find_image(columns: list[str], wish: str | None, source: str) -> str:
-    """The column of images or of their paths; a stream does not say which columns hold images."""
-    usual = matching_columns((*IMAGE_COLUMNS, *PATH_COLUMNS, *URL_COLUMNS), columns)
-    return find_column(wish, usual[:1] or IMAGE_COLUMNS, columns, source, "--image_column")
+    values = {name: [row.get(name) for row in rows] for name in features}
+    negatives, _ = find_negatives_column(values, list(features))
+    images = tuple(dict.fromkeys([image, *others]))
+    return StreamColumns(images, caption, os.path.abspath(folder), negatives, source)
 
 
 def text_columns(stream: IterableDataset, columns: StreamColumns) -> list[str] | None:
     """The columns of a row's texts, and those that tell which photo it shows, without the photo; None if not known."""
     if not stream.features:
         return None
-    ids = matching_columns(IMAGE_ID_COLUMNS, list(stream.features))
-    wanted = {columns.caption, OTHER_CAPTIONS, CATEGORIES, *ids, *SOURCE_COLUMNS}
+    of_photo = matching_columns(IMAGE_ID_COLUMNS, stream.features)
+    wanted = {columns.caption, OTHER_CAPTIONS, CATEGORIES, *of_photo, *source_columns(stream.features)}
     wanted |= {columns.negatives, NEGATIVE_CONCEPTS} if columns.negatives else set()
     return [name for name in stream.features if name in wanted and name not in columns.images]
 
@@ -230,8 +212,15 @@ def _image_of(raw: Mapping[str, Any], columns: StreamColumns) -> dict[str, Any] 
     if isinstance(value, bytes):
         return {"bytes": value, "path": None}
     if isinstance(value, str):
-        return {"bytes": None, "path": value if "://" in value else place_of(value, columns.folder)}
+        return {"bytes": None, "path": _place(value, columns)}
+    if isinstance(value, dict) and value.get("path") and not value.get("bytes"):
+        return {"bytes": None, "path": _place(str(value["path"]), columns)}
     return value if isinstance(value, dict) else None
+
+
+def _place(name: str, columns: StreamColumns) -> str:
+    name = name.strip().removeprefix("file://")
+    return name if "://" in name else place_of(name, columns.folder)
 
 
 def _fetch(image: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -255,19 +244,21 @@ def _as_number(value: int | str | bytes) -> int:
 
 def image_id_of(raw: Mapping[str, Any], image: Mapping[str, Any] | None) -> int:
     """A number for each photo, made of an id column, of the path of its file, or of its embedded bytes."""
-    ids = (plain_id(raw[name]) for name in matching_columns(IMAGE_ID_COLUMNS, list(raw)))
+    ids = (plain_id(raw[name]) for name in matching_columns(IMAGE_ID_COLUMNS, raw))
     image = image or {}
     known = next((value for value in ids if value is not None), None)
     return _as_number(known if known is not None else image.get("bytes") or image.get("path") or "")
 
 
-def _texts(raw: Mapping[str, Any], column: str) -> list[str]:
-    """The texts of a cell; none where it is missing or empty."""
+def _texts(raw: Mapping[str, Any], column: str, columns: StreamColumns) -> list[str]:
+    """The texts of a cell; none where it is missing or empty. An error says where the row is."""
     cell = raw.get(column)
     try:
         return [] if cell is None or cell == "" else caption_texts(cell)
     except ValueError as error:
-        raise ValueError(f"Column {column!r} of the stream holds {error}.") from error
+        photo = (_image_of(raw, columns) or {}).get("path")
+        where = f"the row of {photo}" if photo else "a row"
+        raise ValueError(f"Column {column!r} of {columns.source} holds in {where} {error}.") from error
 
 
 def caption_rows(
@@ -288,27 +279,29 @@ def caption_rows(
     if refused:
         skip(refused)
         return []
-    captions = [text.strip() for text in _texts(raw, columns.caption) if text.strip()]
+    captions = [text.strip() for text in _texts(raw, columns.caption, columns) if text.strip()]
     if not captions:
         skip(EMPTY)
     image_id = image_id_of(raw, _image_of(raw, columns))
-    told, categories = ([text for text in _texts(raw, name) if text.strip()] for name in (OTHER_CAPTIONS, CATEGORIES))
+    told, categories = (
+        [text for text in _texts(raw, name, columns) if text.strip()] for name in (OTHER_CAPTIONS, CATEGORIES)
+    )
     told = [text for text in told if text not in captions]
     rows = []
     for i, caption in enumerate(captions):
         others = [*captions[:i], *captions[i + 1 :], *told]
         row = {IMAGE_ID: image_id, CAPTION: caption, OTHER_CAPTIONS: others, CATEGORIES: categories}
-        rows.append({**row, **_own_negatives(raw, columns.negatives, caption, skip)})
+        rows.append({**row, **_own_negatives(raw, columns, caption, skip)})
     return rows
 
 
 def _own_negatives(
-    raw: Mapping[str, Any], column: str | None, caption: str, skip: Callable[[str], None]
+    raw: Mapping[str, Any], columns: StreamColumns, caption: str, skip: Callable[[str], None]
 ) -> dict[str, list[str]]:
     """What a raw row says are the negatives of its caption, and their concepts; nothing without a column of them."""
-    if column is None:
+    if columns.negatives is None:
         return {}
-    named = name_concepts(_texts(raw, column), raw.get(NEGATIVE_CONCEPTS))
+    named = name_concepts(_texts(raw, columns.negatives, columns), raw.get(NEGATIVE_CONCEPTS))
     usable = usable_negatives(caption, named, skip)
     return {NEGATIVES: list(usable), NEGATIVE_CONCEPTS: list(usable.values())}
 

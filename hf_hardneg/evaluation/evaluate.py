@@ -72,11 +72,13 @@ class Evaluation:
 def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
     """Read "PATH", "NAME=PATH" or "NAME=PATH,PATH,..."; several paths are training seeds of one model.
 
+    A path that exists is one path, whatever its name holds.
+
     Returns:
         The paths of each model, by its name.
 
     Raises:
-        ValueError: If two models have the same name.
+        ValueError: If two models have the same name, or a path is empty.
 
     Examples:
         >>> parse_models(["outputs/k1", "ours=run/0,run/1"])
@@ -85,11 +87,13 @@ def parse_models(specs: Sequence[str]) -> dict[str, list[str]]:
     models: dict[str, list[str]] = {}
     for spec in specs:
         name, _, paths = spec.partition("=")
-        if not paths or Path(spec).exists():
+        if not paths or Path(spec).expanduser().exists():
             name = paths = spec
         if name in models:
             raise ValueError(f"Two models are called {name!r}; give them different names with NAME=PATH.")
-        models[name] = paths.split(",")
+        models[name] = [paths] if Path(paths).expanduser().exists() else paths.split(",")
+        if "" in models[name]:
+            raise ValueError(f"{spec!r} names an empty path; write NAME=PATH,PATH,... without a comma too many.")
     return models
 
 

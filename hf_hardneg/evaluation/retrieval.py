@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,8 @@ def retrieval_outcomes(scores: np.ndarray, owner: np.ndarray, ks: Sequence[int] 
         "image_to_text_R@k": (I,) and "text_to_image_R@k": (T,), 1.0 for a hit, else 0.0.
 
     Raises:
-        ValueError: If the shapes disagree, an owner is not the number of an image, or a score is not finite.
+        ValueError: If the shapes disagree, an owner is not the number of an image, a score is not finite, or a cut-off
+            is no whole number from 1 on.
 
     Examples:
         >>> retrieval_outcomes(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1]), ks=(1,))
@@ -74,6 +76,9 @@ def retrieval_outcomes(scores: np.ndarray, owner: np.ndarray, ks: Sequence[int] 
             f"Scores of shape {scores.shape} need an owner from 0 to {len(scores) - 1} for each text; the owners have "
             f"shape {owner.shape}."
         )
+    wrong = [k for k in ks if isinstance(k, bool) or not isinstance(k, Integral) or k < 1]
+    if wrong:
+        raise ValueError(f"ks holds {wrong}; a cut-off is a whole number, 1 or more.")
     require_finite(scores, "scores")
     match = scores[owner, np.arange(len(owner))]
     best = _best_match(match, owner, len(scores))

@@ -158,10 +158,10 @@ class ChoiceTask:
             Why the item was skipped, or None if it was added.
 
         Raises:
-            ValueError: If the numbers of images and texts do not fit `belongs`.
+            ValueError: If the numbers of images and texts do not fit `belongs`, or a text is something else.
         """
         present = [image for image in images if image is not None]
-        reason = MISSING if len(present) < len(images) else self._problem(present, texts)
+        reason = MISSING if len(present) < len(images) else self._problem(item, present, texts)
         if reason:
             self.skipped[group][reason] += 1
             return reason
@@ -173,11 +173,14 @@ class ChoiceTask:
         self.items.append(item)
         return None
 
-    def _problem(self, images: Sequence[LazyImage], texts: Sequence[str | None]) -> str | None:
+    def _problem(self, item: str, images: Sequence[LazyImage], texts: Sequence[str | None]) -> str | None:
         n, m = self.belongs.shape
         belongs = self.belongs[:, : len(texts)]
         if len(images) != n or not 0 < len(texts) <= m or self.belongs[:, len(texts) :].any():
             raise ValueError(f"{self.name}: an item has {len(images)} images and {len(texts)} texts, not {n} and {m}.")
+        wrong = next((text for text in texts if text is not None and not isinstance(text, str)), None)
+        if wrong is not None:
+            raise ValueError(f"{self.name}: item {item} has the text {wrong!r}, which must be a string.")
         if not all(text and text.strip() for text in texts):
             return EMPTY
         if m > 1 and belongs.all():

@@ -8,10 +8,13 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
 from .token_trie import pack_texts
@@ -273,6 +276,38 @@ def check_texts_differ(model: Any, tokenizer: Any, form: TextFormat) -> None:
                 f"{eos} (eos_token_id in config.json), and its tokenizer ends texts with {ids[0][-1]}: repair "
                 f"config.json in {tokenizer.name_or_path}, or save the right tokenizer beside the weights."
             )
+
+
+@torch.no_grad()
+def check_images_differ(model: Any, processor: Any) -> None:
+    """Check that a model tells simple images apart; else it would train on, or be scored by, equal embeddings.
+
+    Args:
+        model: A dual encoder of transformers, not wrapped.
+        processor: Its processor.
+
+    Raises:
+        ValueError: If two different images have equal inputs or equal embeddings.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    ramp = np.broadcast_to(np.arange(0, 256, 4, dtype=np.uint8)[:, None, None], (64, 64, 3))
+    images = [Image.fromarray(np.ascontiguousarray(pixels)) for pixels in (*noise, ramp, 255 - ramp)]
+    inputs = [processor.image_processor([image], return_tensors="pt") for image in images]
+    pixels = [next(iter(one.values())) for one in inputs]
+    if any(torch.equal(pixels[i], pixels[j]) for i, j in combinations(range(len(images)), 2)):
+        raise ValueError(
+            f"The image processor ({type(processor.image_processor).__name__}) makes equal inputs of different "
+            "images: repair preprocessor_config.json, or save the processor of the model that it was made from beside "
+            "the weights."
+        )
+    with _evaluating(model):
+        joined = {name: torch.cat([one[name] for one in inputs]).to(model.device) for name in inputs[0]}
+        distances = torch.pdist(embed_images(model, joined).float())
+    if distances.min() <= EQUAL:
+        raise ValueError(
+            f"{type(model).__name__} gives different images equal embeddings, so nothing can be learned or measured: "
+            "its vision weights are missing or broken. Save them anew, or name another model."
+        )
 
 
 def _alike(first: Tensor, second: Tensor) -> bool:

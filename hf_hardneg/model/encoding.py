@@ -17,7 +17,14 @@ from torch import Tensor
 from ..data.lazy_images import LazyImage
 from ..data.photos import UnusableImage, upright_rgb
 from ..finite import require_finite
-from .dual_encoder import embed_images, embed_texts, find_text_format, pooled_images, take_collated_batches
+from .dual_encoder import (
+    check_images_differ,
+    embed_images,
+    embed_texts,
+    find_text_format,
+    pooled_images,
+    take_collated_batches,
+)
 from .loading import load_model, pick_device
 
 
@@ -91,7 +98,8 @@ class Encoder:
             texts into tries if the text tower can use them.
 
     Raises:
-        ValueError: If the processor has no tokenizer or no image processor.
+        ValueError: If the processor has no tokenizer or no image processor, or the model embeds different texts or
+            different images alike.
 
     Example:
         >>> from hf_hardneg.model import START_MODEL, load_model
@@ -110,6 +118,7 @@ class Encoder:
             take_collated_batches(model)  # Its layers then compute only what embeddings need.
         self.model, self.processor = model, processor
         self.text_format = find_text_format(model, processor.tokenizer, layout)
+        check_images_differ(model, processor)
         self.problems: dict[Hashable, str] = {}
         self.cut = 0
         self._images: dict[Hashable, np.ndarray] = {}

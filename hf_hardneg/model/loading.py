@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..revisions import split_revision
 from ..suggestions import nearest_path
-from ..user_errors import naming
+from ..user_errors import HubBusyError, busy_hub, naming
 from .model_files import check_model_files
 
 
@@ -39,7 +39,7 @@ def load_model(name_or_path: str, dtype: str = FLOAT32) -> tuple[Any, Any]:
         The model and its processor.
 
     Raises:
-        OSError: If there is no such model.
+        OSError: If there is no such model; a `HubBusyError` if the Hub is busy or down.
         ValueError: If it is another kind of model, has no processor, or holds both an adapter and whole weights.
 
     Examples:
@@ -77,7 +77,7 @@ def _is_adapter(name_or_path: str) -> bool:
     try:
         return find_adapter_config_file(name, revision=revision) is not None
     except OSError as error:
-        raise OSError(_not_found(name_or_path, error)) from error
+        raise _not_found(name_or_path, error) from error
 
 
 def _load_weights(name_or_path: str, dtype: str) -> Any:
@@ -89,13 +89,16 @@ def _load_weights(name_or_path: str, dtype: str) -> Any:
         try:
             return AutoModel.from_pretrained(name, revision=revision, dtype=dtype)
         except OSError as error:
-            raise OSError(_not_found(name_or_path, error)) from error
+            raise _not_found(name_or_path, error) from error
 
 
-def _not_found(name_or_path: str, error: Exception) -> str:
+def _not_found(name_or_path: str, error: Exception) -> OSError:
+    busy = busy_hub(error)
+    if busy:
+        return HubBusyError(f"{name_or_path} could not be loaded. {busy}")
     path = Path(name_or_path).expanduser()
     here = "" if path.exists() else f"There is no folder {path.absolute()}.{nearest_path(path)} "
-    return f"{name_or_path} cannot be loaded from a folder or from the Hub. {here}{_why(error, here)}"
+    return OSError(f"{name_or_path} cannot be loaded from a folder or from the Hub. {here}{_why(error, here)}")
 
 
 def _why(error: Exception, here: str) -> str:
@@ -133,6 +136,9 @@ def _load_processor(name_or_path: str) -> Any:
         with naming(name_or_path, BAD_VALUE):
             return AutoProcessor.from_pretrained(name, revision=revision)
     except (OSError, ValueError) as error:
+        busy = busy_hub(error)
+        if busy:
+            raise HubBusyError(f"{name_or_path} could not be loaded. {busy}") from error
         raise ValueError(
             f"{name_or_path} has no processor that can be loaded ({error}); save the processor of the model that it "
             "was made from beside the weights."
@@ -152,6 +158,8 @@ def _load_adapted(name_or_path: str, dtype: str) -> tuple[Any, Any]:
         raise ValueError(f"The adapter {name_or_path} does not say which model it belongs to (adapter_config.json).")
     try:
         model, processor = load_model(f"{base_name}@{config.revision}" if config.revision else base_name, dtype)
+    except HubBusyError:
+        raise
     except OSError as error:
         raise OSError(f"{name_or_path} is an adapter, and its base model is missing: {error}") from error
     try:

@@ -18,7 +18,7 @@ import numpy as np
 from datasets import Dataset
 
 from ..columns import NEGATIVE_FEATURES, NEGATIVE_SOURCES
-from ..data.image_ids import batch_image_ids
+from ..data.same_photo import batch_image_ids
 from ..data.skip_reasons import EMPTY
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, vocabularies_digest

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..columns import CAPTION, POSITIVE_FEATURES
-from ..data.image_ids import batch_image_ids
+from ..columns import POSITIVE_FEATURES
+from ..data.same_photo import batch_image_ids
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, Entry, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
@@ -21,6 +21,7 @@ from .chance import draw_without_order
 from .edits import Change, Replacement, replace_words
 from .exchanges import SYMMETRIC_WORDS
 from .slots import Analysis, Slot, analyze
+from .truth_filter import batch_captions
 
 
 SYNONYM, HYPERNYM, REORDER = "synonym", "hypernym", "reorder"
@@ -319,7 +320,7 @@ class AddHardPositives:
         Returns:
             The columns `columns.POSITIVE_FEATURES`, each a list of B lists with one value for each positive, 0 to K.
         """
-        captions = [caption or "" for caption in batch[CAPTION]]
+        captions = batch_captions(batch)
         analyses = analyze(captions, load_index(self.concepts))
         image_ids = batch_image_ids(batch, len(captions))
         columns: dict[str, list] = {name: [] for name in POSITIVE_FEATURES}

@@ -18,7 +18,7 @@ import torch
 from tqdm.auto import tqdm
 
 from ..columns import CAPTION, NEGATIVE_FEATURES, NEGATIVE_RATIOS, NEGATIVES, REJECTIONS
-from ..data.image_ids import batch_image_ids
+from ..data.same_photo import batch_image_ids
 from ..file_digests import source_digest
 from .chance import uniform
 

@@ -5,6 +5,7 @@ other captions of its image in `other_captions`, a list, because no process sees
 column, the truth filter reads only the caption itself.
 """
 
+import logging
 import pickle
 import shutil
 from collections import Counter
@@ -26,6 +27,9 @@ from .slot_model import SlotModel
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+logger = logging.getLogger(__name__)
 
 
 def _rows(table: "pa.Table") -> dict[str, list]:
@@ -78,6 +82,28 @@ def _unpack(parts: Iterable[Mapping[str, bytes]], digests: list[np.ndarray]) -> 
         yield pickle.loads(part["model"])
 
 
+def _check_options(options: BuildOptions) -> None:
+    """Refuse what this engine would not do.
+
+    Raises:
+        ValueError: If an option is set that is not used here.
+    """
+    if options.language_model:
+        raise ValueError("--language_model runs in one process with an accelerator: leave out --engine ray.")
+    ignored = {
+        "caption_column": options.caption_column not in (None, CAPTION),
+        "split": options.split != BuildOptions().split,
+        "dataset_config": options.config is not None,
+        "license": options.license is not None,
+    }
+    flags = [f"--{name}" for name, is_set in ignored.items() if is_set]
+    if flags:
+        raise ValueError(
+            f"--engine ray reads all rows of Parquet files, their column {CAPTION}, and writes no card. So it does "
+            f"not use {' and '.join(flags)}: leave them out, name the files of that split, or leave out --engine ray."
+        )
+
+
 def make_negatives_on_ray(
     source: str, folder: str | Path, add: AddHardNegatives, options: BuildOptions | None = None
 ) -> dict[str, int]:
@@ -95,11 +121,10 @@ def make_negatives_on_ray(
 
     Raises:
         ImportError: If Ray is not installed; the message holds the install command.
-        ValueError: If a column is missing, the options name a language model, or the folder has rows.
+        ValueError: If a column is missing, another option is set, or the folder has rows.
     """
     options = options or BuildOptions()
-    if options.language_model:
-        raise ValueError("--language_model runs in one process with an accelerator: leave out --engine ray.")
+    _check_options(options)
     try:
         import ray
     except ImportError as error:
@@ -110,6 +135,11 @@ def make_negatives_on_ray(
     missing = {CAPTION, IMAGE_ID} - set(rows.schema().names)
     if missing:
         raise ValueError(f"{source} has the columns {rows.schema().names} and lacks {sorted(missing)}.")
+    if OTHER_CAPTIONS not in rows.schema().names:
+        logger.warning(
+            f"{source} has no column {OTHER_CAPTIONS}, so a negative may say what another caption of its photo says. "
+            "Without --engine ray, rows of one image_id are compared."
+        )
     tasks: dict[str, Any] = {"batch_format": "pyarrow", "batch_size": BATCH, "concurrency": options.num_proc or 2}
     known = options.known_model
     model = SlotModel.empty(index) if known is None else SlotModel.load(known, index)

@@ -26,6 +26,21 @@ IN_CATEGORIES = "the new word is an annotated category of the image"
 REASONS = (DISAGREES, IN_CAPTION, IN_OTHER_CAPTION, IN_CATEGORIES)
 
 
+def batch_captions(batch: Mapping[str, Sequence]) -> list[str]:
+    """The captions of a batch; "" where there is none.
+
+    Raises:
+        ValueError: If one is not a text.
+    """
+    for caption in batch[CAPTION]:
+        if caption is not None and not isinstance(caption, str):
+            raise ValueError(
+                f"Column {CAPTION!r} holds {type(caption).__name__} {caption!r:.60}; a caption is a string. Of lists "
+                "of captions, make one row per caption (`hf_hardneg.data.read_captions` does)."
+            )
+    return [caption or "" for caption in batch[CAPTION]]
+
+
 class ImageTexts(NamedTuple):
     """All texts about the images of B captions.
 
@@ -41,8 +56,16 @@ class ImageTexts(NamedTuple):
 
     @classmethod
     def from_batch(cls, batch: Mapping[str, Sequence]) -> "ImageTexts":
-        """Read the three columns of a batch and no other column; all but the captions may be missing."""
-        captions = [caption or "" for caption in batch[CAPTION]]
+        """Read the three columns of a batch and no other column; all but the captions may be missing.
+
+        Raises:
+            ValueError: If a caption is not a text, or one of the others no list of texts.
+        """
+        captions = batch_captions(batch)
+        for name in (OTHER_CAPTIONS, CATEGORIES):
+            for of_row in batch.get(name, ()):
+                if isinstance(of_row, str) or not all(isinstance(text, str) for text in of_row or ()):
+                    raise ValueError(f"Column {name!r} holds {of_row!r:.60}; each row needs a list of texts, or null.")
         nothing: list[list[str]] = [[]] * len(captions)
         return cls(captions, *(batch[name] if name in batch else nothing for name in (OTHER_CAPTIONS, CATEGORIES)))
 

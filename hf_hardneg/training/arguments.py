@@ -44,14 +44,12 @@ class DataArguments:
             "split of a COCO folder, else 'train'."
         },
     )
-    dataset_config: str | None = field(
-        default=None, metadata={"help": "The config of the data set, where a Hub id has several."}
-    )
+    dataset_config: str | None = field(default=None, metadata={"help": "The config, if a dataset has several."})
     image_column: str | None = field(
         default=None,
         metadata={
-            "help": "The column of images or of their paths. Default: the column that holds images, or one with a "
-            "usual name, such as image or filepath."
+            "help": "The column of images or of their paths. Default: one with a usual name, such as image or "
+            "filepath, or the only column that holds images."
         },
     )
     caption_column: str | None = field(
@@ -109,10 +107,10 @@ class DataArguments:
     negatives: str | None = field(
         default=None,
         metadata={
-            "help": "Negatives that you already have, instead of new ones: a file, a dataset folder (such as the one "
-            "that `hf-hardneg negatives` wrote) or a Hub id with the columns caption and negatives, and if possible "
-            "image_id. They are joined to the captions, and each caption takes its first num_negatives. Default: the "
-            "column 'negatives' of the training data, if there is one, else new negatives."
+            "help": "Negatives that you already have: a file, a dataset folder (such as that of `hf-hardneg "
+            "negatives`) or a Hub id, also SOURCE:SPLIT or SOURCE:CONFIG:SPLIT, with the columns caption and "
+            "negatives, and if possible image_id. Each caption takes its first num_negatives. Default: the column "
+            "'negatives' of the training data, if there is one, else new negatives."
         },
     )
     keep_captions_without_negatives: bool = field(
@@ -122,15 +120,15 @@ class DataArguments:
     pairs: str | None = field(
         default=None,
         metadata={
-            "help": "Inpainted pairs to evaluate on: a Hub id or a folder with the columns of phiyodr/InpaintCOCO and "
-            "a split 'test'."
+            "help": "Inpainted pairs to evaluate on: a Hub id or a folder with the columns of phiyodr/InpaintCOCO, "
+            "its split 'test', or SOURCE:SPLIT or SOURCE:CONFIG:SPLIT."
         },
     )
     challenge_sets: list[str] = field(
         default_factory=list,
         metadata={
-            "help": "More test sets of inpainted pairs, Hub ids or folders with a split 'test'. Their COCO photos "
-            "(coco_details.id) are not trained on. The photos of `pairs` never are."
+            "help": "More test sets of inpainted pairs, named as `pairs` are. Their COCO photos (coco_details.id) are "
+            "not trained on. The photos of `pairs` never are."
         },
     )
     allow_challenge_images: bool = field(

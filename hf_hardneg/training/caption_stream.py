@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from typing import Any
 
 import datasets
@@ -11,12 +11,13 @@ import torch
 from datasets import Image
 from torch.utils.data import IterableDataset, get_worker_info
 
-from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES
+from ..columns import CAPTION, IMAGE, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, REJECTIONS
 from ..data.leakage import IN_CHALLENGE_SET, IN_VAL2017
-from ..data.long_captions import cut_text
+from ..data.long_captions import cut_text, tell_apart
 from ..data.skip_reasons import (
     CUT,
     EMPTY,
+    EQUAL_NEGATIVE,
     MISSING,
     NEGATIVE_EMPTY,
     NEGATIVE_IS_CAPTION,
@@ -49,6 +50,7 @@ REASONS = (
     HELD_OUT,
     NEGATIVE_EMPTY,
     NEGATIVE_IS_CAPTION,
+    EQUAL_NEGATIVE,
     NO_NEGATIVE_LEFT,
 )
 
@@ -91,6 +93,7 @@ class CaptionStream(IterableDataset):
         add: Makes negatives (`AddHardNegatives`) or takes those that there are (`TakeGivenNegatives`); None for none.
         tokenizer: The model's.
         max_tokens: Longer captions are left out, or cut.
+        text_limit: The most tokens that the model reads. Negatives with the tokens of their caption are left out.
         cut_long: Whether they are cut.
         challenge: COCO ids that are not trained on; None if all photos may be.
         held_out: Image ids that are not trained on.
@@ -105,6 +108,7 @@ class CaptionStream(IterableDataset):
     add: Callable[[Mapping[str, Any]], Mapping[str, list]] | None
     tokenizer: Any
     max_tokens: int
+    text_limit: int
     cut_long: bool
     challenge: Collection[int] | None
     held_out: Collection[int]
@@ -148,8 +152,12 @@ class CaptionStream(IterableDataset):
         if self.add is None or not rows:
             return rows
         made = self.add({name: [row[name] for row in rows] for name in rows[0] if name != IMAGE})
+        kept = tell_apart([row[CAPTION] for row in rows], made[NEGATIVES], self.tokenizer, self.text_limit)
         for i, row in enumerate(rows):
-            row.update((name, values[i]) for name, values in made.items())
+            for name, values in made.items():
+                row[name] = values[i] if name == REJECTIONS else list(compress(values[i], kept[i]))
+            for _ in range(kept[i].count(False)):
+                self.skipped.add(EQUAL_NEGATIVE)
         if self.keep_without_negatives:
             return rows
         return self._keep(rows, [bool(row[NEGATIVES]) for row in rows], NO_NEGATIVE_LEFT)

@@ -26,12 +26,17 @@ def check_arguments(args: TrainingArguments | None) -> None:
     """Check that a trainer got arguments that it can use.
 
     Raises:
-        ValueError: If they are not `HardNegCLIPTrainingArguments`, or one process sees several GPUs.
+        ValueError: If they are not `HardNegCLIPTrainingArguments`, want NEFTune, or one process sees several GPUs.
     """
     if not isinstance(args, HardNegCLIPTrainingArguments):
         raise ValueError(
             f"args is a {type(args).__name__}; HardNegCLIPTrainer needs HardNegCLIPTrainingArguments, which take all "
             "arguments of TrainingArguments and those for hard negatives."
+        )
+    if args.neftune_noise_alpha is not None:
+        raise ValueError(
+            "neftune_noise_alpha adds noise to the input embeddings of a language model, which a dual encoder does "
+            "not have: leave it out."
         )
     if args.n_gpu > 1:
         raise ValueError(
@@ -66,12 +71,21 @@ def check_weights(model: nn.Module, args: HardNegCLIPTrainingArguments) -> None:
     half = {weights.dtype for weights in trained} & set(HALF)
     if args.fp16 and torch.float16 in half:
         raise ValueError("fp16 needs float32 weights, and the model's are float16: load it with dtype='float32'.")
-    if half:
-        names = " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in half))
+    base = {weights.dtype for weights in model.parameters() if not weights.requires_grad} & set(HALF)
+    if isinstance(model, PeftModel) and base:
         logger.warning(
-            f"The weights to train are {names}: an update below about a thousandth of a weight is lost. Load the "
-            "model in float32, as `load_model` does; bf16=True then still computes in bfloat16."
+            f"The adapter is merged into {_names(base)} weights at the end, where a small update is lost; the scores "
+            "are of the merged model. Load the model in float32, as `load_model` does."
         )
+    if half:
+        logger.warning(
+            f"The weights to train are {_names(half)}: an update below about a thousandth of a weight is lost. "
+            "Load the model in float32, as `load_model` does; bf16=True then still computes in bfloat16."
+        )
+
+
+def _names(dtypes: Iterable[torch.dtype]) -> str:
+    return " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))
 
 
 def check_trainable(model: Any) -> None:

@@ -11,13 +11,14 @@ from datasets import Dataset
 from ..columns import NEGATIVE_CONCEPTS, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
 from ..data.captioned_images import load_captioned_images
 from ..data.coco import is_coco_folder, load_coco
-from ..data.files import open_dataset, require_columns
+from ..data.files import refuse_config, require_columns
 from ..data.given_negatives import GivenNegatives
 from ..data.inpainted_pairs import drop_broken_pairs
 from ..data.karpathy import karpathy_file, load_karpathy
-from ..data.leakage import ids_of_pairs, read_challenge_ids
+from ..data.leakage import ids_of_pairs, read_challenge_ids, source_columns
 from ..data.long_captions import drop_equal_negatives, fit_captions
 from ..data.skip_reasons import describe_reasons
+from ..data.sources import open_source
 from ..data.splits import split_by_image
 from ..lexicon.concepts import load_lexicon
 from ..negatives.add_negatives import AddHardNegatives
@@ -104,6 +105,7 @@ def load_sources(args: DataArguments) -> TrainingData:
         ValueError: If the data are missing, lack columns, or are photos of a test set.
     """
     if args.dataset == "scenes":
+        refuse_config(args.dataset, args.dataset_config)
         rates = dict(zip(MENTION_RATES, args.scene_mention_rates, strict=True))
         return TrainingData(
             rows=scene_rows("train", args.num_rows or DEFAULT_SCENES, rates),
@@ -121,7 +123,7 @@ def load_pairs(args: DataArguments) -> tuple[Dataset | None, Counter[str]]:
     """Load the inpainted pairs to evaluate on, if any are wanted, and count those that are broken, by reason."""
     if not args.pairs:
         return None, Counter()
-    pairs = open_dataset(args.pairs, "test")
+    pairs = open_source(args.pairs, "test")
     require_columns(pairs.column_names, list(PAIR_FEATURES), args.pairs)
     return drop_broken_pairs(pairs)
 
@@ -130,9 +132,11 @@ def _load_photos(args: DataArguments, challenge_ids: set[int] | None) -> tuple[D
     """Load rows of a COCO folder, a split file, a Hub id or other files, and count what was left out by reason."""
     num_proc = args.num_proc or os.cpu_count()
     if is_coco_folder(args.dataset):
+        refuse_config(args.dataset, args.dataset_config)
         return load_coco(args.dataset, args.dataset_split, num_proc, challenge_ids)
     file = karpathy_file(args.dataset)
     if file is not None:
+        refuse_config(args.dataset, args.dataset_config)
         return load_karpathy(file, args.dataset_split, num_proc, challenge_ids)
     columns = (args.image_column, args.caption_column)
     return load_captioned_images(
@@ -146,7 +150,7 @@ def find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] |
         logger.warning("Photos of challenge sets and of COCO val2017 may be trained on: allow_challenge_images.")
         return None
     ids = set().union(*(read_challenge_ids(source) for source in args.challenge_sets))
-    names = [name for name in ("coco_details", "inpaint_details") if pairs and name in pairs.column_names]
+    names = source_columns(pairs.features) if pairs else []
     if pairs is not None and names:
         ids |= ids_of_pairs(pairs.select_columns(names))
     if ids:
@@ -189,18 +193,15 @@ def _add_given_negatives(
 
 
 def settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, max_tokens: int) -> None:
-    """Leave out what the model cannot tell apart and, on demand, captions without negatives; count what is left."""
-    rows = data.rows
-    if arguments.data.long_captions == "cut":
-        rows, equal = drop_equal_negatives(rows, tokenizer, max_tokens)
-        data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
-        data.skipped += equal
+    """Leave out negatives equal to their caption and, on demand, captions without any; count what is left."""
+    rows, equal = drop_equal_negatives(data.rows, tokenizer, max_tokens)
+    data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
+    data.skipped += equal
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]
     if not any(counts):
-        raise ValueError(
-            f"None of {len(rows)} captions has a hard negative. Reasons: {describe_reasons(data.rejections)}."
-        )
+        reasons = describe_reasons(data.rejections + equal)
+        raise ValueError(f"None of {len(rows)} captions has a hard negative. Reasons: {reasons}.")
     if not arguments.data.keep_captions_without_negatives:
         rows = rows.select([i for i, count in enumerate(counts) if count])
         data.skipped["the caption has no hard negative"] += counts.count(0)

@@ -20,10 +20,11 @@ from ..columns import (
     NEGATIVE_FEATURES,
     NEGATIVE_SOURCES,
     NEGATIVES,
+    OTHER_CAPTIONS,
     ROW_FEATURES,
 )
 from ..data.coco import is_coco_folder
-from ..data.given_negatives import UNKNOWN_CONCEPT, choose_table, read_given_negatives
+from ..data.given_negatives import UNKNOWN_CONCEPT, join_negatives, read_given_negatives
 from ..data.long_captions import fit_captions
 from ..data.skip_reasons import describe_reasons
 from ..data.streaming import (
@@ -79,7 +80,7 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
     pairs, broken = load_pairs(args)
     challenge = find_challenge_ids(args, pairs)
     check_split(args.dataset_split, args.dataset, challenge)
-    raw = open_stream(args.dataset, args.dataset_split)
+    raw = _open(args, args.dataset_split)
     makes_negatives = training.num_negatives > 0 or not args.keep_captions_without_negatives
     columns = _find_columns(raw, args, makes_negatives)
     limit = max_tokens - MAX_ADDED_TOKENS
@@ -99,6 +100,7 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
         add=add,
         tokenizer=tokenizer,
         max_tokens=limit,
+        text_limit=max_tokens,
         cut_long=cut,
         challenge=challenge,
         held_out=held_out_ids,
@@ -112,9 +114,7 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
 
 def _find_columns(raw: datasets.IterableDataset, args: DataArguments, makes_negatives: bool) -> StreamColumns:
     """The columns that are read; that of negatives is one of them only if it is trained on."""
-    # The names that are defaults are among the usual ones.
-    wishes = (None if name in (IMAGE, CAPTION) else name for name in (args.image_column, args.caption_column))
-    columns = find_stream_columns(raw, args.dataset, *wishes)
+    columns = find_stream_columns(raw, args.dataset, args.image_column, args.caption_column)
     if makes_negatives:
         say_which_are_used(args, columns.negatives)
     return columns if makes_negatives and not args.negatives else replace(columns, negatives=None)
@@ -129,12 +129,12 @@ def _settle_stream(
         add = make_adder(arguments, _find_slot_model(arguments, data.rows))
         add_new_negatives(data, arguments, add, tokenizer, max_tokens)
         return add
-    table = None
+    given, joined_by = None, "their row"
     if args.negatives:
         given = read_given_negatives(args.negatives)
-        table = choose_table(given, data.rows[IMAGE_ID][:], data.rows[CAPTION][:])
+        joined_by = join_negatives(given, data.rows[IMAGE_ID][:], data.rows[CAPTION][:]).by
         data.skipped += given.left_out
-    take = TakeGivenNegatives(table, most)
+    take = TakeGivenNegatives(given, most)
     data.rows, data.held_out = take.add_to(data.rows), take.add_to(data.held_out)
     parts = (data.rows, data.held_out)
     found = {concept for rows in parts for of_row in rows[NEGATIVE_CONCEPTS] for concept in of_row}
@@ -145,7 +145,7 @@ def _settle_stream(
     logger.warning(
         f"{numbers[0]:,} of the first {len(data.rows):,} captions and {numbers[1]:,} of {len(data.held_out):,} "
         f"held-out captions have negatives of {args.negatives or args.dataset}, "
-        f"joined by {table.by if table else 'their row'}. "
+        f"joined by {joined_by}. "
         f"Concepts that the first captions do not name count as {UNKNOWN_CONCEPT!r}."
     )
     settle_negatives(data, arguments, tokenizer, max_tokens)
@@ -166,12 +166,16 @@ def _check_arguments(arguments: Arguments) -> None:
         raise ValueError(f"{args.dataset} is on this machine and is not streamed: leave out --streaming.")
 
 
+def _open(args: DataArguments, split: str | None, columns: list[str] | None = None) -> datasets.IterableDataset:
+    return open_stream(args.dataset, split, columns, args.dataset_config)
+
+
 def _hold_out(
     raw: datasets.IterableDataset, columns: StreamColumns, challenge: Collection[int] | None, args: DataArguments
 ) -> tuple[Dataset, Counter[str]]:
     """Read the held-out rows: the first of another split, or of the training split, which then leaves them out."""
     if args.held_out_split:
-        raw = open_stream(args.dataset, args.held_out_split)
+        raw = _open(args, args.held_out_split)
     share = 1.0 if args.held_out_split else 0.1
     return take_held_out(examples(raw), columns, challenge, args.held_out_images, share)
 
@@ -183,8 +187,8 @@ def read_first_captions(args: DataArguments, columns: StreamColumns, challenge: 
         `slot_model_captions` rows of `columns.NEGATIVE_SOURCES` and of the row's own negatives, fewer if the stream
         has no more.
     """
-    stream = open_stream(args.dataset, args.dataset_split)
-    stream = open_stream(args.dataset, args.dataset_split, text_columns(stream, columns))
+    stream = _open(args, args.dataset_split)
+    stream = _open(args, args.dataset_split, text_columns(stream, columns))
     rows = chain.from_iterable(caption_rows(raw, columns, challenge, lambda reason: None) for raw in examples(stream))
     number = args.slot_model_captions
     found = list(tqdm(islice(rows, number), total=number, desc="Reading captions", disable=None))
@@ -217,8 +221,12 @@ def take_held_out(
     else:
         if len(by_image) < 2:
             why = describe_reasons(skipped)
-            raise ValueError(f"The stream has {len(by_image)} usable photos; at least 2 are needed. Skipped: {why}.")
+            raise ValueError(
+                f"The stream {columns.source} has {len(by_image)} usable photos, and at least 2 are needed. Skipped: "
+                f"{why}. Photos are looked for in the column {columns.images[0]!r}; --image_column names another."
+            )
         by_image = dict(islice(by_image.items(), max(1, min(number, int(len(by_image) * most)))))
+    _warn_of_spread_captions(by_image.values())
     features = _with_own(ROW_FEATURES, columns)
     undecoded = Features({**features, IMAGE: datasets.Image(decode=False)})
     found = Dataset.from_list(list(chain.from_iterable(by_image.values())), features=undecoded)
@@ -228,6 +236,19 @@ def take_held_out(
 def _with_own(features: Features, columns: StreamColumns) -> Features:
     """The features, with those of the row's own negatives if they are read."""
     return Features({**features, **_OWN}) if columns.negatives else features
+
+
+def _warn_of_spread_captions(photos: Iterable[list[dict[str, Any]]]) -> None:
+    """Say it if photos have captions in several raw rows, which a stream does not bring together."""
+    spread = sum(
+        any({row[CAPTION], *row[OTHER_CAPTIONS]} < {one[CAPTION] for one in rows} for row in rows) for rows in photos
+    )
+    if spread:
+        logger.warning(
+            f"{spread} of the held-out photos have captions in several rows of the stream. They are not known to each "
+            f"other, so negatives can be true of the photo: put all captions of a photo in one row, or the others in "
+            f"the column {OTHER_CAPTIONS!r}."
+        )
 
 
 def _find_slot_model(arguments: Arguments, captions: Dataset) -> SlotModel:

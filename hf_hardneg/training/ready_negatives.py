@@ -1,7 +1,7 @@
 """Train on negatives that somebody already has, instead of new ones."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from ..data.files import open_dataset
 from ..data.given_negatives import (
     UNKNOWN_CONCEPT,
     GivenNegatives,
-    GivenTable,
     Join,
     Negative,
     add_given_negatives,
@@ -43,7 +42,8 @@ def find_given_negatives(args: DataArguments) -> GivenNegatives | None:
         return read_given_negatives(args.negatives)
     if own is None:
         return None
-    return read_given_negatives(args.dataset, args.caption_column, args.dataset_split or "train", args.dataset_config)
+    split = args.dataset_split or "train"
+    return read_given_negatives(args.dataset, args.caption_column, split, args.dataset_config, args.image_column)
 
 
 def say_which_are_used(args: DataArguments, own: str | None) -> None:
@@ -61,7 +61,17 @@ def _own_column(args: DataArguments) -> str | None:
     if args.dataset == SCENES or is_coco_folder(args.dataset) or karpathy_file(args.dataset):
         return None
     rows = open_dataset(args.dataset, args.dataset_split or "train", args.dataset_config)
-    return find_negatives_column(rows.column_names)
+    return find_own_negatives(rows, rows.column_names, args.dataset)
+
+
+def find_own_negatives(rows: Mapping[str, Iterable[Any]], columns: Sequence[str], source: str) -> str | None:
+    """The column of negatives in training data, or None; a column of such a name that holds labels is named."""
+    name, labels = find_negatives_column(rows, columns)
+    if labels:
+        logger.warning(
+            f"Column {labels[0]!r} of {source} holds numbers or yes and no, so it is not used as negatives."
+        )
+    return name
 
 
 def use_given_negatives(
@@ -114,15 +124,15 @@ def order_concepts(found: Collection[str], known: Sequence[str]) -> tuple[str, .
 
 @dataclass(frozen=True)
 class TakeGivenNegatives:
-    """Takes the negatives of each caption of a stream from a table, or from the caption's own row.
+    """Takes the negatives of each caption of a stream from a source, or from the caption's own row.
 
     Attributes:
-        table: From `choose_table`; None takes the columns `negatives` and `negative_concepts` of the rows.
+        given: From `read_given_negatives`; None takes the columns `negatives` and `negative_concepts` of the rows.
         most: The most that a caption keeps, 1 or more.
         concepts: Any other concept becomes `UNKNOWN_CONCEPT`; None keeps all.
     """
 
-    table: GivenTable | None
+    given: GivenNegatives | None
     most: int
     concepts: tuple[str, ...] | None = None
 
@@ -135,8 +145,8 @@ class TakeGivenNegatives:
         }
 
     def _find(self, batch: Mapping[str, Any]) -> Sequence[Sequence[Negative]]:
-        if self.table is not None:
-            return self.table.find(batch[IMAGE_ID], batch[CAPTION])
+        if self.given is not None:
+            return self.given.find(batch[IMAGE_ID], batch[CAPTION])
         columns = zip(batch[NEGATIVES], batch[NEGATIVE_CONCEPTS], strict=True)
         return [list(zip(*of_row, strict=True)) for of_row in columns]
 

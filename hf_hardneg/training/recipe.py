@@ -25,8 +25,61 @@ ADVICE = {
     "model_revision": "A revision is a part of the name: --model_name_or_path ID@REVISION.",
     "dataset_revision": "A revision is a part of the name: --dataset ID@REVISION.",
     "revision": "A revision is a part of the name: --model_name_or_path ID@REVISION, or --dataset ID@REVISION.",
+    "negatives_column": "Rename the column to negatives, or name the file with --negatives.",
+    "max_length": "Texts have as many tokens as the model reads; --long_captions says what becomes of longer ones.",
     "group_by_length": "Rows of a contrastive batch are drawn at random, not by length; leave it out.",
 }
+# What other training scripts call what a flag of this one says.
+OTHER_NAMES = {
+    "lr": "learning_rate",
+    "epochs": "num_train_epochs",
+    "num_epochs": "num_train_epochs",
+    "batch_size": "per_device_train_batch_size",
+    "train_batch_size": "per_device_train_batch_size",
+    "eval_batch_size": "per_device_eval_batch_size",
+    "model": "model_name_or_path",
+    "model_name": "model_name_or_path",
+    "model_id": "model_name_or_path",
+    "model_path": "model_name_or_path",
+    "pretrained": "model_name_or_path",
+    "dataset_name": "dataset",
+    "dataset_name_or_path": "dataset",
+    "data": "dataset",
+    "captions": "dataset",
+    "train_file": "dataset",
+    "train_data": "dataset",
+    "dataset_config_name": "dataset_config",
+    "config_name": "dataset_config",
+    "subset": "dataset_config",
+    "split": "dataset_split",
+    "train_split": "dataset_split",
+    "text_column": "caption_column",
+    "out": "output_dir",
+    "output": "output_dir",
+    "grad_accum_steps": "gradient_accumulation_steps",
+    "wd": "weight_decay",
+    "optimizer": "optim",
+    "scheduler": "lr_scheduler_type",
+    "no_cuda": "use_cpu",
+    "warmup": "warmup_steps",
+    "max_train_samples": "num_rows",
+    "max_train_steps": "max_steps",
+    "workers": "dataloader_num_workers",
+    "num_workers": "dataloader_num_workers",
+    "resume": "resume_from_checkpoint",
+    "hub_repo_id": "hub_model_id",
+    "config": "dataset_config",
+    "dataset_name_config": "dataset_config",
+    "subset_split": "dataset_split",
+    "train_data_dir": "dataset",
+    "base_lr": "learning_rate",
+    "csv_caption_key": "caption_column",
+    "caption_key": "caption_column",
+    "csv_img_key": "image_column",
+    "image_key": "image_column",
+    "hard_negatives": "negatives",
+}
+NEAR = 0.75  # a higher likeness is a slip of the keys; below, words such as --lr and --loss meet
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # what is given first by mistake
 ARGUMENT_CLASSES = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
 
@@ -82,9 +135,11 @@ def _suggest(name: str, known: Sequence[str]) -> str:
     bare = name.removeprefix("--").replace("-", "_")
     if bare in ADVICE:
         return f" {ADVICE[bare]}"
+    if bare in OTHER_NAMES:
+        return f" Did you mean {name[: -len(bare)] + OTHER_NAMES[bare]!r}?"
     if not bare.startswith(("hub", "push")):  # What is about the start model is never meant for the published one.
         known = [one for one in known if not one.removeprefix("--").startswith(("hub", "push"))]
-    return did_you_mean(name, known)
+    return did_you_mean(bare, [one.removeprefix("--") for one in known], NEAR, name[: -len(bare)])
 
 
 def build_parser() -> GroupedArgumentParser:

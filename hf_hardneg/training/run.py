@@ -2,29 +2,32 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from datasets import Dataset
 from transformers import set_seed
 
 from ..atomic_folder import check_overwrites, check_writable
-from ..columns import IMAGE, IMAGE_ID
+from ..columns import IMAGE, IMAGE_ID, NEGATIVE_CONCEPTS
 from ..data.skip_reasons import describe_reasons
 from ..evaluation.benchmarks import load_benchmark
 from ..evaluation.pairs import CHANCE
 from ..evaluation.results import Outcomes, collect_outcomes, summarize_run
 from ..lexicon.concepts import load_lexicon
-from ..model.adapters import add_lora, freeze_towers, unfreeze_visual_projection
-from ..model.dual_encoder import find_text_format
+from ..model.adapters import add_lora, freeze_towers, merge_lora, unfreeze_visual_projection
+from ..model.dual_encoder import check_images_differ, find_text_format
 from ..model.encoding import text_limit
 from ..model.image_cache import add_image_embeddings
 from ..model.loading import PAPER_MODEL, START_MODEL, load_model, saved_dtype
+from ..user_errors import HubBusyError
 from .arguments import SCENES, Arguments, HardNegCLIPTrainingArguments
 from .artifacts import RunRecord, collect_metrics, remove_leftovers, save_artifacts
 from .checkpoints import find_last_checkpoint, find_problem
-from .checks import check_best_metric, check_packages
+from .checks import check_best_metric, check_packages, check_processor
 from .collator import HardNegCollator
 from .earlier_run import warn_of_earlier_run
 from .finish import keep_finished_training, say_where_the_model_is
@@ -79,6 +82,7 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
     model, processor = _load_start_model(arguments)
     _check_before_data(arguments, model, processor)
     data = _prepare(arguments, model, processor)
+    _check_best_metric(arguments, _negatives_metrics(data.held_out))
     if args.process_index == 0:
         logger.info(describe_plan(arguments, data, list(trainings), saved_dtype(_start_model(arguments))))
     outcomes = {START: collect_outcomes(model.to(args.device), processor, data.pairs, data.held_out)}
@@ -154,6 +158,8 @@ def _load_start_model(arguments: Arguments) -> tuple[Any, Any]:
     name = _start_model(arguments)
     try:
         return load_model(name, arguments.model.dtype)
+    except HubBusyError:
+        raise
     except OSError as error:
         advice = "Name another model, a folder or a Hub id, with --model_name_or_path."
         raise OSError(f"{str(error).rstrip('.')}. {advice}") from error
@@ -163,22 +169,37 @@ def _check_before_data(arguments: Arguments, model: Any, processor: Any) -> None
     """Check what can be known before data are prepared, which takes minutes."""
     args, data = arguments.training, arguments.data
     check_packages(args, model)
+    check_processor(processor, "training")
     find_text_format(model, processor.tokenizer, "padded")
-    tasks = [task.name for spec in args.benchmarks for task in load_benchmark(spec)]
-    if args.eval_strategy != "no":
-        concepts = load_lexicon(tuple(data.concepts)).concepts if args.num_negatives else ()
-        known = [
-            *TRAINER_METRICS,
-            *(["accuracy"] if concepts else []),
-            *(f"accuracy_{concept}" for concept in concepts),
-        ]
-        beginnings = [f"{score}_" for score in CHANCE] if data.pairs or data.dataset == SCENES else []
-        check_best_metric(args.metric_for_best_model, known, [*beginnings, *(f"{task}_" for task in tasks)])
+    check_images_differ(model, processor)
+    concepts = load_lexicon(tuple(data.concepts)).concepts if args.num_negatives else ()
+    # Given negatives bring concepts of their own.
+    others = [] if data.dataset == SCENES or not args.num_negatives else ["accuracy_"]
+    of_negatives = ["accuracy", *(f"accuracy_{concept}" for concept in concepts)] if concepts else []
+    _check_best_metric(arguments, of_negatives, others)
     if data.dataset != SCENES and args.learning_rate > MAX_LEARNING_RATE and not arguments.model.lora_towers:
         logger.warning(
             f"learning_rate is {args.learning_rate:g}, and a pretrained CLIP forgets what it knows above "
             f"{MAX_LEARNING_RATE:g}. The paper takes 5e-6."
         )
+
+
+def _check_best_metric(arguments: Arguments, of_negatives: Sequence[str], beginnings: Sequence[str] = ()) -> None:
+    """Check `metric_for_best_model` among the metrics of held-out negatives and all others that there will be."""
+    args, data = arguments.training, arguments.data
+    tasks = [task.name for spec in args.benchmarks for task in load_benchmark(spec)]
+    if args.eval_strategy != "no":
+        of_pairs = [f"{score}_" for score in CHANCE] if data.pairs or data.dataset == SCENES else []
+        known = [*TRAINER_METRICS, *of_negatives]
+        check_best_metric(args.metric_for_best_model, known, [*of_pairs, *(f"{task}_" for task in tasks), *beginnings])
+
+
+def _negatives_metrics(held_out: Dataset) -> list[str]:
+    """The metrics of the negatives of held-out rows: an evaluation has those of the concepts that occur."""
+    if NEGATIVE_CONCEPTS not in held_out.column_names:
+        return []
+    found = sorted({concept for concepts in held_out[NEGATIVE_CONCEPTS] for concept in concepts})
+    return ["accuracy", *(f"accuracy_{concept}" for concept in found)] if found else []
 
 
 def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:
@@ -283,4 +304,5 @@ def find_checkpoint(args: HardNegCLIPTrainingArguments) -> str | None:
 
 def _evaluate(trainer: HardNegCLIPTrainer, data: TrainingData) -> Outcomes:
     with say_where_the_model_is(str(trainer.args.output_dir)):
-        return collect_outcomes(trainer.model, trainer.processing_class, data.pairs, data.held_out)
+        model = merge_lora(trainer.model)  # As it is saved: in half precision, the sum of two weights is rounded.
+        return collect_outcomes(model, trainer.processing_class, data.pairs, data.held_out)

@@ -23,7 +23,7 @@ from ..evaluation.results import mean_scores
 from ..evaluation.tasks import Task
 from ..hub.retries import RetryPolicy
 from ..model.adapters import merge_lora
-from ..model.dual_encoder import check_texts_differ, find_text_format, take_collated_batches
+from ..model.dual_encoder import check_images_differ, check_texts_differ, find_text_format, take_collated_batches
 from ..model.embeddings import Embeddings, join_embeddings, split_embeddings
 from ..model.encoding import Encoder
 from .arguments import HardNegCLIPTrainingArguments
@@ -62,9 +62,9 @@ class HardNegCLIPTrainer(Trainer):
         **kwargs: Further arguments of `transformers.Trainer`.
 
     Raises:
-        ValueError: If training would go wrong: arguments of another class, no processor, texts that the model embeds
-            alike, an adapter that is not merged, several GPUs in one process, GradCache under DeepSpeed, batches made
-            for another K, or a loss that is not finite.
+        ValueError: If training would go wrong: arguments of another class, no processor, texts or images
+            that the model embeds alike, an adapter that is not merged, several GPUs in one process, GradCache under
+            DeepSpeed, batches made for another K, or a loss that is not finite.
 
     Example:
         ```python
@@ -99,6 +99,8 @@ class HardNegCLIPTrainer(Trainer):
             data_collator = HardNegCollator(processor, args.num_negatives, text_format=text_format)
         elif isinstance(data_collator, HardNegCollator):
             check_texts_differ(plain, data_collator.processor.tokenizer, data_collator.text_format)
+        if isinstance(data_collator, HardNegCollator):
+            check_images_differ(plain, data_collator.processor)
         take_collated_batches(plain)
         kwargs.setdefault("compute_metrics", self._accuracy_by_concept)
         _check_streams(args, [*trainer_args[:1], kwargs.get("train_dataset")])

@@ -5,7 +5,8 @@ from datasets import Dataset
 from helpers.captions import CAPTIONS, OTHER_CAPTIONS
 
 from hf_hardneg.columns import NEGATIVE_SOURCES
-from hf_hardneg.data.captions import caption_texts, read_captions
+from hf_hardneg.data.caption_cells import caption_texts
+from hf_hardneg.data.captions import read_captions
 from hf_hardneg.data.skip_reasons import EMPTY
 
 

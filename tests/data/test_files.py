@@ -89,7 +89,7 @@ def test_a_local_path_that_is_not_there_is_named_whole_and_not_asked_for_on_the_
 
 
 def test_a_name_that_is_neither_says_so():
-    with pytest.raises((FileNotFoundError, ConnectionError), match="There is no folder /.*none, and the Hub gave no"):
+    with pytest.raises((FileNotFoundError, ConnectionError), match=r"There is no folder /.*none\. The Hub gave no"):
         open_dataset("org/none", "train")
 
 
@@ -105,7 +105,8 @@ def test_a_name_that_is_neither_says_so():
         ("a.json", "[]", "empty list"),
         ("a.json", "{}", "no row"),
         ("a.json", '{"a": {"x": 1}, "b": {"x": ["y"]}}', "cannot be read"),
-        ("a.txt", "a cat", "known are"),
+        ("a.docx", "a cat", "known are"),
+        ("a.txt", "a cat", r"holds no row below its header, \['a cat'\]"),
     ],
 )
 def test_a_broken_file_is_named_with_what_is_wrong(tmp_path, name, content, message):
@@ -147,3 +148,15 @@ def test_csv_files_of_several_forms_in_a_folder_are_not_mixed(tmp_path):
         (tmp_path / f"train-{i}.csv").write_text(f"{header}\na,b\n")
     with pytest.raises(ValueError, match="have different columns"):
         open_dataset(str(tmp_path), "train")
+
+
+def test_a_folder_whose_card_names_configurations_never_gets_the_rows_of_another(tmp_path):
+    card = "---\nconfigs:\n- config_name: default\n  data_files: [{split: train, path: rows.parquet}]\n---\n"
+    for name in ("one", "other"):
+        folder = tmp_path / name / "set"
+        folder.mkdir(parents=True)
+        (folder / "README.md").write_text(card)
+        Dataset.from_dict({"caption": [name]}).to_parquet(folder / "rows.parquet")
+        assert open_dataset(str(folder), "train")["caption"][:] == [name]
+    Dataset.from_dict({"caption": ["new"]}).to_parquet(folder / "rows.parquet")
+    assert open_dataset(str(folder), "train")["caption"][:] == ["new"]

@@ -137,7 +137,7 @@ def test_columns_that_cannot_be_found_are_listed(tmp_path, columns, message):
 def test_two_columns_of_images_ask_which(tmp_path):
     images = pa.array([encoded(number) for number in range(3)])
     pq.write_table(pa.table({"left": images, "right": images, "caption": CAPTIONS}), tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match=r"\['left', 'right', 'caption'\].*--image_column"):
+    with pytest.raises(ValueError, match="several columns.*'left', 'right'.*--image_column"):
         load(tmp_path)
     check_three(load(tmp_path, image_column="left"))
 

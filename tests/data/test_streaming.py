@@ -9,10 +9,10 @@ from helpers.streams import WRITERS, photos, write_jsonl, write_parquet, write_t
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hf_hardneg.data.shard_files import expand_braces
 from hf_hardneg.data.streaming import (
     caption_rows,
     examples,
-    expand_braces,
     find_stream_columns,
     open_stream,
     part_of,

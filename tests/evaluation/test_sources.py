@@ -236,7 +236,7 @@ def test_encoded_bytes_are_images_and_other_columns_are_refused(tmp_path):
     for folder in ("raw", "struct"):
         (task,) = load_benchmark(f"zero_shot={tmp_path / folder}")
         assert [image.read().size for image, _ in task.images] == [scene(0).size] * 3
-    with pytest.raises(ValueError, match="'label'.*not images.*--image_column"):
+    with pytest.raises(ValueError, match="'label'.*not images; name another one"):
         load_benchmark(f"zero_shot={tmp_path / 'raw'}", image_column="label")
 
 
@@ -292,3 +292,46 @@ def test_skips_of_one_benchmark_add_up_with_what_was_scored(tmp_path, start):
     assert counted == {
         "the image is missing": metrics["results"][start]["sugarcrepe"]["swap_att"]["image_to_text"]["skipped"]
     }
+
+
+def test_a_model_folder_with_a_comma_in_its_name_is_one_model(tmp_path):
+    from hf_hardneg.evaluation.evaluate import parse_models
+
+    (tmp_path / "a,b").mkdir()
+    folder = str(tmp_path / "a,b")
+    assert parse_models([folder, f"ours={folder}", "seeds=a,b"]) == {
+        folder: [folder],
+        "ours": [folder],
+        "seeds": ["a", "b"],
+    }
+    with pytest.raises(ValueError, match="empty path"):
+        parse_models(["m=a,,b"])
+
+
+def test_folders_and_files_that_programs_leave_are_no_classes_and_no_images(tmp_path):
+    for name in ("cat", "dog", ".ipynb_checkpoints", "__MACOSX"):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        scene(0).save(tmp_path / "test" / name / "0.png")
+        (tmp_path / "test" / name / "._0.png").write_bytes(b"what macOS knows of the file")
+    (task,) = load_benchmark(f"zero_shot={tmp_path}")
+    assert (task.classes, len(task), task.skipped) == (["cat", "dog"], 2, {})
+
+
+@pytest.mark.parametrize(("field", "value"), [("caption", 5), ("filename", None), ("negative_caption", ["a"])])
+def test_a_row_of_the_authors_file_that_holds_no_text_is_named(tmp_path, field, value):
+    make_benchmark("sugarcrepe", tmp_path)
+    file = next(tmp_path.rglob("swap_obj.json"))
+    rows = json.loads(file.read_text())
+    key = list(rows)[-1]
+    rows[key][field] = value
+    file.write_text(json.dumps(rows))
+    with pytest.raises(ValueError, match=rf"Row {key} of .*swap_obj.json has {field} = .*must be a string"):
+        load_benchmark(f"sugarcrepe={tmp_path}")
+
+
+def test_a_text_of_a_table_that_is_none_is_named(tmp_path):
+    columns = {"image_1": [scene(0)], "image_2": [scene(1)], "caption_1": [1], "caption_2": [2]}
+    features = {"image_1": Image(), "image_2": Image(), "caption_1": Value("int64"), "caption_2": Value("int64")}
+    Dataset.from_dict(columns, features=Features(features)).save_to_disk(tmp_path / "table")
+    with pytest.raises(ValueError, match="colorswap: item 0 has the text 1, which must be a string"):
+        load_benchmark(f"colorswap={tmp_path / 'table'}")

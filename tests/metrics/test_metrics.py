@@ -92,3 +92,9 @@ def test_ragged_and_empty_inputs_are_refused(load):
         load("pair_choices").compute(predictions=[[[1.0, 0.0]], [[1.0]]], references=["a", "b"])
     with pytest.raises(ValueError, match="as many numbers as there are texts"):
         load("retrieval_recall").compute(predictions=[[0.1, 0.2], [0.3]], references=[[0], [1]])
+
+
+@pytest.mark.parametrize("k", [-1, 0, 2.5])
+def test_a_cut_off_is_a_whole_number_from_one_on(load, k):
+    with pytest.raises(ValueError, match="a cut-off is a whole number, 1 or more"):
+        load("retrieval_recall").compute(predictions=[[0.3, 0.1], [0.1, 0.2]], references=[[0], [1]], ks=[1, k])

@@ -157,9 +157,9 @@ def test_a_blip_model_is_trained(processor, make_trainer):
     shape = {**SMALL, "num_hidden_layers": 1}
     special = {name: getattr(processor.tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     text = {**shape, **special, "vocab_size": len(processor.tokenizer), "max_position_embeddings": 32}
-    config = BlipConfig(
-        text_config=text, vision_config={**shape, "image_size": 48, "patch_size": 16}, projection_dim=32
-    )
+    # With its default of 1e-10, a new vision tower embeds all images alike.
+    vision = {**shape, "image_size": 48, "patch_size": 16, "initializer_range": 0.02}
+    config = BlipConfig(text_config=text, vision_config=vision, projection_dim=32)
     blip = BlipModel(config)
     before = copy.deepcopy(blip.state_dict())
     make_trainer(blip).train()
@@ -174,3 +174,25 @@ def test_kept_image_embeddings_get_the_dtype_of_the_model(model, processor, trai
     batch["image_embeds"] = embed_images(model, {"pixel_values": batch.pop("pixel_values")}).float()
     outputs = model(**{name: part for name, part in batch.items() if name != "negative_concepts"})
     assert outputs["image_embeds"].dtype == outputs["text_embeds"].dtype == torch.bfloat16
+
+
+def test_a_model_that_sees_no_difference_between_images_is_refused(model, processor):
+    from hf_hardneg.model.encoding import Encoder
+
+    torch.nn.init.zeros_(model.vision_model.embeddings.patch_embedding.weight)
+    with pytest.raises(ValueError, match="gives different images equal embeddings"):
+        Encoder(model, processor)
+
+
+def test_an_image_processor_that_loses_the_image_is_refused(model, processor, monkeypatch):
+    from hf_hardneg.model.encoding import Encoder
+
+    monkeypatch.setattr(processor.image_processor, "image_std", [float("inf")] * 3)
+    with pytest.raises(ValueError, match="makes equal inputs of different images"):
+        Encoder(model, processor)
+
+
+def test_a_trainer_refuses_a_model_that_embeds_images_alike(model, make_trainer):
+    torch.nn.init.zeros_(model.vision_model.embeddings.patch_embedding.weight)
+    with pytest.raises(ValueError, match="gives different images equal embeddings"):
+        make_trainer(model)

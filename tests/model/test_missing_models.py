@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from helpers.hub_server import Hub
+from helpers.hub_server import Fault, Hub
 from helpers.pushes import TOKEN, fresh_environment
 
 
@@ -38,3 +38,11 @@ def test_a_name_that_the_hub_does_not_have_is_told_from_a_lost_connection(tmp_pa
         assert "The Hub has no model of this name that you can see: a name is OWNER/NAME" in error
         assert "There is no folder /" in error and "connect" not in error
     assert "HF_HUB_OFFLINE is set: unset it to download the model" in offline
+
+
+def test_a_busy_hub_is_told_from_a_missing_model(tmp_path):
+    with Hub() as hub:
+        hub.add_token(TOKEN, "ann")
+        hub.find_fault = lambda method, path: Fault("status", 503)
+        said = errors_of(["org/clip"], fresh_environment(hub, tmp_path / "home"))
+    assert said == ["org/clip could not be loaded. The Hub answered 503, so it is busy or down: try again later."]

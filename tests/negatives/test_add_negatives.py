@@ -224,3 +224,21 @@ def test_rates_of_a_row_never_exceed_k():
     captions = scene_captions(200, "many")
     batch = AddHardNegatives(num_negatives=2, model=fit_slot_model([rows(captions)]), temperature=3)(rows(captions))
     assert np.max([len(negatives) for negatives in batch["negatives"]]) == 2
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"caption": [1]},
+        {"caption": [["a red car"]]},
+        {"caption": ["a red car"], "other_captions": ["a blue car"]},
+        {"caption": ["a red car"], "categories": [[3]]},
+    ],
+)
+def test_columns_that_hold_no_texts_are_named(columns):
+    from hf_hardneg.negatives.add_positives import AddHardPositives
+
+    name = list(columns)[-1]
+    for make in (AddHardNegatives(), AddHardPositives()) if name == "caption" else (AddHardNegatives(),):
+        with pytest.raises(ValueError, match=f"Column '{name}' holds"):
+            make({"image_id": [0], **columns})

@@ -53,3 +53,10 @@ def test_without_ray_the_error_holds_the_install_command(captions, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SystemExit, match=r"hf-hardneg\[ray\]"):
         main(["negatives", str(captions / "in"), "--out", str(captions / "ray"), "--engine", "ray"])
+
+
+@pytest.mark.parametrize("flags", [["--split", "nope"], ["--caption_column", "zz"], ["--dataset_config", "a"]])
+def test_flags_that_ray_would_ignore_are_refused(captions, flags):
+    argv = ["negatives", str(captions / "in"), "--out", str(captions / "out"), "--engine", "ray", *flags]
+    with pytest.raises(SystemExit, match=f"it does not use {flags[0]}: leave"):
+        main(argv)

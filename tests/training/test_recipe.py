@@ -62,6 +62,29 @@ def test_mistakes_on_the_command_line_name_the_nearest_right_one(argv, message):
         parse_arguments(argv)
 
 
+@pytest.mark.parametrize(
+    ("flag", "right"),
+    [
+        ("config_name", "dataset_config"),
+        ("subset", "dataset_config"),
+        ("lr", "learning_rate"),
+        ("batch_size", "per_device_train_batch_size"),
+        ("split", "dataset_split"),
+        ("max_length", "long_captions"),
+        ("zzz_of_nothing", None),
+        ("gpus", None),
+    ],
+)
+def test_a_flag_of_other_commands_is_answered_with_what_it_means_or_with_nothing(tmp_path, flag, right):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"{flag}: 1\n")
+    for argv, dashes in (([f"--{flag}", "1"], "--"), ([str(recipe)], "")):
+        with pytest.raises(ValueError) as raised:
+            parse_arguments(argv)
+        said = str(raised.value)
+        assert (f"'{dashes}{right}'" in said or f"--{right}" in said) if right else "Did you mean" not in said
+
+
 def test_values_of_a_recipe_are_checked_like_flags(tmp_path, capsys):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text("num_rows: 1.5")
@@ -118,3 +141,30 @@ def test_one_temperature_is_the_default_and_the_demo_keeps_the_one_of_its_figure
     recipe.write_text(f"output_dir: {tmp_path}\n")
     assert parse_arguments([str(recipe)]).data.temperature == AddHardNegatives().temperature == 1.375
     assert parse_arguments(["demo.yaml"]).data.temperature == 1.35
+
+
+@pytest.mark.parametrize(
+    ("flag", "advice"),
+    [
+        ("--lr", " Did you mean '--learning_rate'?"),
+        ("--config_name", " Did you mean '--dataset_config'?"),
+        ("--subset", " Did you mean '--dataset_config'?"),
+        ("--batch_size", " Did you mean '--per_device_train_batch_size'?"),
+        ("--image-col", " Did you mean '--image_column'?"),
+        ("--wandb_project", ""),
+        ("--foo", ""),
+    ],
+)
+def test_an_unknown_flag_is_near_a_flag_or_gets_no_advice(flag, advice):
+    with pytest.raises(ValueError) as raised:
+        parse_arguments([flag, "1"])
+    assert str(raised.value) == f"Unknown argument '{flag}'.{advice}"
+
+
+def test_other_names_lead_to_flags_that_there_are():
+    from dataclasses import fields
+
+    from hf_hardneg.training.recipe import ARGUMENT_CLASSES, OTHER_NAMES
+
+    known = {item.name for cls in ARGUMENT_CLASSES for item in fields(cls)}
+    assert set(OTHER_NAMES.values()) <= known and not set(OTHER_NAMES) & known

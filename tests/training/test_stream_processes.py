@@ -59,7 +59,7 @@ class Words:
 def stream_of(source):
     raw = open_stream(source)
     columns = find_stream_columns(raw, source, None, None)
-    return CaptionStream(raw, columns, None, Words(), 99, False, None, frozenset(), 5, 0, True, SkipCounts(2))
+    return CaptionStream(raw, columns, None, Words(), 99, 99, False, None, frozenset(), 5, 0, True, SkipCounts(2))
 
 
 def read(rank, folder):

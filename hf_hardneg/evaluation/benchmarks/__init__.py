@@ -6,7 +6,6 @@ the user may name columns, it has `image_column` or `label_column`. To add a ben
 in tests/helpers/benchmark_fixtures.py.
 """
 
-import re
 from collections.abc import Collection
 from importlib import import_module
 from inspect import signature
@@ -14,13 +13,12 @@ from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 
+from ...data.sources import parse_source
 from ...suggestions import did_you_mean
 from ..tasks import Task
 
 
 BUILT_IN = "scenes"  # rendered by this package; needs no files
-_SPLIT = r"[\w.-]+(?:\[[-\d:%]*\])?"  # such as "test" or "test[:20]"
-_SOURCE_WITH_SPLIT = re.compile(rf"(?P<source>.+?):(?P<split>{_SPLIT}(?:\+{_SPLIT})*)")
 
 
 def benchmark_names() -> list[str]:
@@ -34,11 +32,11 @@ def benchmark_names() -> list[str]:
 
 
 def parse_benchmark(spec: str) -> tuple[str, str, str | None]:
-    """Read "NAME", "NAME=SOURCE" or "NAME=SOURCE:SPLIT" (also "NAME:SPLIT").
+    """Read "NAME", "NAME=SOURCE", "NAME=SOURCE:SPLIT" or "NAME=SOURCE:CONFIG:SPLIT" (also "NAME:SPLIT").
 
     Returns:
-        The name, the source ("" for the default), and the split, if one is named. A path that exists is a source,
-        whatever its name holds.
+        The name, the source ("" for the default) or SOURCE:CONFIG, and the split, if one is named. A path that exists
+        is a source, whatever its name holds.
 
     Raises:
         ValueError: If there is no such benchmark.
@@ -51,8 +49,9 @@ def parse_benchmark(spec: str) -> tuple[str, str, str | None]:
     split = None
     if not source:
         name, _, split = name.partition(":")
-    elif (found := _SOURCE_WITH_SPLIT.fullmatch(source)) and not Path(source).exists():
-        source, split = found["source"], found["split"]
+    else:
+        source, config, split = parse_source(source)
+        source = f"{source}:{config}" if config else source
     if name not in benchmark_names():
         known = benchmark_names()
         raise ValueError(f"There is no benchmark {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}.")
@@ -77,8 +76,8 @@ def load_benchmark(spec: str, **columns: str) -> list[Task]:
     """Load the tasks of a benchmark.
 
     Args:
-        spec: "NAME", "NAME=SOURCE" or "NAME=SOURCE:SPLIT". The source is a local folder (default: data/NAME) or, for
-            some benchmarks, a Hub id or ID@REVISION.
+        spec: "NAME", "NAME=SOURCE", "NAME=SOURCE:SPLIT" or "NAME=SOURCE:CONFIG:SPLIT". The source is a local folder
+            (default: data/NAME) or, for some benchmarks, a Hub id or ID@REVISION.
         columns: image_column or label_column, of benchmarks that have them (`benchmark_options`).
 
     Raises:

@@ -4,15 +4,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, Value
+from datasets import Dataset
 from datasets import Image as ImageFeature
 
-from ...data.files import as_objects, open_dataset, read_json, require_columns
+from ...data.files import as_objects, read_json, require_columns
+from ...data.image_columns import TEXTS, refuse_urls
 from ...data.lazy_images import ImageFile, RowImage, row_images
+from ...data.photo_places import place_of
+from ...data.sources import open_source
+from ...user_errors import HubBusyError
 
 
 BOX_COLUMNS = ("bbox_x", "bbox_y", "bbox_w", "bbox_h")
 """Visual Genome's boxes in pixels: left, upper, width and height."""
+# A training runs benchmarks, too, and its --image_column is for the training data.
+IMAGE_ADVICE = "rename it to image, or name it with --image_column of hf-hardneg evaluate"
+NO_TEXTS = ("id", "attributes", *BOX_COLUMNS)
+"""What may be in a column that a benchmark needs, other than texts."""
 
 
 def first_existing(folder: str | Path, *names: str) -> Path:
@@ -32,7 +40,7 @@ def read_rows(file: Path, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
 
     Args:
         file: The JSON file.
-        columns: Columns that every row must have.
+        columns: Columns that every row must have: strings, but for those of `NO_TEXTS`.
 
     Returns:
         The rows by the authors' id: the key of an object, or in a list the value of "id". Rows of a list without such
@@ -40,7 +48,7 @@ def read_rows(file: Path, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not valid JSON, has another form, or a row lacks a column.
+        ValueError: If it is not valid JSON, has another form, or a row lacks a column or holds no string in it.
     """
     if not file.is_file():
         raise FileNotFoundError(f"There is no {file}.")
@@ -56,7 +64,20 @@ def read_rows(file: Path, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise ValueError(
                 f"Row {name} of {file} lacks {', '.join(missing)}; it has {', '.join(sorted(row))}. Download it again."
             )
+        _check_row(row, columns, f"Row {name} of {file}")
     return rows
+
+
+def _check_row(row: Mapping[str, Any], columns: Sequence[str], where: str) -> None:
+    """Raise a ValueError unless the cells of a row are what they must be."""
+    for column in columns:
+        value = row[column]
+        if value is None and "caption" in column:
+            continue  # an item without a text is left out and counted
+        if column not in NO_TEXTS and not isinstance(value, str):
+            raise ValueError(f"{where} has {column} = {value!r}, which must be a string. Download it again.")
+        if column in BOX_COLUMNS and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"{where} has {column} = {value!r}, which must be a number. Download it again.")
 
 
 def is_dataset_folder(folder: Path) -> bool:
@@ -70,7 +91,7 @@ def open_table(source: str, split: str, columns: Sequence[str] = ()) -> Dataset:
     """Open a split of a dataset on the Hub or in a local folder.
 
     Args:
-        source: A Hub id, ID@REVISION, or a folder.
+        source: A Hub id, ID@REVISION, a folder or a file, or one of these with ":CONFIG".
         split: The name of the split.
         columns: Columns that it must have.
 
@@ -79,7 +100,9 @@ def open_table(source: str, split: str, columns: Sequence[str] = ()) -> Dataset:
         ValueError: If it has no such split, or lacks a column.
     """
     try:
-        dataset = open_dataset(source, split)
+        dataset = open_source(f"{source}:{split}", split)
+    except HubBusyError:
+        raise
     except (OSError, ImportError) as error:
         raise FileNotFoundError(
             f"{source} is neither a local dataset nor one on the Hub that can be opened ({error})."
@@ -93,19 +116,41 @@ def row_ids(table: Dataset) -> list[str]:
     return [str(one) for one in (table["id"] if "id" in table.column_names else range(len(table)))]
 
 
-def table_images(table: Dataset, column: str, source: str) -> list[RowImage | None]:
-    """The images of a column, which may also hold encoded images as bytes or as {"bytes", "path"}.
+def table_images(table: Dataset, column: str, source: str) -> list[ImageFile | RowImage | None]:
+    """The images of a column of encoded images or of paths, which start at the folder of the table.
+
+    Args:
+        table: N rows.
+        column: From `find_image_column`.
+        source: What the user named.
+
+    Returns:
+        N images; None where a row has none, or its file is not there.
 
     Raises:
-        ValueError: If the column holds something else.
+        ValueError: If images are on the web.
     """
+    names = _image_paths(table, column)
+    if names is not None:
+        refuse_urls(names, column, source)
+        place = Path(source).expanduser()
+        return [_image_file(name, place.parent if place.is_file() else place) for name in names]
+    return list(row_images(table.cast_column(column, ImageFeature()), column))
+
+
+def _image_paths(table: Dataset, column: str) -> list[str | None] | None:
+    """The paths in a column of texts, or of structs without bytes; None if it holds encoded images."""
     feature = table.features[column]
-    is_encoded = isinstance(feature, dict) and feature.keys() == {"bytes", "path"} or feature == Value("binary")
-    if not isinstance(feature, ImageFeature) and not is_encoded:
-        raise ValueError(
-            f"The column {column!r} of {source} holds {feature}, not images; name it with --image_column."
-        )
-    return row_images(table.cast_column(column, ImageFeature()), column)
+    if feature in TEXTS:
+        return table[column][:]
+    if isinstance(feature, Mapping) and not any(value and value.get("bytes") for value in table[column]):
+        return [value and value.get("path") for value in table[column]]
+    return None
+
+
+def _image_file(name: str | None, folder: Path) -> ImageFile | None:
+    path = Path(place_of(name.strip().removeprefix("file://"), folder)) if name and name.strip() else None
+    return ImageFile(path) if path and path.is_file() else None
 
 
 def crop_box(image: ImageFile, row: Mapping[str, Any]) -> ImageFile:

@@ -5,7 +5,9 @@ The splits are those of Karpathy and Fei-Fei 2015, https://arxiv.org/abs/1412.23
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+from ...data.caption_cells import read_cells
 from ...data.coco import is_coco_folder
 from ...data.coco_annotations import CAPTIONS, annotation_file, captions_by_image, find_splits, read_annotations
 from ...data.files import CAPTION_COLUMNS
@@ -13,10 +15,11 @@ from ...data.image_columns import find_image_column
 from ...data.karpathy import PHOTO_FOLDERS, KarpathyImage, read_karpathy, sentences_of
 from ...data.lazy_images import find_image
 from ...data.photo_places import coco_folders
+from ...data.row_photos import find_row_photos, warn_of_single_rows
 from ...data.same_photo import plain_id
 from ...data.skip_reasons import MISSING, NO_IMAGE
 from ..retrieval import RetrievalTask
-from ._files import is_dataset_folder, open_table, table_images
+from ._files import IMAGE_ADVICE, is_dataset_folder, open_table, table_images
 
 
 # Of an image. A few have six or seven, but the usual 25,000 captions of COCO are the first five.
@@ -133,8 +136,16 @@ def _from_table(name: str, source: str, split: str, image_column: str | None) ->
     column = next((name for name in CAPTION_COLUMNS if name in table.column_names), None)
     if column is None:
         raise ValueError(f"{source} has the columns {table.column_names}, none of {', '.join(CAPTION_COLUMNS)}.")
-    of_images = find_image_column(image_column, table.features, source)
+    of_images = find_image_column(image_column, table.features, source, IMAGE_ADVICE)
     task = RetrievalTask(name, about=f"split {split}, image column {of_images}, caption column {column}")
-    for i, (image, texts) in enumerate(zip(table_images(table, of_images, source), table[column], strict=True)):
-        task.add(i, image, (texts if isinstance(texts, list) else [texts])[:MAX_CAPTIONS])
+    cells = list(read_cells(table[column], column, source))
+    images = table_images(table, of_images, source)
+    row_photos = find_row_photos(table, source, of_images, column)
+    warn_of_single_rows(row_photos, table, column, source)
+    photos: dict[int, tuple[Any, list[str]]] = {}
+    for number, image, texts in zip(row_photos.numbers, images, cells, strict=True):
+        known, captions = photos.get(number, (None, []))
+        photos[number] = (known or image, captions + texts)
+    for number, (image, captions) in photos.items():
+        task.add(number, image, captions[:MAX_CAPTIONS])
     return task

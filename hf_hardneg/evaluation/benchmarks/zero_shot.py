@@ -10,7 +10,7 @@ from ...data.image_columns import find_image_column
 from ...data.lazy_images import ImageFile
 from ..classification import PROMPTS, UNLABELED, ClassificationTask
 from ..tasks import Task
-from ._files import is_dataset_folder, open_table, table_images
+from ._files import IMAGE_ADVICE, is_dataset_folder, open_table, table_images
 
 
 DOWNLOAD = (
@@ -21,6 +21,11 @@ DOWNLOAD = (
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "category", "target")
 TEST_SPLITS = ("test", "val", "validation")
+NO_CLASSES = (
+    "__MACOSX",
+    "__pycache__",
+    "lost+found",
+)  # programs leave them
 
 
 def load(
@@ -44,7 +49,7 @@ def load(
 def _from_table(source: str, split: str, image_column: str | None, label_column: str | None) -> ClassificationTask:
     table = open_table(source, split)
     image, label = (
-        find_image_column(image_column, table.features, source),
+        find_image_column(image_column, table.features, source, IMAGE_ADVICE),
         _find_label_column(table, source, label_column),
     )
     about = f"split {split}, image column {image}, label column {label}"
@@ -70,9 +75,15 @@ def _find_label_column(table: Dataset, source: str, wish: str | None) -> str:
     if not usual and (wish or len(labeled) != 1):
         raise ValueError(
             f"{source} has the columns {table.features}. The labels must be a ClassLabel, which has the names of the "
-            f"classes; {labeled or 'none'} are. Name one with --label_column."
+            f"classes; {labeled or 'none'} are. Rename one to label, or name it with --label_column of hf-hardneg "
+            "evaluate."
         )
     return (usual or labeled)[0]
+
+
+def _is_left_over(path: Path) -> bool:
+    """Whether a program made a file or folder beside those of the user, such as .ipynb_checkpoints or ._1.jpg."""
+    return path.name.startswith(".") or path.name in NO_CLASSES
 
 
 def _class_root(folder: Path, split: str | None) -> Path:
@@ -85,7 +96,7 @@ def _class_root(folder: Path, split: str | None) -> Path:
 
 def _from_folder(folder: Path, split: str | None) -> ClassificationTask:
     root = _class_root(folder, split)
-    class_folders = {path.name: path for path in sorted(root.iterdir()) if path.is_dir()}
+    class_folders = {path.name: path for path in sorted(root.iterdir()) if path.is_dir() and not _is_left_over(path)}
     if len(class_folders) < 2 or class_folders.keys() <= {"train", *TEST_SPLITS}:
         raise FileNotFoundError(f"{root} has the class folders {sorted(class_folders)}; it needs two or more.")
     names = {name: name.replace("_", " ") for name in class_folders}
@@ -104,7 +115,8 @@ def _from_folder(folder: Path, split: str | None) -> ClassificationTask:
     about = "" if root == folder else f"folder {root.name}"
     task = ClassificationTask("zero_shot", list(names.values()), templates=templates, about=about)
     for label, path in enumerate(class_folders.values()):
-        files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES]
+        images = (file for file in sorted(path.iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES)
+        files = [file for file in images if not _is_left_over(file)]
         if not files:
             task.skipped["all"][f"the class {path.name} has no images"] += 1
         for file in files:

@@ -26,13 +26,14 @@ _KWARGS_DESCRIPTION = """
 Args:
     predictions: For each image its scores with all T texts.
     references: For each image the numbers of its own texts, from 0 to T - 1. Every text belongs to one image.
-    ks: Cut-offs, by default 1, 5 and 10.
+    ks: Cut-offs, whole numbers from 1 on, by default 1, 5 and 10.
 
 Returns:
     Percentages: "image_to_text_R@k" and "text_to_image_R@k" for each k.
 
 Raises:
-    ValueError: If a text belongs to no image or to several, or a score is nan or infinite.
+    ValueError: If a text belongs to no image or to several, a score is nan or infinite, or a cut-off is
+        below 1 or no whole number.
 
 Examples:
     >>> import evaluate
