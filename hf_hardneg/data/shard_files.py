@@ -9,7 +9,7 @@ from pathlib import Path
 from huggingface_hub import DatasetCard
 
 from ..revisions import split_revision
-from .files import BUILDERS, FILE_BUILDERS
+from .builders import BUILDERS, FILE_BUILDERS
 
 
 STREAM_BUILDERS = {".tar": "webdataset", **BUILDERS}

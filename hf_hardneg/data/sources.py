@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from datasets import Dataset
 
-from .files import UnknownConfigError, UnknownSplitError, open_dataset
+from .builders import UnknownConfigError
+from .files import UnknownSplitError, open_dataset
 
 
 SPELLING = "SOURCE, SOURCE:SPLIT or SOURCE:CONFIG:SPLIT"

@@ -21,17 +21,9 @@ from datasets.distributed import split_dataset_by_node
 from datasets.packaged_modules.csv.csv import Csv
 
 from ..columns import CAPTION, CATEGORIES, IMAGE, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, OTHER_CAPTIONS
+from .builders import FILE_BUILDERS, folder_builder, hub_builder
 from .caption_cells import caption_texts
-from .files import (
-    CAPTION_COLUMNS,
-    FILE_BUILDERS,
-    find_column,
-    folder_builder,
-    hub_builder,
-    is_saved_dataset,
-    open_dataset,
-    refuse_config,
-)
+from .files import CAPTION_COLUMNS, find_column, is_saved_dataset, open_dataset, refuse_config
 from .given_negatives import find_negatives_column, name_concepts, usable_negatives
 from .image_columns import find_image_column, guess_features, refuse_urls
 from .leakage import refuse_split, source_columns, why_refused
