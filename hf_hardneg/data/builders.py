@@ -89,11 +89,19 @@ def naming_both(source: str, path: Path) -> Iterator[None]:
         raise type(error)(f"{where}: {str(error).rstrip('.')}.{nearest_path(path)}") from error
 
 
-def _cache_of(folder: Path) -> Path:
-    """Where the rows of a folder with a card are kept.
+def _names_configs(card: Path) -> bool:
+    """Whether the metadata at the beginning of a folder's card, if there is one, name configurations."""
+    if not card.is_file():
+        return False
+    metadata = card.read_text(encoding="utf-8", errors="replace").partition("\n---")[0]
+    return bool(re.search(r"^configs\s*:", metadata, re.MULTILINE))
 
-    If the card names configurations, `datasets` keeps rows under the name of the folder alone. Another folder of that
-    name, or new files in this one, would get the old rows.
+
+def _cache_of(folder: Path) -> Path:
+    """Where the rows of a folder whose card names configurations are kept.
+
+    `datasets` keeps them under the name of the folder alone. Another folder of that name, or new files in this one,
+    would get the old rows.
     """
     digest = hashlib.sha256(str(folder.absolute()).encode("utf-8", "surrogateescape"))
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
@@ -146,12 +154,13 @@ def _kept_reading(name: str, config: str | None) -> Cache | None:
 
 
 def data_files(builder: Any) -> list[str]:
+    """The files, local or of the Hub, that a builder reads."""
     return [str(file) for files in (builder.config.data_files or {}).values() for file in files]
 
 
 def _find_config(name: str, revision: str | None, config: str | None, **settings: Any) -> Any:
     """The builder of a configuration; an error lists the configurations that there are."""
-    if Path(name).is_dir() and (Path(name) / "README.md").is_file():
+    if _names_configs(Path(name) / "README.md"):
         settings["cache_dir"] = str(_cache_of(Path(name)))
     try:
         return load_dataset_builder(name, config, revision=revision, **settings)

@@ -25,7 +25,7 @@ from .. import json_files
 from ..columns import CAPTION, NEGATIVES
 from ..suggestions import did_you_mean
 from ..user_errors import naming
-from .builders import FILE_BUILDERS, data_files, folder_builder, hub_builder, naming_both
+from .builders import BUILDERS, FILE_BUILDERS, data_files, folder_builder, hub_builder, naming_both
 from .csv_files import count_csv_rows, csv_settings
 
 

@@ -44,7 +44,7 @@ def branch_name(files: Mapping[str, LocalFile]) -> str:
 
     Examples:
         >>> branch_name({"README.md": hash_file(b"hello")})
-        'hf_hardneg-push-15e4dc4ec77e'
+        'hf_hardneg-push-9af43643e4b9'
     """
     listing = "".join(f"{path} {file.sha256}\n" for path, file in sorted(files.items()))
     return BRANCH_PREFIX + hashlib.sha256(listing.encode()).hexdigest()[:12]

@@ -89,7 +89,7 @@ def test_a_local_path_that_is_not_there_is_named_whole_and_not_asked_for_on_the_
 
 
 def test_a_name_that_is_neither_says_so():
-    with pytest.raises((FileNotFoundError, ConnectionError), match=r"There is no folder /.*none\. The Hub gave no"):
+    with pytest.raises((FileNotFoundError, ConnectionError), match=r"There is no folder /.*none, and the Hub gave no"):
         open_dataset("org/none", "train")
 
 

@@ -91,7 +91,7 @@ def test_other_captions_and_categories_of_a_row_are_kept(tmp_path):
     assert [row["other_captions"] for row in rows] == [["a blue bus", "a kite"], ["a red car", "a kite"]]
     assert all(row["categories"] == ["truck"] for row in rows)
     source = write_tars(tmp_path / "broken", [one | {"caption": 3}], [1])
-    with pytest.raises(ValueError, match="Column 'caption' of the stream holds int 3"):
+    with pytest.raises(ValueError, match="Column 'caption' of .*broken holds in the row of 000000.png int 3"):
         rows_of(source)
 
 

@@ -236,7 +236,7 @@ def test_encoded_bytes_are_images_and_other_columns_are_refused(tmp_path):
     for folder in ("raw", "struct"):
         (task,) = load_benchmark(f"zero_shot={tmp_path / folder}")
         assert [image.read().size for image, _ in task.images] == [scene(0).size] * 3
-    with pytest.raises(ValueError, match="'label'.*not images; name another one"):
+    with pytest.raises(ValueError, match="'label'.*not images or their paths. Name another one"):
         load_benchmark(f"zero_shot={tmp_path / 'raw'}", image_column="label")
 
 

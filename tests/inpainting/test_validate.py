@@ -166,7 +166,7 @@ def test_bad_input_ends_with_one_sentence(tmp_path):
         tmp_path / "clean",
     )
     fails(
-        "report.json could not be written .*choose another --json", source, "--json", tmp_path / "no" / "report.json"
+        "Cannot write the file .*report.json.*choose another --json", source, "--json", tmp_path / "no" / "report.json"
     )
     (tmp_path / "text").mkdir()
     columns = {name: ["a"] for name in ("coco_caption", "inpaint_caption", "coco_image", "inpaint_image")}

@@ -142,6 +142,7 @@ def test_a_tower_whose_long_texts_lose_their_end_is_refused(model, processor):
         """A tokenizer that cuts long texts without their end token."""
 
         model_input_names, eos_token_id = processor.tokenizer.model_input_names, processor.tokenizer.eos_token_id
+        name_or_path = "cutting"
 
         def __call__(self, texts, truncation=False, max_length=None, **options):
             found = processor.tokenizer(texts, **options)

@@ -88,7 +88,7 @@ def test_a_saved_model_is_the_same_and_another_vocabulary_is_refused(tmp_path):
         assert all((a == b).all() for a, b in zip(getattr(model, name), getattr(again, name), strict=True))
     with pytest.raises(ValueError, match="another vocabulary"):
         SlotModel.load(tmp_path, load_index(("color",)))
-    with pytest.raises(ValueError, match="no readable slot model"):
+    with pytest.raises(ValueError, match="no slot model that can be used"):
         SlotModel.load(tmp_path / "nothing", load_index())
 
 

@@ -295,7 +295,7 @@ def test_a_folder_of_something_else_is_named(out, tmp_path):
     with pytest.raises(SystemExit, match="There is no .*metrics.json; write it by"):
         main(["report", str(tmp_path)])
     (tmp_path / "metrics.json").write_text('{"results": {}}')
-    with pytest.raises(SystemExit, match="not of an evaluation"):
+    with pytest.raises(SystemExit, match="not that of an evaluation"):
         main(["report", str(tmp_path)])
     shutil.copytree(out, tmp_path / "copy")
     rows = pq.read_table(tmp_path / "copy" / "items.parquet")

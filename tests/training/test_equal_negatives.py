@@ -86,10 +86,11 @@ def test_labels_in_a_column_called_negative_are_no_negatives(tmp_path, start, te
         assert "Column 'negative' of" in caplog.text and "is not used as negatives" in caplog.text
 
 
-def test_a_stream_says_that_negatives_of_the_data_are_not_used(tmp_path, start, caplog):
+def test_a_stream_says_that_it_uses_the_negatives_of_the_data(tmp_path, start, texts, caplog):
     data = table(tmp_path, negatives=lambda caption: ["a purple cow"])
     run(tmp_path, start, "--dataset", data, "--streaming", "true")
-    assert "Column 'negatives' of" in caplog.text and "leave out --streaming" in caplog.text
+    assert "The negatives are those of column 'negatives'" in caplog.text
+    assert {negative for _, negatives in texts for negative in negatives} == {"a purple cow"}
 
 
 BEST = ["--eval_strategy", "steps", "--eval_steps", "2", "--save_steps", "2", "--save_strategy", "steps"]

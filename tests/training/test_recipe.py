@@ -37,7 +37,7 @@ def test_flags_override_the_recipe_and_a_file_can_be_named(tmp_path):
         ("num_negative: 3", "unknown key 'num_negative'. Did you mean 'num_negatives'"),
         ("learnin_rate: 1", "'learning_rate'"),
         ("- a\n- b", "key: value"),
-        ("a: [", "not valid YAML"),
+        ("a: [", "no valid YAML"),
         ("scene_mention_rates: [0.1]", "must be 3"),
         ("num_negatives: -1", "must be 0 or more"),
     ],

@@ -381,8 +381,10 @@ def test_a_file_of_negatives_is_joined_to_a_stream_by_image_id_or_else_by_captio
         given_to = {"negatives": tmp_path / "given.jsonl", "dataloader_num_workers": 2}
         stream = prepared(source, start, processor, **given_to).stream
         found = {row["image_id"]: row["negatives"] for batch in read(stream, workers) for row in batch}
-        assert found == {i: [f"a cat {i}"] if i < 21 else [] for i in range(10, 23)}
-    assert "joined by image id and caption" in caplog.text and "is not used: --negatives names" in caplog.text
+        # Photos 21 and 22 are not in the file, and photos 13 and 14 have their captions.
+        assert found == {i: [f"a cat {i if i < 21 else i - 8}"] for i in range(10, 23)}
+    assert "joined by image id and caption (14) or by caption alone (2)" in caplog.text
+    assert "is not used: --negatives names" in caplog.text
     (tmp_path / "other.jsonl").write_text('{"caption": "a dog 3", "negatives": ["a cow 3"]}\n')
     stream = prepared(source, start, processor, negatives=tmp_path / "other.jsonl").stream
     found = {row["image_id"]: row["negatives"] for batch in read(stream) for row in batch}
