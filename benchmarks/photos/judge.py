@@ -15,7 +15,7 @@ from spacy.language import Language
 
 from hf_hardneg.columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES, with_negatives
 from hf_hardneg.data import load_coco
-from hf_hardneg.evaluation.negatives_task import negatives_task
+from hf_hardneg.evaluation.own_negatives import negatives_task
 from hf_hardneg.evaluation.results import Outcomes
 from hf_hardneg.evaluation.retrieval import rows_task
 from hf_hardneg.evaluation.tasks import Task

@@ -4,8 +4,8 @@ from .choice_scores import choice_chance as choice_chance
 from .choice_scores import choice_outcomes as choice_outcomes
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_models as evaluate_models
-from .negatives_task import negatives_task as negatives_task
 from .outcomes import Outcome as Outcome
+from .own_negatives import negatives_task as negatives_task
 from .pairs import pairs_task as pairs_task
 from .pairs import score_pairs as score_pairs
 from .result_files import write_evaluation as write_evaluation

@@ -11,8 +11,8 @@ from ..columns import NEGATIVES
 from ..model.encoding import Encoder
 from .bootstrap import p_value, percentiles, resampled_means
 from .choice_scores import LOWER_IS_BETTER
-from .negatives_task import negatives_task
 from .outcomes import Outcome
+from .own_negatives import negatives_task
 from .pairs import pairs_task
 from .retrieval import rows_task
 from .wrong_image import CONTROLS

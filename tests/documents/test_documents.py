@@ -306,7 +306,9 @@ def test_python_runs(document, desk, monkeypatch, tmp_path):
     if "classify" in names:
         image = draw_scene(sample_scene(random.Random(0)))
         assert len(names["classify"](image, candidate_labels=["a circle", "a square"])) == 2
-    assert names.keys() & {"rows", "metric", "model", "classify", "pairs"}
+    if "task" in names:
+        assert names["images"] and names["texts"]
+    assert names.keys() & {"rows", "metric", "model", "classify", "pairs", "task"}
 
 
 def test_examples_that_a_document_shows_are_there():

@@ -20,6 +20,7 @@ from hf_hardneg.evaluation.choice_scores import choice_outcomes
 from hf_hardneg.evaluation.evaluate import load_tasks
 from hf_hardneg.evaluation.tasks import ONE_TRUE_TEXT, ChoiceTask
 from hf_hardneg.evaluation.weight_interpolation import RETENTION_TASKS, main_score
+from hf_hardneg.evaluation.wrong_image import CONTROLS, GAINS
 from hf_hardneg.model.encoding import load_encoder
 from hf_hardneg.report.charts import Series, draw_interval, draw_plane
 from hf_hardneg.report.html_report import Extras, build_html_report, write_html_report
@@ -146,6 +147,13 @@ def test_all_numbers_are_those_of_metrics_json(page, metrics):
             difference = metrics["differences"][model][task][group][score]
             assert f"{difference['value']:+.1f} {difference['mark'] or 'within interval'}" in text
         shown.add((task, group, score, model))
+        scores = metrics["results"][model][task][group]
+        for wrong, gain in zip(CONTROLS, GAINS, strict=True):  # they stand beside their score
+            if score + wrong in scores:
+                added = scores[score + gain]
+                interval = f"{added['value']:+.1f} [{added['low']:+.1f}, {added['high']:+.1f}]"
+                assert f"{scores[score + wrong]['value']:.1f}, by" in text and interval in text
+                shown |= {(task, group, score + ending, model) for ending in (wrong, gain)}
     every = {
         (task, group, score, model)
         for model, tasks in metrics["results"].items()
