@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Hashable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from ..data.lazy_images import LazyImage
 from ..finite import require_finite
 from .tasks import Task
 
+
+Key = TypeVar("Key", bound=Hashable)
 
 ENDING = ".npz"
 PARTS = ("images", "texts")
@@ -93,14 +96,14 @@ def _read_rows(file: Path, task: str, part: str, is_only: bool) -> np.ndarray:
     return rows / norms
 
 
-def _assign(keys: Sequence[Hashable], rows: np.ndarray, title: str) -> dict[Hashable, np.ndarray]:
+def _assign(keys: Sequence[Key], rows: np.ndarray, title: str) -> dict[Key, np.ndarray]:
     """Give each image or text its row; the rows of one that occurs several times must be about equal."""
     if len(keys) != len(rows):
         raise ValueError(
             f"{title.format(f'{len(keys):,}')}, and the file {len(rows):,} rows. One row is needed for each, in the "
             "benchmark's order, without those that are skipped."
         )
-    assigned: dict[Hashable, np.ndarray] = {}
+    assigned: dict[Key, np.ndarray] = {}
     for number, (key, row) in enumerate(zip(keys, rows, strict=True)):
         known = assigned.setdefault(key, row)
         if np.abs(known - row).max() > SAME:
