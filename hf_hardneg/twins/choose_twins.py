@@ -90,9 +90,8 @@ def _member(record: Any, place: int, image_id: int, analysis: Analysis) -> _Memb
 
 
 def _excludes(one: _Member, other: _Member, index: LexiconIndex) -> bool:
-    """Whether the words replace each other, after the article that stands before each of them."""
-    forms = one.slot.reading.form, other.slot.reading.form
-    return all(index.classes[member.slot.of_class].opposed[forms] for member in (one, other))
+    """Whether the words are of one kind and exclude each other. People wrote both captions: articles need not fit."""
+    return bool(index.classes[one.slot.reading.of_class].opposed[one.slot.reading.form, other.slot.reading.form])
 
 
 def _why_true(one: _Member, other: _Member, risks: Sequence[np.ndarray], index: LexiconIndex) -> str | None:
@@ -100,7 +99,7 @@ def _why_true(one: _Member, other: _Member, risks: Sequence[np.ndarray], index: 
     for reason, of_reason in zip(TRUE_OF_OTHER, risks, strict=True):
         for here, there in ((one, other), (other, one)):
             byte, bit = divmod(there.slot.reading.form, 8)
-            if of_reason[here.place, index.byte_spans[here.slot.of_class].start + byte] >> bit & 1:
+            if of_reason[here.place, index.byte_spans[here.slot.reading.of_class].start + byte] >> bit & 1:
                 return reason
     return None
 

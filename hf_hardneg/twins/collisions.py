@@ -71,7 +71,7 @@ def _places(first: np.ndarray) -> np.ndarray:
 def keep_frames(records: np.ndarray, members: int = MEMBERS) -> np.ndarray:
     """The records whose frame comes with two words or more: at most `members` of each frame, spread over its words.
 
-    The order of `records` decides nothing. Whole captions come before beginnings.
+    The order of `records` decides nothing. Of each word, whole captions come before beginnings.
 
     Args:
         records: (N,) of `RECORD`; all records of their keys.
@@ -89,7 +89,7 @@ def keep_frames(records: np.ndarray, members: int = MEMBERS) -> np.ndarray:
     kept = words[group] > 1 if len(records) else of_key
     records, place = records[kept], _places(of_word)[kept]
     # The first of each word, then the second of each word, and so on.
-    order = np.lexsort((records["draw"], records["form"], place, records["is_cut"], records["key"]))
+    order = np.lexsort((records["draw"], records["form"], records["is_cut"], place, records["key"]))
     records = records[order]
     return records[_places(_starts(records["key"])) < members]
 

@@ -12,7 +12,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..lexicon.tagging import may_be_noun
 from ..negatives.slots import Analysis, Slot
 
 
@@ -94,7 +93,7 @@ def frame_words(analysis: Analysis) -> list[str]:
             found.append("")
         elif word == "there" and i + 1 < len(words) and words[i + 1] in BE:
             found.append("")
-        elif i in after_plural and may_be_noun(word) and not word.endswith("s"):
+        elif i in after_plural and word not in BREAKS and not word.endswith(("s", "ing")):
             found.append(word.rstrip("e") + VERB)  # "two dogs run"
         else:
             found.append(_stem(word))

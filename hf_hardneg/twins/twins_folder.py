@@ -22,7 +22,7 @@ from ..data.photo_sources import load_photos
 from ..data.skip_reasons import describe_reasons
 from ..lexicon.concepts import CONCEPTS, load_lexicon
 from .choose_twins import KINDS, SAME_PHOTO, Side, Twin
-from .find_twins import find_twins
+from .twin_search import find_twins
 from .twins_card import build_twins_card
 
 
@@ -175,27 +175,27 @@ def make_twins(source: str, folder: str | Path, options: TwinOptions | None = No
     """
     options = options or TwinOptions()
     load_lexicon(options.concepts)  # a broken vocabulary is reported before the photos are read
-    rows, skipped = read_source(source, options)
-    found, left_out = find_twins(rows, options.concepts, options.num_proc)
-    twins = [twin for twin in found if not _show_one_photo(rows, twin)]
-    left_out[SAME_PHOTO] += len(found) - len(twins)
-    if not twins:
-        raise ValueError(
-            f"{source} has no natural twins among {len(rows):,} captions. Left out: {describe_reasons(left_out)}. "
-            "The share grows with the number of captions: give more."
-        )
-    place = Path(folder).resolve()
-    summary = {
-        "source": Path(source).name if Path(source).exists() else source,
-        "is_hub_id": not Path(source).exists(),
-        "name": place.name,
-        "license": options.license,
-        "concepts": [Path(name).stem for name in options.concepts],
-        **summarize_twins(twins, rows),
-        "left_out": dict((+left_out).most_common()),
-        "skipped": dict(skipped),
-    }
-    with new_folder(place, SUMMARY, (CARD, DATA_FILE.split("/")[0])) as part:
+    with new_folder(folder, SUMMARY, (CARD, DATA_FILE.split("/")[0])) as part:
+        rows, skipped = read_source(source, options)
+        found, left_out = find_twins(rows, options.concepts, options.num_proc)
+        twins = [twin for twin in found if not _show_one_photo(rows, twin)]
+        left_out[SAME_PHOTO] += len(found) - len(twins)
+        if not twins:
+            raise ValueError(
+                f"{source} has no natural twins among {len(rows):,} captions. Left out: {describe_reasons(left_out)}. "
+                "The share grows with the number of captions: give more."
+            )
+        is_local = Path(source).expanduser().exists()
+        summary = {
+            "source": Path(source).name if is_local else source,
+            "is_hub_id": not is_local,
+            "name": Path(folder).resolve().name,
+            "license": options.license,
+            "concepts": [Path(name).stem for name in options.concepts],
+            **summarize_twins(twins, rows),
+            "left_out": dict((+left_out).most_common()),
+            "skipped": dict(skipped),
+        }
         (part / DATA_FILE).parent.mkdir()
         write_rows(part / DATA_FILE, twin_rows(twins, rows), TWIN_FEATURES)
         (part / CARD).write_text(build_twins_card(summary), encoding="utf-8")
