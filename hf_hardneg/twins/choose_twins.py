@@ -9,7 +9,7 @@ import numpy as np
 
 from ..columns import CAPTION, IMAGE_ID
 from ..lexicon.index import LexiconIndex
-from ..lexicon.words import locate_words
+from ..lexicon.words import locate_words, split_words
 from ..negatives.chance import uniform
 from ..negatives.slots import Analysis, Slot, analyze
 from ..negatives.truth_filter import ImageTexts, find_risks
@@ -29,6 +29,23 @@ TRUE_OF_OTHER = (
     "the word of one photo is in the other's caption",
     "the word of one photo is in another caption of the other photo",
     "the word of one photo is an annotated category of the other photo",
+)
+
+
+# A pair that may be drawn; 80 bytes, since there are more of them than captions where captions are much alike. Of both
+# sides: the row, the photo, the words of the concept word, and the end of the view, 0 for the whole caption.
+CANDIDATE = np.dtype(
+    [
+        ("kind", "<i4"),
+        ("concept", "<i4"),
+        ("order", "<f8"),
+        ("key", "<u8"),
+        ("row", "<i8", 2),
+        ("image_id", "<i8", 2),
+        ("start", "<i4", 2),
+        ("stop", "<i4", 2),
+        ("end", "<i4", 2),
+    ]
 )
 
 
@@ -133,62 +150,93 @@ def _pairs_of_frame(
 
 def choose_twins(
     records: np.ndarray, batch: Mapping[str, Sequence], index: LexiconIndex, left_out: Counter[str]
-) -> list[Twin]:
-    """Find the twins among captions that share frames.
+) -> np.ndarray:
+    """Find the pairs of captions that are twins among those that share frames.
 
     Args:
         records: (N,) of `collisions.RECORD`, sorted by key.
         batch: The distinct rows of the records in ascending order, with the columns of `columns.NEGATIVE_SOURCES`.
         index: The vocabulary.
         left_out: Counts the pairs that are no twins, by reason.
+
+    Returns:
+        (M,) of `CANDIDATE`. Concepts are places in `index.lexicon.concepts`.
     """
     rows, places = np.unique(records["row"], return_inverse=True)
     analyses = analyze(batch[CAPTION], index)
     risks = find_risks(ImageTexts.from_batch(batch), analyses, index)
-    twins = []
+    concepts = {name: i for i, name in enumerate(index.lexicon.concepts)}
+    found = []
     bounds = np.flatnonzero(np.diff(records["key"], prepend=records["key"][:1] + np.uint64(1))).tolist()
     for start, end in zip(bounds, [*bounds[1:], len(records)], strict=True):
-        found = (
+        views = (
             _member(record, place, batch[IMAGE_ID][place], analyses[place])
             for record, place in zip(records[start:end], places[start:end].tolist(), strict=True)
         )
-        members = [member for member in found if member]
+        members = [member for member in views if member]
         key = int(records["key"][start])
         for kind, order, *pair in _pairs_of_frame(key, members, risks, index, left_out):
-            sides = (_side(member, int(rows[member.place]), batch[CAPTION][member.place], analyses) for member in pair)
-            twins.append(Twin(KINDS[kind], order, key, pair[0].slot.reading.entry.concept, *sides))
+            concept = concepts[pair[0].slot.reading.entry.concept]
+            sides = [
+                (int(rows[one.place]), one.image_id, one.slot.start, one.slot.end, 0 if one.is_whole else one.end)
+                for one in pair
+            ]
+            found.append((kind, concept, order, key, *zip(*sides, strict=True)))
+    return np.array(found, CANDIDATE)
+
+
+def draw_pairs(candidates: np.ndarray, left_out: Counter[str]) -> np.ndarray:
+    """Draw pairs so that no photo is in two of them, which makes pairs independent, and no frame has many.
+
+    Exact twins are drawn first, then those of one frame, then beginnings. Of one kind, photos with few candidates come
+    first, so that more pairs are found. The order of the candidates decides nothing.
+
+    Args:
+        candidates: (N,) of `CANDIDATE`.
+        left_out: Counts those that are not drawn, by reason.
+
+    Returns:
+        (M,) of `CANDIDATE`, in the order in which they are drawn.
+    """
+    photos, inverse = np.unique(candidates["image_id"], return_inverse=True)
+    inverse = inverse.reshape(-1, 2)
+    often = np.sort(np.bincount(inverse.ravel(), minlength=len(photos))[inverse], axis=1)
+    ids = candidates["image_id"]
+    ranks = (ids[:, 1], ids[:, 0], candidates["order"], often[:, 1], often[:, 0], candidates["kind"])
+    is_free = np.ones(len(photos), dtype=bool)
+    of_frame: Counter[int] = Counter()
+    taken = []
+    for i in np.lexsort(ranks):
+        key = int(candidates["key"][i])
+        if of_frame[key] == PER_FRAME:
+            left_out[FULL] += 1
+        elif is_free[inverse[i]].all():
+            is_free[inverse[i]] = False
+            of_frame[key] += 1
+            taken.append(i)
+        else:
+            left_out[TAKEN] += 1
+    return candidates[taken]
+
+
+def to_twins(drawn: np.ndarray, captions: Mapping[int, str], index: LexiconIndex) -> list[Twin]:
+    """The twins of candidates.
+
+    Args:
+        drawn: (M,) of `CANDIDATE`.
+        captions: The caption of each of their rows.
+        index: The vocabulary.
+    """
+    concepts = list(index.lexicon.concepts)
+    twins = []
+    for kind, concept, order, key, *columns in drawn.tolist():
+        sides = (_side(*values, captions) for values in zip(*columns, strict=True))
+        twins.append(Twin(KINDS[kind], order, key, concepts[concept], *sides))
     return twins
 
 
-def _side(member: _Member, row: int, caption: str, analyses: Sequence[Analysis]) -> Side:
-    words = analyses[member.place].words
-    text = caption if member.is_whole else caption[: locate_words(caption, words, 0, member.end)[1]]
-    return Side(row, member.image_id, text.strip(), " ".join(words[member.slot.start : member.slot.end]))
-
-
-def draw_pairs(twins: Sequence[Twin], left_out: Counter[str]) -> list[Twin]:
-    """Draw twins so that no photo is in two pairs, which makes pairs independent, and no frame has many.
-
-    Exact twins are drawn first, then those of one frame, then beginnings. Of one kind, photos with few twins come
-    first, so that more pairs are found. The order of `twins` decides nothing.
-    """
-    often = Counter(side.image_id for twin in twins for side in (twin.first, twin.second))
-    of_frame: Counter[int] = Counter()
-    taken = []
-    photos: set[int] = set()
-
-    def rank(twin: Twin) -> tuple:
-        rarity = sorted((often[twin.first.image_id], often[twin.second.image_id]))
-        return KINDS.index(twin.kind), *rarity, twin.order, twin.first.text, twin.second.text
-
-    for twin in sorted(twins, key=rank):
-        ids = {twin.first.image_id, twin.second.image_id}
-        if of_frame[twin.key] == PER_FRAME:
-            left_out[FULL] += 1
-        elif photos.isdisjoint(ids):
-            photos |= ids
-            of_frame[twin.key] += 1
-            taken.append(twin)
-        else:
-            left_out[TAKEN] += 1
-    return taken
+def _side(row: int, image_id: int, start: int, stop: int, end: int, captions: Mapping[int, str]) -> Side:
+    caption = captions[row]
+    words = split_words(caption)
+    text = caption[: locate_words(caption, words, 0, end)[1]] if end else caption
+    return Side(row, image_id, text.strip(), " ".join(words[start:stop]))

@@ -14,7 +14,7 @@ from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, vocabularies_digest
 from ..lexicon.index import load_index
 from ..negatives.slots import analyze
-from .choose_twins import Twin, choose_twins, draw_pairs
+from .choose_twins import CANDIDATE, Twin, choose_twins, draw_pairs, to_twins
 from .collisions import BUCKETS, RECORD, colliding, in_chunks
 from .frames import find_views, hash_frame
 
@@ -114,10 +114,13 @@ def find_twins(rows: Dataset, concepts: tuple[str, ...] = CONCEPTS, num_proc: in
     index = load_index(concepts)
     texts = rows.select_columns(NEGATIVE_SOURCES)
     left_out: Counter[str] = Counter()
-    twins: list[Twin] = []
+    parts = [np.empty(0, CANDIDATE)]
     buckets = colliding(_records(rows, concepts, num_proc))
     for records in tqdm(buckets, total=BUCKETS, desc="Comparing captions", disable=None):
         for chunk in in_chunks(records, BATCH):
             batch = texts.select(np.unique(chunk["row"]))[:]
-            twins += choose_twins(chunk, batch, index, left_out)
-    return FoundTwins(draw_pairs(twins, left_out), +left_out)
+            parts.append(choose_twins(chunk, batch, index, left_out))
+    drawn = draw_pairs(np.concatenate(parts), left_out)
+    needed = np.unique(drawn["row"])
+    captions = dict(zip(needed.tolist(), texts.select(needed)[CAPTION], strict=True))
+    return FoundTwins(to_twins(drawn, captions, index), +left_out)
