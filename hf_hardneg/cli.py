@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from .commands import audit, config, evaluate, interpolate, negatives, push, report, scenes, vocabulary
+from .commands import audit, config, evaluate, interpolate, negatives, push, report, scenes, twins, vocabulary
 from .commands.inpaint import build, export, review, validate
 from .process_group import ends_process_group
 from .progress_bars import hide_short_bars
@@ -15,7 +15,7 @@ from .user_errors import one_sentence
 # Commands in groups by purpose, as `--help` lists them.
 GROUPS: dict[str, dict[str, ModuleType]] = {
     "Make hard negatives and check them": {"negatives": negatives, "audit": audit, "vocabulary": vocabulary},
-    "Evaluate models": {"evaluate": evaluate, "report": report, "interpolate": interpolate},
+    "Evaluate models": {"evaluate": evaluate, "report": report, "interpolate": interpolate, "twins": twins},
     "Build pairs of photos that differ in one object (InpaintCOCO)": {
         "inpaint build": build,
         "inpaint review": review,

@@ -74,6 +74,24 @@ PAIR_FEATURES = Features(
         "mask": Image(),
     }
 )
+# One row per natural twin: both photos are real, so there is no mask. `kind` is one of `twins.choose_twins.KINDS`. The
+# details have each photo's id, all its captions, and the one that the pair's caption is, or is the beginning of. Ids
+# stand where InpaintCOCO's readers look for the photos that a pair shows.
+TWIN_FEATURES = Features(
+    {
+        **PAIR_FEATURES,
+        "kind": Value("string"),
+        "coco_details": {"id": Value("int64"), "caption": Value("string"), "captions": List(Value("string"))},
+        "inpaint_details": {
+            "source_image_id": Value("int64"),
+            "caption": Value("string"),
+            "captions": List(Value("string")),
+            "key": Value("string"),
+            "old": Value("string"),
+            "new": Value("string"),
+        },
+    }
+)
 # One row per exported pair: the columns and sub-fields of phiyodr/InpaintCOCO, and behind them our own, as the columns
 # above. `inpaint_details` says how the edit was made (`details` is the editor's own record as JSON), who became what
 # (`old`, `new`) and which journal line it was (`key`); `duration` is the review's, in seconds. What an editor has no

@@ -14,10 +14,10 @@ def add_benchmarks(parser: argparse.ArgumentParser) -> None:
         default=["scenes"],
         metavar="NAME[=SOURCE[:CONFIG][:SPLIT]]",
         help="scenes (default, nothing to download), aro, coco, colorswap, flickr30k, hard_positives, inpaintcoco, "
-        "sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground or zero_shot. SOURCE is a folder "
-        "with the authors' files (default data/NAME), a Hub id or ID@REVISION. If files are missing, the error says "
-        "what to download. SPLIT is for sets that have several, such as zero_shot=ID:validation. Of a set with "
-        "several configurations, name both: zero_shot=ID:CONFIG:SPLIT.",
+        "natural_twins, sugarcrepe, sugarcrepe_pp, svo_probes, vl_checklist, whatsup, winoground or zero_shot. SOURCE "
+        "is a folder with the authors' files (default data/NAME), a Hub id or ID@REVISION. If files are missing, the "
+        "error says what to download. SPLIT is for sets that have several, such as zero_shot=ID:validation. Of a set "
+        "with several configurations, name both: zero_shot=ID:CONFIG:SPLIT.",
     )
     parser.add_argument(
         "--image_column",

@@ -64,7 +64,8 @@ def _spread(batch: Mapping[str, Sequence], column: str) -> dict[str, list]:
     for image_id, *of_row in zip(ids, *cells, strict=True):
         texts, others, categories = ([text for text in caption_texts(cell) if text.strip()] for cell in of_row)
         for i, text in enumerate(texts):
-            values = (image_id, text, [*texts[:i], *texts[i + 1 :], *others], categories)
+            beside = list(dict.fromkeys([*texts[:i], *texts[i + 1 :], *others]))
+            values = (image_id, text, beside, categories)
             for name, value in zip(rows, values, strict=True):
                 rows[name].append(value)
     return rows
@@ -83,12 +84,10 @@ def _needed_columns(dataset: Dataset, caption_column: str, source: str) -> Datas
 
 
 def _add_others(rows: Dataset) -> Dataset:
-    """Fill `other_captions` where an image has several rows."""
+    """Fill `other_captions` where an image has several rows in the source. All captions are in memory for it."""
     of_image = defaultdict(list)
     for image_id, caption in zip(rows[IMAGE_ID], rows[CAPTION], strict=True):
         of_image[image_id].append(caption)
-    if len(of_image) == len(rows):
-        return rows
     others = [
         list(dict.fromkeys([*known, *(text for text in of_image[image_id] if text != caption)]))
         for image_id, caption, known in zip(rows[IMAGE_ID], rows[CAPTION], rows[OTHER_CAPTIONS], strict=True)
@@ -133,4 +132,6 @@ def read_captions(
     )
     if not len(rows):
         raise ValueError(f"{source} holds no caption: all {total} are empty.")
-    return _add_others(rows), +Counter({EMPTY: total - len(rows)})
+    if len(needed.unique(IMAGE_ID)) < len(needed):
+        rows = _add_others(rows)
+    return rows, +Counter({EMPTY: total - len(rows)})

@@ -9,14 +9,12 @@ from typing import Any
 from datasets import Dataset
 
 from ..columns import NEGATIVE_CONCEPTS, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
-from ..data.captioned_images import load_captioned_images
-from ..data.coco import is_coco_folder, load_coco
-from ..data.files import refuse_config, require_columns
+from ..data.files import require_columns
 from ..data.given_negatives import GivenNegatives
 from ..data.inpainted_pairs import drop_broken_pairs
-from ..data.karpathy import karpathy_file, load_karpathy
 from ..data.leakage import ids_of_pairs, read_challenge_ids, source_columns
 from ..data.long_captions import drop_equal_negatives, fit_captions
+from ..data.photo_sources import load_photos
 from ..data.skip_reasons import describe_reasons
 from ..data.sources import open_source
 from ..data.splits import split_by_image
@@ -130,18 +128,9 @@ def load_pairs(args: DataArguments) -> tuple[Dataset | None, Counter[str]]:
 
 def _load_photos(args: DataArguments, challenge_ids: set[int] | None) -> tuple[Dataset, Counter[str]]:
     """Load rows of a COCO folder, a split file, a Hub id or other files, and count what was left out by reason."""
-    num_proc = args.num_proc or os.cpu_count()
-    if is_coco_folder(args.dataset):
-        refuse_config(args.dataset, args.dataset_config)
-        return load_coco(args.dataset, args.dataset_split, num_proc, challenge_ids)
-    file = karpathy_file(args.dataset)
-    if file is not None:
-        refuse_config(args.dataset, args.dataset_config)
-        return load_karpathy(file, args.dataset_split, num_proc, challenge_ids)
     columns = (args.image_column, args.caption_column)
-    return load_captioned_images(
-        args.dataset, args.dataset_split or "train", *columns, num_proc, challenge_ids, args.dataset_config
-    )
+    num_proc = args.num_proc or os.cpu_count()
+    return load_photos(args.dataset, args.dataset_split, *columns, num_proc, challenge_ids, args.dataset_config)
 
 
 def find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] | None:

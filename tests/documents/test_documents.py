@@ -53,7 +53,7 @@ DOCUMENTS = [
 # Markdown that is no documentation: published cards and a golden one, which other tests make, a table of results, and
 # what GitHub shows in the form of a pull request.
 NO_DOCUMENTS = {"benchmarks/miniature", "model_cards", ".github", "tests/report/golden_model_card.md"}
-RUN = ["docs/negatives.md", "docs/audit.md", "docs/vocabulary.md", "docs/inpainting.md"]
+RUN = ["docs/negatives.md", "docs/audit.md", "docs/vocabulary.md", "docs/inpainting.md", "docs/twins.md"]
 # Lines of `RUN` documents that are only parsed, and why.
 ONLY_PARSED = {
     "hf-hardneg negatives captions/ --out negatives --engine ray": "test_ray_engine.py starts a cluster",
@@ -211,6 +211,7 @@ def desk(tmp_path_factory, own_cache):
     (folder / "swap_att.json").write_text(json.dumps(rows))
     (folder / "data").mkdir()
     make_folder(folder / "data" / "coco")
+    make_folder(folder / "data" / "photos", [([f"A {color} bus on a road."], []) for color in ("red", "blue")])
     (folder / "outputs").mkdir()
     (folder / "outputs" / "demo").symlink_to(ROOT / "hf_hardneg" / "start_model")
     for name in ("pair_choices", "retrieval_recall", "negatives_accuracy"):
@@ -275,7 +276,7 @@ def test_commands_run_in_the_order_of_the_documents(desk, monkeypatch, capsys):
         if line not in ONLY_PARSED:
             run_line(words_of(line, capsys))
     left = ("negatives/data/train.parquet", "more/slot_model", "audit.png", "audit.json", "pairs/contact_sheet.png")
-    for name in (*left, "inpaintcoco/data", "clean/data", "report.json"):
+    for name in (*left, "inpaintcoco/data", "clean/data", "report.json", "twins/data"):
         assert (desk / name).exists(), name
     report = json.loads((desk / "report.json").read_text())
     assert report["rows"] == report["clean"] > 10

@@ -12,7 +12,7 @@ from pathlib import Path
 from datasets import Dataset, Features, Image, Value
 from PIL import Image as PillowImage
 
-from hf_hardneg.columns import PAIR_FEATURES
+from hf_hardneg.columns import PAIR_FEATURES, TWIN_FEATURES
 from hf_hardneg.lexicon.concepts import CONCEPTS
 from hf_hardneg.scenes.world import draw_scene, sample_pair, sample_scene
 
@@ -135,6 +135,21 @@ def inpaintcoco_original(folder: Path) -> None:
         }
     )
     save_parquet(folder, Dataset.from_list(rows, features=features))
+
+
+def natural_twins(folder: Path) -> None:
+    """As `hf-hardneg twins` writes them: no mask."""
+    rows = []
+    for i in range(9):
+        texts = text(i, "car"), text(i, "bus")
+        row = {"concept": CONCEPTS[i % 3], "kind": "exact", "mask": None}
+        row |= {"coco_image": scene(2 * i), "inpaint_image": scene(2 * i + 1)}
+        row |= {"coco_caption": texts[0], "inpaint_caption": texts[1]}
+        row["coco_details"] = {"id": 2 * i, "caption": texts[0], "captions": [texts[0]]}
+        row["inpaint_details"] = {"source_image_id": 2 * i + 1, "caption": texts[1], "captions": [texts[1]]}
+        row["inpaint_details"] |= {"key": f"{i:016x}", "old": "car", "new": "bus"}
+        rows.append(row)
+    save_parquet(folder, Dataset.from_list(rows, features=TWIN_FEATURES))
 
 
 def aro(folder: Path) -> None:
@@ -278,6 +293,7 @@ FIXTURES = {
     "hard_positives": hard_positives,
     "inpaintcoco": inpaintcoco,
     "inpaintcoco, the original": inpaintcoco_original,
+    "natural_twins": natural_twins,
     "sugarcrepe": sugarcrepe,
     "sugarcrepe_pp": sugarcrepe_pp,
     "svo_probes": svo_probes,

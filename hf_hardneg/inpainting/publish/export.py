@@ -6,20 +6,17 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from datasets import Features
 from PIL import Image
-from pyarrow import parquet
 from tqdm.auto import tqdm
 
 from ...atomic_folder import new_folder, require_name
 from ...columns import CHALLENGE_FEATURES
+from ...data.parquet_rows import write_rows
 from ..journal import IMAGES
 from ..review.contact_sheet import Cell, mark_change, save_sheet
 from .export_card import CARD, DATA_FILE, EXPORT_JSON, MADE_BY, SHEET, build_export_card, summarize_export
@@ -29,7 +26,6 @@ from .selected_pairs import JournalContents, SelectedPair, read_journal_contents
 SCRIPT = Path(__file__).parent / "templates" / "inpaintcoco.py"
 # `datasets` refuses a folder NAME that contains NAME.py, so the script lies under scripts/.
 ENTRIES = (CARD, DATA_FILE.split("/")[0], SHEET, "scripts")
-ROWS = 20  # rows per row group: about 25 MB of photos. A reader of one row must read its whole group
 SHEET_PAIRS = 40
 COCO_SITE = "cocodataset.org"
 TEXT_LICENSE = "Creative Commons Attribution 4.0 License"  # of COCO's captions, https://cocodataset.org/#termsofuse
@@ -103,28 +99,6 @@ def pair_row(pair: SelectedPair, contents: JournalContents, images: Mapping[str,
             "instance_id": proposal.instance_id,
         },
     }
-
-
-def write_rows(file: Path, rows: Iterable[Mapping[str, Any]], features: Features, group: int = ROWS) -> int:
-    """Write rows as a Parquet file that `datasets` reads with the given features.
-
-    Args:
-        file: The .parquet file to write.
-        rows: The rows.
-        features: Their columns and types.
-        group: Rows per row group. Only so many are in memory at a time.
-
-    Returns:
-        The number of rows.
-    """
-    rows, number = iter(rows), 0
-    schema = features.arrow_schema
-    # PNG bytes are compressed already, and a dictionary of equal values would cost memory.
-    with parquet.ParquetWriter(file, schema, compression="none", use_dictionary=False) as writer:
-        while batch := list(islice(rows, group)):
-            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-            number += len(batch)
-    return number
 
 
 def _digests(pair: SelectedPair) -> tuple[str, str, str]:
