@@ -9,7 +9,7 @@ from typing import Any
 from datasets import Dataset
 
 from ..columns import NEGATIVE_CONCEPTS, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
-from ..data.files import require_columns
+from ..data.files import refuse_config, require_columns
 from ..data.given_negatives import GivenNegatives
 from ..data.inpainted_pairs import drop_broken_pairs
 from ..data.leakage import ids_of_pairs, read_challenge_ids, source_columns
