@@ -230,12 +230,13 @@ def to_twins(drawn: np.ndarray, captions: Mapping[int, str], index: LexiconIndex
     concepts = list(index.lexicon.concepts)
     twins = []
     for kind, concept, order, key, *columns in drawn.tolist():
-        sides = (_side(*values, captions) for values in zip(*columns, strict=True))
+        sides = (_side(values, captions) for values in zip(*columns, strict=True))
         twins.append(Twin(KINDS[kind], order, key, concepts[concept], *sides))
     return twins
 
 
-def _side(row: int, image_id: int, start: int, stop: int, end: int, captions: Mapping[int, str]) -> Side:
+def _side(values: Sequence[int], captions: Mapping[int, str]) -> Side:
+    row, image_id, start, stop, end = values
     caption = captions[row]
     words = split_words(caption)
     text = caption[: locate_words(caption, words, 0, end)[1]] if end else caption

@@ -113,7 +113,8 @@ def _image(rows: Dataset, side: Side) -> dict[str, Any] | None:
 
 def _show_one_photo(rows: Dataset, twin: Twin) -> bool:
     """Whether two ids name copies of one photo."""
-    return IMAGE in rows.column_names and _image(rows, twin.first)["bytes"] == _image(rows, twin.second)["bytes"]
+    first, second = _image(rows, twin.first), _image(rows, twin.second)
+    return first is not None and second is not None and first["bytes"] == second["bytes"]
 
 
 def twin_rows(twins: Sequence[Twin], rows: Dataset) -> Iterator[dict[str, Any]]:
