@@ -82,9 +82,10 @@ def _check_replaceable(out: Path, marker: str, entries: set[str]) -> None:
 def check_overwrites(
     folder: str | Path, markers: Collection[str], entries: Collection[str], option: str = "--out"
 ) -> None:
-    """Raise if a command would overwrite files that it did not write.
+    """Raise if a command cannot write to a folder, or would overwrite files that it did not write.
 
-    Call it before the work begins, where files are written into a folder one by one and its other files stay.
+    Call it before the work begins, where files are written into a folder one by one and its other files stay. It
+    creates the folder.
 
     Args:
         folder: The folder to write; it need not be there.
@@ -93,7 +94,7 @@ def check_overwrites(
         option: The option that names the folder, for the error.
 
     Raises:
-        ValueError: If one of `entries` is there and none of `markers`.
+        ValueError: If one of `entries` is there and none of `markers`, or as `check_writable`.
 
     Examples:
         >>> import tempfile
@@ -112,6 +113,7 @@ def check_overwrites(
             f"{folder} holds {', '.join(found)} without {' or '.join(markers)}: this command did not write it and "
             f"would overwrite it; choose another {option}, or remove it."
         )
+    check_writable(folder, option)
 
 
 def check_writable(folder: str | Path, option: str = "--output_dir") -> None:

@@ -2,6 +2,7 @@ import json
 from typing import NotRequired
 
 import pytest
+from datasets import load_dataset
 from typing_extensions import TypedDict
 
 from hf_hardneg.json_files import Id, Number, Rows, check_shape, read_json, read_json_lines, require_json_rows
@@ -82,6 +83,7 @@ def test_a_table_of_json_is_taken(tmp_path, text):
     file = tmp_path / "a.json"
     file.write_text(text, encoding="utf-8")
     require_json_rows(file)
+    assert load_dataset("json", data_files=str(file), split="train")["a"][0] == 1
 
 
 @pytest.mark.parametrize("text", ["null", "[null]", "null\nnull", '{"a": 1}\nnull', "[]", "3", '{\n"a": 1\n}', "[[]]"])

@@ -9,24 +9,21 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from tqdm.auto import tqdm
-
-from hf_hardneg.evaluation.results import Outcomes
 from hf_hardneg.training.arguments import Arguments
 from hf_hardneg.training.recipe import parse_arguments
 from hf_hardneg.versions import package_versions
 
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from paired_runs import check_commit, load_outcomes, run_jobs, save_outcomes  # noqa: E402, it is in the folder above
+
+
 HERE, WORK = Path(__file__).parent, Path("outputs/miniature")
 STEPS, SEEDS, KS = 1500, (0, 1, 2), (0, 1, 2, 3)
-PARTS = ("values", "groups", "clusters")
 NAMES = {0: "control (K = 0)", 1: "K = 1", 2: "K = 2", 3: "K = 3"}
 
 
@@ -44,6 +41,7 @@ def train_one(k: int, seed: int) -> None:
     from hf_hardneg.model.loading import START_MODEL, load_model
     from hf_hardneg.training.prepare import prepare_data
     from hf_hardneg.training.run import train_model
+    from hf_hardneg.training.stop_signals import StopSignals
 
     of_seed = arguments(seed)
     most_negatives = of_seed._replace(training=replace(of_seed.training, num_negatives=max(KS)))
@@ -51,39 +49,10 @@ def train_one(k: int, seed: int) -> None:
     data = prepare_data(most_negatives, processor.tokenizer, text_limit(model))
     if k >= 0:
         training = replace(of_seed.training, num_negatives=k)
-        model = train_model(NAMES[k], of_seed._replace(training=training), data).model
+        with StopSignals() as signals:
+            model = train_model(NAMES[k], of_seed._replace(training=training), data, signals).model
     outcomes = collect_outcomes(model, processor, data.pairs, data.held_out)
-    flat = {
-        f"{task}/{name}/{part}": getattr(outcome, part)
-        for task, scores in outcomes.items()
-        for name, outcome in scores.items()
-        for part in PARTS
-    }
-    np.savez(WORK / f"k{k}_seed{seed}.npz", **flat)
-
-
-def run_job(job: tuple[int, int]) -> None:
-    """Run `train_one` in a process of its own on one core, unless its outcome is there."""
-    k, seed = job
-    if (WORK / f"k{k}_seed{seed}.npz").is_file():
-        return
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    with open(WORK / f"k{k}_seed{seed}.log", "w") as log:
-        command = [sys.executable, __file__, "--one", str(k), str(seed)]
-        subprocess.run(command, env=environment, stdout=log, stderr=log, check=True)
-
-
-def check_commit() -> str:
-    """The commit that the runs in outputs/miniature are of; runs of another one are never mixed in."""
-    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    now = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
-    WORK.mkdir(parents=True, exist_ok=True)
-    mark = WORK / "commit.txt"
-    if not mark.is_file():
-        mark.write_text(now)
-    if mark.read_text() != now:
-        sys.exit(f"error: {WORK} holds runs of commit {mark.read_text()}, the tree is {now}; move or remove it.")
-    return now
+    save_outcomes(outcomes, outcome_file(k, seed))
 
 
 def write_results(commit: str) -> None:
@@ -91,8 +60,8 @@ def write_results(commit: str) -> None:
     from hf_hardneg.evaluation.results import summarize_run
     from hf_hardneg.report.table import draw_figure, format_table
 
-    results = {"start": summarize_run(load_outcomes(-1, (0,)))}
-    results |= {NAMES[k]: summarize_run(load_outcomes(k, SEEDS)) for k in KS}
+    results = {"start": summarize_run(load_outcomes([outcome_file(-1, 0)]))}
+    results |= {NAMES[k]: summarize_run(load_outcomes([outcome_file(k, seed) for seed in SEEDS])) for k in KS}
     report = {
         "command": "make miniature",
         "trained_at_commit": commit,
@@ -110,19 +79,9 @@ def write_results(commit: str) -> None:
     draw_figure(results, HERE / "results.png", title)
 
 
-def load_outcomes(k: int, seeds: tuple[int, ...]) -> Outcomes:
-    """Outcomes (S, N) of all seeds, by task and score."""
-    from hf_hardneg.evaluation.results import join_seeds
-    from hf_hardneg.evaluation.tasks import Outcome
-
-    files = [np.load(WORK / f"k{k}_seed{seed}.npz") for seed in seeds]
-    runs: dict[str, list[dict[str, Outcome]]] = {}
-    for file in files:
-        scores = sorted({tuple(key.split("/")[:2]) for key in file.files})
-        for task in {task for task, _ in scores}:
-            of_task = {n: Outcome(*(file[f"{t}/{n}/{p}"] for p in PARTS)) for t, n in scores if t == task}
-            runs.setdefault(task, []).append(of_task)
-    return {task: join_seeds(of_task) for task, of_task in runs.items()}
+def outcome_file(k: int, seed: int) -> Path:
+    """Where the outcomes of a run are."""
+    return WORK / f"k{k}_seed{seed}.npz"
 
 
 def main() -> None:
@@ -130,14 +89,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", type=int, nargs=2, metavar=("K", "SEED"), help="run one training only")
     one = parser.parse_args().one
-    commit = check_commit()
+    commit = check_commit(WORK)
     if one:
         train_one(*one)
         return
-    jobs = [(-1, 0), *((k, seed) for seed in SEEDS for k in reversed(KS))]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for _ in tqdm(pool.map(run_job, jobs), total=len(jobs), desc="Training runs"):
-            pass
+    runs = [(-1, 0), *((k, seed) for seed in SEEDS for k in reversed(KS))]
+    run_jobs([(outcome_file(*run), [[__file__, "--one", *map(str, run)]]) for run in runs])
     write_results(commit)
     print((HERE / "results.md").read_text())
 

@@ -25,7 +25,7 @@ from hf_hardneg.negatives import AddHardNegatives, fit_slot_model
 
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from paired_runs import save_outcomes  # noqa: E402
+from paired_runs import save_outcomes  # noqa: E402, it is in the folder above
 
 
 SPLIT, SEED, K = "val", 0, 3

@@ -19,14 +19,14 @@ from typing import Any
 
 import yaml
 
+from hf_hardneg.evaluation import compare_to_control, summarize_outcomes
+from hf_hardneg.evaluation.wrong_image import markdown_label
+from hf_hardneg.versions import package_versions
+
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from paired_runs import check_commit, load_outcomes, run_jobs  # noqa: E402
-
-from hf_hardneg.evaluation import compare_to_control, summarize_outcomes  # noqa: E402
-from hf_hardneg.evaluation.wrong_image import label_score  # noqa: E402
-from hf_hardneg.versions import package_versions  # noqa: E402
+from paired_runs import check_commit, load_outcomes, run_jobs  # noqa: E402, it is in the folder above
 
 
 START = "start"
@@ -100,7 +100,7 @@ def format_results(results: Mapping[str, Any], differences: Mapping[str, Any]) -
     for task, groups in results[START].items():
         for group, scores in groups.items():
             for name, first in scores.items():
-                cells = [task if group == "all" else f"{task}, {group}", label_score(name), f"{first['n']:,}"]
+                cells = [task if group == "all" else f"{task}, {group}", markdown_label(name), f"{first['n']:,}"]
                 for arm, tasks in results.items():
                     score = tasks[task][group][name]
                     cell = f"{score['value']:.1f} [{score['low']:.1f}, {score['high']:.1f}]"

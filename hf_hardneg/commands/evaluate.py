@@ -74,13 +74,12 @@ def evaluate_to_folder(
     specs: Sequence[str], benchmarks: Sequence[str], control: str | None, out: str | Path, **columns: str | None
 ) -> str:
     """Evaluate models as `evaluate_models` does, write all files to `out`, and return the table."""
-    from ..atomic_folder import check_overwrites, check_writable
+    from ..atomic_folder import check_overwrites
     from ..evaluation.evaluate import evaluate_models
     from ..evaluation.result_files import write_evaluation
     from ..report.html_report import write_html_report
 
     check_overwrites(out, ["items.parquet"], ["metrics.json", "table.md"])  # a training writes a metrics.json, too
-    check_writable(out, "--out")
     evaluation = evaluate_models(specs, benchmarks, control, **columns)
     table = write_evaluation(evaluation, Path(out))
     write_html_report(Path(out), tasks=evaluation.tasks)

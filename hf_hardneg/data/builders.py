@@ -14,6 +14,7 @@ from datasets.packaged_modules.cache.cache import Cache
 from datasets.packaged_modules.csv.csv import Csv
 from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
 from datasets.packaged_modules.parquet.parquet import Parquet
+from huggingface_hub import DatasetCard
 
 from ..revisions import split_revision
 from ..suggestions import nearest_path
@@ -89,12 +90,10 @@ def naming_both(source: str, path: Path) -> Iterator[None]:
         raise type(error)(f"{where}: {str(error).rstrip('.')}.{nearest_path(path)}") from error
 
 
-def _names_configs(card: Path) -> bool:
-    """Whether the metadata at the beginning of a folder's card, if there is one, name configurations."""
-    if not card.is_file():
-        return False
-    metadata = card.read_text(encoding="utf-8", errors="replace").partition("\n---")[0]
-    return bool(re.search(r"^configs\s*:", metadata, re.MULTILINE))
+def names_configs(folder: Path) -> bool:
+    """Whether the card of a folder says which files make a configuration or a split."""
+    card = folder / "README.md"
+    return card.is_file() and bool(DatasetCard.load(card, ignore_metadata_errors=True).data.get("configs"))
 
 
 def _cache_of(folder: Path) -> Path:
@@ -160,7 +159,7 @@ def data_files(builder: Any) -> list[str]:
 
 def _find_config(name: str, revision: str | None, config: str | None, **settings: Any) -> Any:
     """The builder of a configuration; an error lists the configurations that there are."""
-    if _names_configs(Path(name) / "README.md"):
+    if names_configs(Path(name)):
         settings["cache_dir"] = str(_cache_of(Path(name)))
     try:
         return load_dataset_builder(name, config, revision=revision, **settings)

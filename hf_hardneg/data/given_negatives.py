@@ -189,8 +189,7 @@ def join_negatives(given: GivenNegatives, ids: Sequence[int], captions: Sequence
     texts = [caption.strip() for caption in captions]
     by_caption: list[Key] = [(None, text) for text in texts]
     by_image: list[Key] = list(zip(ids, texts, strict=True))
-    number = sum(key in given.of_caption for key in by_caption)
-    if not number:
+    if not any(key in given.of_caption for key in by_caption):
         theirs = next(iter(given.of_caption))[1]
         raise ValueError(
             f"None of {len(texts):,} captions is among the {len(given.of_caption):,} of {given.source}. The texts "

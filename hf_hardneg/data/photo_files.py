@@ -144,7 +144,8 @@ def _content_and_name(image: Any) -> tuple[bytes | None, str | None]:
 
 
 def path_of(name: str, root: str | Path) -> str:
-    """The absolute path of a name, or the URL that it is."""
+    """The absolute path of what a table calls a photo's file, or the URL that it is."""
+    name = name.strip().removeprefix("file://")
     return name if is_url(name) else place_of(name, root)
 
 

@@ -6,10 +6,8 @@ import tarfile
 from glob import glob
 from pathlib import Path
 
-from huggingface_hub import DatasetCard
-
 from ..revisions import split_revision
-from .builders import BUILDERS, FILE_BUILDERS
+from .builders import BUILDERS, FILE_BUILDERS, names_configs
 
 
 STREAM_BUILDERS = {".tar": "webdataset", **BUILDERS}
@@ -52,7 +50,7 @@ def find_shards(source: str, split: str | None, config: str | None) -> list[str]
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
-        return [] if config is not None or _has_configs(folder) else _shards_in(folder, split)
+        return [] if config is not None or names_configs(folder) else _shards_in(folder, split)
     if Path(split_revision(source)[0]).suffix.lower() not in (*STREAM_BUILDERS, *FILE_BUILDERS):
         return []
     names = expand_braces(source)
@@ -62,12 +60,6 @@ def find_shards(source: str, split: str | None, config: str | None) -> list[str]
         if missing:
             raise FileNotFoundError(f"There is no file {Path(missing[0]).absolute()}, which {source!r} names.")
     return names
-
-
-def _has_configs(folder: Path) -> bool:
-    """Whether the card of a folder says which files make a configuration or a split."""
-    card = folder / "README.md"
-    return card.is_file() and bool(DatasetCard.load(card, ignore_metadata_errors=True).data.get("configs"))
 
 
 def is_empty(file: str) -> bool:

@@ -27,7 +27,7 @@ from .files import CAPTION_COLUMNS, find_column, is_saved_dataset, open_dataset,
 from .given_negatives import find_negatives_column, name_concepts, usable_negatives
 from .image_columns import find_image_column, guess_features, refuse_urls
 from .leakage import refuse_split, source_columns, why_refused
-from .photo_places import place_of
+from .photo_files import path_of
 from .photos import image_problem
 from .same_photo import IMAGE_ID_COLUMNS, matching_columns, plain_id
 from .shard_files import STREAM_BUILDERS, find_shards, is_empty
@@ -204,15 +204,10 @@ def _image_of(raw: Mapping[str, Any], columns: StreamColumns) -> dict[str, Any] 
     if isinstance(value, bytes):
         return {"bytes": value, "path": None}
     if isinstance(value, str):
-        return {"bytes": None, "path": _place(value, columns)}
+        return {"bytes": None, "path": path_of(value, columns.folder)}
     if isinstance(value, dict) and value.get("path") and not value.get("bytes"):
-        return {"bytes": None, "path": _place(str(value["path"]), columns)}
+        return {"bytes": None, "path": path_of(str(value["path"]), columns.folder)}
     return value if isinstance(value, dict) else None
-
-
-def _place(name: str, columns: StreamColumns) -> str:
-    name = name.strip().removeprefix("file://")
-    return name if "://" in name else place_of(name, columns.folder)
 
 
 def _fetch(image: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -50,7 +50,7 @@ from .bootstrap import LEVEL, RESAMPLES
 from .evaluate import Evaluation
 from .results import ALL, MACRO
 from .tasks import ChoiceTask
-from .wrong_image import GAINS, label_score
+from .wrong_image import GAINS, markdown_label
 
 
 EVALUATION_SCHEMA = "hf_hardneg.evaluation/1"
@@ -121,7 +121,7 @@ def format_evaluation(metrics: Mapping[str, Any]) -> str:
             for name, first in groups[group].items():
                 is_gain = name.endswith(GAINS)
                 chance = "" if first["chance"] is None or is_gain else f"{first['chance']:.1f}"
-                cells = [task, group, label_score(name), f"{first['n']:,}", f"{first['skipped']:,}", chance]
+                cells = [task, group, markdown_label(name), f"{first['n']:,}", f"{first['skipped']:,}", chance]
                 for model in models:
                     difference = metrics["differences"].get(model, {}).get(task, {}).get(group, {}).get(name)
                     cells.append(_format_cell(results[model][task][group][name], difference, is_gain))

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from ..atomic_folder import check_overwrites, check_writable
+from ..atomic_folder import check_overwrites
 from ..model.encoding import Encoder
 from ..model.loading import load_model, pick_device
 from ..versions import package_versions
@@ -215,7 +215,6 @@ def interpolate(
     if not 0 <= max_loss <= 100:
         raise ValueError(f"max_loss is {max_loss}; it must be a number of points from 0 to 100.")
     check_overwrites(out, ["curve.json"], ["config.json", "curve.png"])
-    check_writable(out, "--out")
     folder = Path(out)
     columns = {"image_column": image_column, "label_column": label_column}
     tasks = list(load_tasks(benchmarks, columns)[0].values())

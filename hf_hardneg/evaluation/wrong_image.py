@@ -29,16 +29,16 @@ GAINS = (BY_LOOKING, BY_READING)
 """Endings of the names of differences between the right and the wrong image or text, in points."""
 
 
-def label_score(name: str) -> str:
+def markdown_label(name: str) -> str:
     """The name of a score in a Markdown table.
 
     Examples:
-        >>> label_score("image_to_text_wrong_image"), label_score("brittleness")
+        >>> markdown_label("image_to_text_wrong_image"), markdown_label("brittleness")
         ('image-to-text, wrong image', 'brittleness ↓')
     """
     for ending in (*CONTROLS, *GAINS):
         if name.endswith(ending):
-            return f"{label_score(name.removesuffix(ending))}, {ending[1:].replace('_', ' ')}"
+            return f"{markdown_label(name.removesuffix(ending))}, {ending[1:].replace('_', ' ')}"
     return name.replace("_", "-") + (" ↓" if name in LOWER_IS_BETTER else "")
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..atomic_folder import check_overwrites, check_writable
+from ..atomic_folder import check_overwrites
 from ..data.coco_photos import CocoPhoto, Instance, load_photo, read_coco_photos
 from ..lexicon.index import load_index
 from .check.gates import GATES, Candidate, Gate, find_reason
@@ -298,7 +298,6 @@ def build_pairs(
         40
     """
     check_overwrites(out, ["journal.jsonl"], ["images", "contact_sheet.png"])
-    check_writable(out, "--out")
     photos, unlisted = read(coco, split)
     propose = propose or ProposeSwaps(
         load_index(), {one.category for photo in photos for one in photo.instances}, seed

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from ..atomic_folder import check_overwrites, check_writable
+from ..atomic_folder import check_overwrites
 from ..audit.text_only_readers import audit_negatives
 from ..columns import (
     CAPTION,
@@ -108,7 +108,6 @@ def make_negatives(
     options = options or BuildOptions()
     data = check_output(folder)
     check_overwrites(folder, ["negatives.json"], ["README.md", "data/train.parquet", "sample.html"])
-    check_writable(folder, "--out")
     rows, skipped = read_captions(source, options.caption_column, options.split, options.config)
     model, counted = fit_or_update(rows, add.concepts, options.known_model)
     settings = {name: getattr(add, name) for name in SETTINGS}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..evaluation.pairs import CHANCE
 from ..evaluation.results import Results
-from ..evaluation.wrong_image import label_score
+from ..evaluation.wrong_image import markdown_label
 
 
 # Okabe and Ito's palette, which people with color blindness can tell apart.
@@ -33,7 +33,7 @@ def format_table(results: Mapping[str, Results]) -> str:
     first = results[models[0]]
     for key, scores in first.items():
         for name in scores:
-            label = label_score(name) if key == "retrieval" else f"{key} {label_score(name)}"
+            label = markdown_label(name) if key == "retrieval" else f"{key} {markdown_label(name)}"
             lines.append(
                 f"| {label} | " + " | ".join(_format_score(results[model][key][name]) for model in models) + " |"
             )

@@ -6,7 +6,7 @@ from typing import Any
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from .. import __version__
-from ..atomic_folder import check_overwrites, check_writable
+from ..atomic_folder import check_overwrites
 from ..card_metadata import DOCUMENTATION_URL, PROJECT_URL, TASK_CATEGORIES, size_category
 from ..lexicon.concepts import CONCEPTS
 from .world import KINDS, scene_pairs, scene_rows
@@ -37,7 +37,6 @@ def write_scenes(folder: str | Path, rows: int = 12000, pairs_per_concept: int =
     if rows < 1 or pairs_per_concept < 1:
         raise ValueError(f"rows and pairs_per_concept must be 1 or more, got {rows} and {pairs_per_concept}.")
     check_overwrites(folder, ["pairs/test.parquet"], ["README.md", "captions/train.parquet"])
-    check_writable(folder, "--out")
     folder = Path(folder)
     for name, split, dataset in (
         ("captions", "train", scene_rows(TRAIN, rows)),

@@ -66,10 +66,10 @@ class SkipCounts:
         # Each worker has a row of its own, so that none overwrites what another has just counted.
         self.table = torch.zeros(num_workers + 1, len(REASONS), dtype=torch.int64).share_memory_()
 
-    def add(self, reason: str) -> None:
-        """Count one row, caption or photo that was left out."""
+    def add(self, reason: str, number: int = 1) -> None:
+        """Count rows, captions, photos or negatives that were left out."""
         worker = get_worker_info()
-        self.table[0 if worker is None else worker.id + 1, REASONS.index(reason)] += 1
+        self.table[0 if worker is None else worker.id + 1, REASONS.index(reason)] += number
 
     def clear(self) -> None:
         """Count from 0."""
@@ -156,8 +156,7 @@ class CaptionStream(IterableDataset):
         for i, row in enumerate(rows):
             for name, values in made.items():
                 row[name] = values[i] if name == REJECTIONS else list(compress(values[i], kept[i]))
-            for _ in range(kept[i].count(False)):
-                self.skipped.add(EQUAL_NEGATIVE)
+            self.skipped.add(EQUAL_NEGATIVE, kept[i].count(False))
         if self.keep_without_negatives:
             return rows
         return self._keep(rows, [bool(row[NEGATIVES]) for row in rows], NO_NEGATIVE_LEFT)
@@ -178,6 +177,5 @@ class CaptionStream(IterableDataset):
         return self._keep(rows, fits, TOO_LONG)
 
     def _keep(self, rows: list[dict[str, Any]], wanted: list[bool], reason: str) -> list[dict[str, Any]]:
-        for _ in range(wanted.count(False)):
-            self.skipped.add(reason)
+        self.skipped.add(reason, wanted.count(False))
         return [row for row, keeps in zip(rows, wanted, strict=True) if keeps]

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from datasets import Dataset
 from transformers import set_seed
 
-from ..atomic_folder import check_overwrites, check_writable
+from ..atomic_folder import check_overwrites
 from ..columns import IMAGE, IMAGE_ID, NEGATIVE_CONCEPTS
 from ..data.skip_reasons import describe_reasons
 from ..evaluation.benchmarks import load_benchmark
@@ -70,7 +70,6 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
     # A run that pushes checkpoints leaves training_args.bin and a config.json when it is killed.
     marks = ["trainer_state.json", "training_args.bin"]
     check_overwrites(str(args.output_dir), marks, ["README.md", "config.json"], "--output_dir")
-    check_writable(str(args.output_dir))
     arguments = name_start_model(arguments)
     if args.process_index == 0:
         warn_of_earlier_run(Path(str(args.output_dir)), _has_control(arguments), CONTROL)
@@ -80,9 +79,10 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
         prepare_release(args)  # Better known before the training than after it.
     trainings = _list_trainings(arguments)
     model, processor = _load_start_model(arguments)
-    _check_before_data(arguments, model, processor)
+    tasks = [task.name for spec in args.benchmarks for task in load_benchmark(spec)]
+    _check_before_data(arguments, model, processor, tasks)
     data = _prepare(arguments, model, processor)
-    _check_best_metric(arguments, _negatives_metrics(data.held_out))
+    _check_best_metric(arguments, tasks, _concepts_of(data.held_out))
     if args.process_index == 0:
         logger.info(describe_plan(arguments, data, list(trainings), saved_dtype(_start_model(arguments))))
     outcomes = {START: collect_outcomes(model.to(args.device), processor, data.pairs, data.held_out)}
@@ -165,7 +165,7 @@ def _load_start_model(arguments: Arguments) -> tuple[Any, Any]:
         raise OSError(f"{str(error).rstrip('.')}. {advice}") from error
 
 
-def _check_before_data(arguments: Arguments, model: Any, processor: Any) -> None:
+def _check_before_data(arguments: Arguments, model: Any, processor: Any, tasks: Sequence[str]) -> None:
     """Check what can be known before data are prepared, which takes minutes."""
     args, data = arguments.training, arguments.data
     check_packages(args, model)
@@ -175,8 +175,7 @@ def _check_before_data(arguments: Arguments, model: Any, processor: Any) -> None
     concepts = load_lexicon(tuple(data.concepts)).concepts if args.num_negatives else ()
     # Given negatives bring concepts of their own.
     others = [] if data.dataset == SCENES or not args.num_negatives else ["accuracy_"]
-    of_negatives = ["accuracy", *(f"accuracy_{concept}" for concept in concepts)] if concepts else []
-    _check_best_metric(arguments, of_negatives, others)
+    _check_best_metric(arguments, tasks, concepts, others)
     if data.dataset != SCENES and args.learning_rate > MAX_LEARNING_RATE and not arguments.model.lora_towers:
         logger.warning(
             f"learning_rate is {args.learning_rate:g}, and a pretrained CLIP forgets what it knows above "
@@ -184,22 +183,30 @@ def _check_before_data(arguments: Arguments, model: Any, processor: Any) -> None
         )
 
 
-def _check_best_metric(arguments: Arguments, of_negatives: Sequence[str], beginnings: Sequence[str] = ()) -> None:
-    """Check `metric_for_best_model` among the metrics of held-out negatives and all others that there will be."""
+def _check_best_metric(
+    arguments: Arguments, tasks: Sequence[str], concepts: Collection[str], beginnings: Sequence[str] = ()
+) -> None:
+    """Check `metric_for_best_model` among the metrics of held-out negatives and all others that there will be.
+
+    Args:
+        arguments: Those of the run.
+        tasks: The names of the tasks of `benchmarks`.
+        concepts: Those of the held-out negatives; an evaluation has a metric for each that occurs.
+        beginnings: Further beginnings of metrics.
+    """
     args, data = arguments.training, arguments.data
-    tasks = [task.name for spec in args.benchmarks for task in load_benchmark(spec)]
     if args.eval_strategy != "no":
         of_pairs = [f"{score}_" for score in CHANCE] if data.pairs or data.dataset == SCENES else []
+        of_negatives = ["accuracy", *(f"accuracy_{concept}" for concept in concepts)] if concepts else []
         known = [*TRAINER_METRICS, *of_negatives]
         check_best_metric(args.metric_for_best_model, known, [*of_pairs, *(f"{task}_" for task in tasks), *beginnings])
 
 
-def _negatives_metrics(held_out: Dataset) -> list[str]:
-    """The metrics of the negatives of held-out rows: an evaluation has those of the concepts that occur."""
+def _concepts_of(held_out: Dataset) -> list[str]:
+    """The concepts of the negatives of held-out rows."""
     if NEGATIVE_CONCEPTS not in held_out.column_names:
         return []
-    found = sorted({concept for concepts in held_out[NEGATIVE_CONCEPTS] for concept in concepts})
-    return ["accuracy", *(f"accuracy_{concept}" for concept in found)] if found else []
+    return sorted({concept for concepts in held_out[NEGATIVE_CONCEPTS] for concept in concepts})
 
 
 def _prepare(arguments: Arguments, model: Any, processor: Any) -> TrainingData:

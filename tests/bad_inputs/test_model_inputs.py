@@ -31,6 +31,13 @@ BAD_VALUES = [("dtype", [[]]), ("initializer_factor", None), ("logit_scale_init_
               ("logit_scale_init_value", 10**9), ("projection_dim", None), ("projection_dim", -1)]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    """A source may be ".", and a checkout with its environment has too many files to look through."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+
 def model_inputs(folder, argv):
     """A model's folder with damaged weights, configs and tokenizers."""
     for name in ("model.safetensors", "config.json", "tokenizer.json", "processor_config.json"):

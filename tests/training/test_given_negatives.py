@@ -9,21 +9,7 @@ from datasets import Dataset, Image, load_dataset
 from hf_hardneg.cli import main as command
 from hf_hardneg.data.given_negatives import BY_CAPTION, BY_IMAGE, join_negatives, read_given_negatives
 from hf_hardneg.training.arguments import DataArguments
-from hf_hardneg.training.collator import HardNegCollator
 from hf_hardneg.training.command import main as train
-
-
-@pytest.fixture
-def batches(monkeypatch):
-    """The rows of every batch that the trainer collates."""
-    seen, collate = [], HardNegCollator.__call__
-
-    def record(self, rows):
-        seen.extend(rows)
-        return collate(self, rows)
-
-    monkeypatch.setattr(HardNegCollator, "__call__", record)
-    return seen
 
 
 def run(coco, start, out, *options):

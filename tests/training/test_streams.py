@@ -15,7 +15,6 @@ from hf_hardneg.columns import NEGATIVE_FEATURES, with_negatives
 from hf_hardneg.data.captioned_images import load_captioned_images
 from hf_hardneg.negatives.count_words import count_words
 from hf_hardneg.training import run
-from hf_hardneg.training.collator import HardNegCollator
 from hf_hardneg.training.command import main
 from hf_hardneg.training.prepare import make_adder, prepare_data
 from hf_hardneg.training.prepare_stream import prepare_stream
@@ -135,19 +134,6 @@ def read(stream, workers=0, batch_size=4, **settings):
 
 def keys(batches):
     return [(row["image_id"], row["caption"]) for batch in batches for row in batch]
-
-
-@pytest.fixture
-def batches(monkeypatch):
-    """The rows of every batch that the trainer collates."""
-    seen, collate = [], HardNegCollator.__call__
-
-    def record(self, rows):
-        seen.extend(rows)
-        return collate(self, rows)
-
-    monkeypatch.setattr(HardNegCollator, "__call__", record)
-    return seen
 
 
 @pytest.fixture

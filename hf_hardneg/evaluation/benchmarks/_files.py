@@ -10,7 +10,7 @@ from datasets import Image as ImageFeature
 from ...data.files import as_objects, read_json, require_columns
 from ...data.image_columns import TEXTS, refuse_urls
 from ...data.lazy_images import ImageFile, RowImage, row_images
-from ...data.photo_places import place_of
+from ...data.photo_files import path_of
 from ...data.sources import open_source
 from ...user_errors import HubBusyError
 
@@ -149,7 +149,7 @@ def _image_paths(table: Dataset, column: str) -> list[str | None] | None:
 
 
 def _image_file(name: str | None, folder: Path) -> ImageFile | None:
-    path = Path(place_of(name.strip().removeprefix("file://"), folder)) if name and name.strip() else None
+    path = Path(path_of(name, folder)) if name and name.strip() else None
     return ImageFile(path) if path and path.is_file() else None
 
 
