@@ -15,6 +15,7 @@ from spacy.language import Language
 
 from hf_hardneg.columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES, with_negatives
 from hf_hardneg.data import load_coco
+from hf_hardneg.evaluation.benchmarks import load_benchmark
 from hf_hardneg.evaluation.own_negatives import negatives_task
 from hf_hardneg.evaluation.results import Outcomes
 from hf_hardneg.evaluation.retrieval import rows_task
@@ -22,6 +23,7 @@ from hf_hardneg.evaluation.tasks import Task
 from hf_hardneg.lexicon.tagging import PIPELINES
 from hf_hardneg.model.encoding import load_encoder
 from hf_hardneg.negatives import AddHardNegatives, fit_slot_model
+from hf_hardneg.twins import TwinOptions, make_twins
 
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -29,6 +31,7 @@ from paired_runs import save_outcomes  # noqa: E402, it is in the folder above
 
 
 SPLIT, SEED, K = "val", 0, 3
+TWINS = "natural_twins"
 MAKERS = ("own negatives", "drawn evenly", "NegCLIP's recipe")
 TAGS = {"NOUN": "nouns", "ADJ": "adjectives", "VERB": "verbs", "ADV": "adverbs"}
 
@@ -71,6 +74,8 @@ def prepare_tasks(photos: str, folder: Path) -> None:
     rows, _ = load_coco(photos, SPLIT, 1, None)
     counted, _ = load_coco(photos, "train", 1, None)
     model = fit_slot_model([rows, counted])
+    if not (folder / TWINS).is_dir():
+        make_twins(photos, folder / TWINS, TwinOptions(split=SPLIT))
     for maker in MAKERS:
         place = folder / maker.replace(" ", "_")
         if place.is_dir():
@@ -87,7 +92,8 @@ def load_tasks(folder: Path) -> dict[str, Task]:
     """The tasks that `prepare_tasks` wrote, by name."""
     rows = {maker: load_from_disk(str(folder / maker.replace(" ", "_"))) for maker in MAKERS}
     tasks: dict[str, Task] = {maker: negatives_task(maker, of_maker) for maker, of_maker in rows.items()}
-    return tasks | {"retrieval": rows_task("retrieval", rows[MAKERS[0]])}
+    (twins,) = load_benchmark(f"natural_twins={folder / TWINS}")
+    return tasks | {"natural twins": twins, "retrieval": rows_task("retrieval", rows[MAKERS[0]])}
 
 
 def judge(model: str, folder: Path) -> Outcomes:
