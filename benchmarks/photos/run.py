@@ -77,7 +77,9 @@ def _words(value: Any) -> list[str]:
 
 
 def write_results(report: dict[str, Any], files: Mapping[str, Sequence[Path]], place: Path) -> None:
-    """Summarize all runs in results.json and results.md."""
+    """Summarize all runs in results.json, results.md and results.png."""
+    from figure import draw_results
+
     outcomes = {name: load_outcomes(of_arm) for name, of_arm in files.items()}
     control = next(name for name in files if name != START)
     results = {
@@ -92,6 +94,7 @@ def write_results(report: dict[str, Any], files: Mapping[str, Sequence[Path]], p
     place.mkdir(parents=True, exist_ok=True)
     (place / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     (place / "results.md").write_text(format_results(results, differences) + "\n")
+    draw_results(results, place / "results.png", f"Held-out photos, {len(report['seeds'])} seeds")
 
 
 def format_results(results: Mapping[str, Any], differences: Mapping[str, Any]) -> str:

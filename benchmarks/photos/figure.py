@@ -1,0 +1,60 @@
+"""The figure of make photos: what each arm tells apart on held-out photos, beside the right and the wrong image."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from hf_hardneg.evaluation.wrong_image import WRONG_IMAGE
+
+
+COLORS = ("#999999", "#56B4E9", "#E69F00", "#D55E00", "#009E73")  # Okabe and Ito's, for people with color blindness
+# (task, group, score, what is written below the bars)
+BARS = (
+    ("own negatives", "all", "image_to_text", "own\nnegatives"),
+    ("own negatives", "object", "image_to_text", "object"),
+    ("own negatives", "color", "image_to_text", "color"),
+    ("own negatives", "size", "image_to_text", "size"),
+    ("own negatives", "location", "image_to_text", "location"),
+    ("drawn evenly", "all", "image_to_text", "drawn\nevenly"),
+    ("NegCLIP's recipe", "all", "image_to_text", "NegCLIP's\nrecipe"),
+    ("natural twins", "all", "group", "natural twins\ngroup"),
+    ("retrieval", "all", "image_to_text_R@1", "image-to-text\nR@1"),
+    ("retrieval", "all", "text_to_image_R@1", "text-to-image\nR@1"),
+)
+
+
+def draw_results(results: Mapping[str, Any], file: Path, title: str) -> None:
+    """Draw a bar for each arm and score with its interval, and a white diamond for the score with the wrong image.
+
+    Args:
+        results: By arm, task, group and score, in percent.
+        file: The PNG file to write.
+        title: The title above the chart.
+    """
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / len(results)
+    for i, (arm, tasks) in enumerate(results.items()):
+        places = [j + (i - (len(results) - 1) / 2) * width for j in range(len(BARS))]
+        scores = [tasks[task][group][name] for task, group, name, _ in BARS]
+        values = [score["value"] for score in scores]
+        whiskers = [[max(0, s["value"] - s["low"]) for s in scores], [max(0, s["high"] - s["value"]) for s in scores]]
+        axes.bar(places, values, width, yerr=whiskers, label=arm, color=COLORS[i % len(COLORS)], capsize=2)
+        blind = [
+            (x, tasks[task][group][name + WRONG_IMAGE]["value"])
+            for x, (task, group, name, _) in zip(places, BARS, strict=True)
+            if name + WRONG_IMAGE in tasks[task][group]
+        ]
+        label = "the same model with the wrong image" if i == len(results) - 1 else None
+        axes.scatter(
+            *zip(*blind, strict=True), marker="D", s=14, color="white", edgecolors="black", zorder=3, label=label
+        )
+    axes.set_xticks(range(len(BARS)), [label for *_, label in BARS], fontsize=9)
+    axes.set_ylim(0, 100)
+    axes.set_ylabel("right (%)")
+    axes.set_title(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=len(results) + 1, frameon=False)
+    figure.savefig(file, dpi=150)
