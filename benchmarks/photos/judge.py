@@ -7,6 +7,7 @@ FILE` then scores a model on them, with the right and the wrong image, on natura
 import random
 import sys
 from collections import defaultdict
+from itertools import chain
 from pathlib import Path
 
 import spacy
@@ -73,7 +74,7 @@ def prepare_tasks(photos: str, folder: Path) -> None:
     """Write the held-out captions with the negatives of each maker, unless they are there."""
     rows, _ = load_coco(photos, SPLIT, 1, None)
     counted, _ = load_coco(photos, "train", 1, None)
-    model = fit_slot_model([rows, counted])
+    model = fit_slot_model(chain(rows.iter(1000), counted.iter(1000)))
     if not (folder / TWINS).is_dir():
         make_twins(photos, folder / TWINS, TwinOptions(split=SPLIT))
     for maker in MAKERS:
