@@ -38,7 +38,8 @@ miniature: $(READY)
 # PHOTOS is a folder in COCO's layout with the splits train and val, such as Flickr8k's. START=ID takes another model.
 photos: $(READY)
 	$(BIN)/python -m pip install --quiet -r benchmarks/photos/requirements.txt
-	$(BIN)/python benchmarks/photos/run.py $(PHOTOS) $(if $(START),--start $(START))
+	$(BIN)/python benchmarks/photos/run.py $(PHOTOS) $(if $(START),--start $(START)) \
+		$(if $(ARMS),--arms benchmarks/photos/$(ARMS) --seeds 0 --results benchmarks/photos/$(basename $(ARMS)))
 
 start-model: $(READY)
 	$(BIN)/python -m hf_hardneg.training.make_start_model hf_hardneg/start_model

@@ -1,10 +1,11 @@
-"""Runs that are compared: many trainings, one process and one core each, and their outcomes item by item."""
+"""Runs that are compared: many trainings, one process each, and their outcomes item by item."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,21 +32,28 @@ def check_commit(work: Path) -> str:
 
 
 def run_jobs(jobs: Sequence[tuple[Path, Sequence[Sequence[str]]]]) -> None:
-    """Run what is missing, two jobs or more at a time.
+    """Run what is missing, one job for each core at a time.
 
     Args:
         jobs: For each the file that it makes, and the commands that make it. Their output goes to a .log beside it.
     """
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for _ in tqdm(pool.map(_run_job, jobs), total=len(jobs), desc="Training runs"):
+    cores = os.cpu_count() or 1
+    threads = max(1, cores // len(jobs))
+    with ThreadPoolExecutor(max_workers=cores) as pool:
+        for _ in tqdm(pool.map(partial(_run_job, threads), jobs), total=len(jobs), desc="Training runs"):
             pass
 
 
-def _run_job(job: tuple[Path, Sequence[Sequence[str]]]) -> None:
+def _run_job(threads: int, job: tuple[Path, Sequence[Sequence[str]]]) -> None:
     file, commands = job
     if file.is_file():
         return
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.with_suffix(".log").open("w") as log:
         for command in commands:

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 import spacy
-from datasets import load_from_disk
+from datasets import Dataset, load_from_disk
 from spacy.language import Language
 
 from hf_hardneg.columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES, with_negatives
@@ -23,7 +23,7 @@ from hf_hardneg.evaluation.retrieval import rows_task
 from hf_hardneg.evaluation.tasks import Task
 from hf_hardneg.lexicon.tagging import PIPELINES
 from hf_hardneg.model.encoding import load_encoder
-from hf_hardneg.negatives import AddHardNegatives, fit_slot_model
+from hf_hardneg.negatives import AddHardNegatives, SlotModel, fit_slot_model
 from hf_hardneg.twins import TwinOptions, make_twins
 
 
@@ -70,6 +70,25 @@ def add_swaps(batch: dict[str, list]) -> dict[str, list]:
     return swaps
 
 
+def add_negatives(rows: Dataset, maker: str, model: SlotModel | None, count: int) -> Dataset:
+    """The rows with the negatives of a maker."""
+    if maker == MAKERS[2]:
+        return rows.map(add_swaps, batched=True, batch_size=None, desc=maker)
+    add = AddHardNegatives(num_negatives=count, seed=SEED, model=model)
+    return rows.map(add, batched=True, features=with_negatives(rows.features), desc=maker)
+
+
+def prepare_negatives(photos: str, folder: Path) -> None:
+    """Write the training captions with one negative of each other maker, unless they are there."""
+    rows, _ = load_coco(photos, "train", 1, None)
+    for maker in MAKERS[1:]:
+        file = folder / f"{maker.replace(' ', '_').replace(chr(39), '')}.jsonl"
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            made = add_negatives(rows, maker, None, 1).filter(lambda row: bool(row[NEGATIVES]))
+            made.select_columns([CAPTION, NEGATIVES]).to_json(file)
+
+
 def prepare_tasks(photos: str, folder: Path) -> None:
     """Write the held-out captions with the negatives of each maker, unless they are there."""
     rows, _ = load_coco(photos, SPLIT, 1, None)
@@ -81,11 +100,7 @@ def prepare_tasks(photos: str, folder: Path) -> None:
         place = folder / maker.replace(" ", "_")
         if place.is_dir():
             continue
-        if maker == MAKERS[2]:
-            made = rows.map(add_swaps, batched=True, batch_size=None, desc=maker)
-        else:
-            add = AddHardNegatives(num_negatives=K, seed=SEED, model=model if maker == MAKERS[0] else None)
-            made = rows.map(add, batched=True, features=with_negatives(rows.features), desc=maker)
+        made = add_negatives(rows, maker, model if maker == MAKERS[0] else None, K)
         made.save_to_disk(str(place))
 
 

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,11 +33,22 @@ from paired_runs import check_commit, load_outcomes, run_jobs  # noqa: E402, it 
 START = "start"
 
 
-def prepare(photos: str, work: Path) -> None:
-    """Write the held-out tasks, and the start model before its training."""
-    from judge import prepare_tasks
+def read_arms(file: Path, work: Path) -> dict[str, dict[str, Any]]:
+    """The arms of a file. `{work}` in a setting is the folder of the runs."""
+    arms = yaml.safe_load(file.read_text())
+    return {
+        name: {key: value.format(work=work) if isinstance(value, str) else value for key, value in settings.items()}
+        for name, settings in arms.items()
+    }
+
+
+def prepare(photos: str, work: Path, arms: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the held-out tasks, and the negatives of other makers if an arm trains on them."""
+    from judge import prepare_negatives, prepare_tasks
 
     prepare_tasks(photos, work / "tasks")
+    if any("negatives" in settings for settings in arms.values()):
+        prepare_negatives(photos, work / "negatives")
 
 
 def build_start(photos: str, work: Path) -> Path:
@@ -62,9 +74,10 @@ def jobs(
     """For each arm, what to run for each seed: a training and its judgment. For the start model only a judgment."""
     judge = [str(HERE / "judge.py"), str(work / "tasks")]
     all_jobs = {START: [(work / "outcomes" / "start.npz", [[*judge, start, str(work / "outcomes" / "start.npz")]])]}
-    for number, (name, settings) in enumerate(arms.items()):
+    for name, settings in arms.items():
         for seed in seeds:
-            folder, file = work / f"arm{number}_seed{seed}", work / "outcomes" / f"arm{number}_seed{seed}.npz"
+            run = f"{re.sub('[^a-z0-9]+', '_', name.lower()).strip('_')}_seed{seed}"
+            folder, file = work / run, work / "outcomes" / f"{run}.npz"
             flags = {"dataset": photos, "model_name_or_path": start, "output_dir": folder, "seed": seed, **settings}
             words = [word for key, value in flags.items() for word in (f"--{key}", *_words(value))]
             train = ["-m", "hf_hardneg.train", str(recipe), *words]
@@ -126,16 +139,16 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE, help="where the results go")
     args = parser.parse_args()
     commit = check_commit(args.work)
-    prepare(args.photos, args.work)
+    arms = read_arms(args.arms, args.work)
+    prepare(args.photos, args.work, arms)
     recipe = args.recipe or HERE / ("clip.yaml" if args.start else "continue.yaml")
     start = args.start or str(build_start(args.photos, args.work))
-    arms = yaml.safe_load(args.arms.read_text())
     by_arm = jobs(args.photos, args.work, start, recipe, arms, args.seeds)
     run_jobs([job for of_arm in by_arm.values() for job in of_arm])
     report = {
-        "command": "make photos",
+        "command": "make photos" if args.arms == HERE / "arms.yaml" else f"make photos ARMS={args.arms.name}",
         "trained_at_commit": commit,
-        "arms": arms,
+        "arms": yaml.safe_load(args.arms.read_text()),
         "seeds": args.seeds,
         "versions": package_versions() | {"python": platform.python_version()},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, one core a run",
