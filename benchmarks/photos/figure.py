@@ -33,25 +33,27 @@ def draw_results(results: Mapping[str, Any], file: Path, title: str) -> None:
         file: The PNG file to write.
         title: The title above the chart.
     """
+    first = next(iter(results.values()))
+    bars = [bar for bar in BARS if bar[1] in first[bar[0]]]  # few photos may have no negative of a size
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     axes = figure.subplots()
     width = 0.8 / len(results)
     for i, (arm, tasks) in enumerate(results.items()):
-        places = [j + (i - (len(results) - 1) / 2) * width for j in range(len(BARS))]
-        scores = [tasks[task][group][name] for task, group, name, _ in BARS]
+        places = [j + (i - (len(results) - 1) / 2) * width for j in range(len(bars))]
+        scores = [tasks[task][group][name] for task, group, name, _ in bars]
         values = [score["value"] for score in scores]
         whiskers = [[max(0, s["value"] - s["low"]) for s in scores], [max(0, s["high"] - s["value"]) for s in scores]]
         axes.bar(places, values, width, yerr=whiskers, label=arm, color=COLORS[i % len(COLORS)], capsize=2)
         blind = [
             (x, tasks[task][group][name + WRONG_IMAGE]["value"])
-            for x, (task, group, name, _) in zip(places, BARS, strict=True)
+            for x, (task, group, name, _) in zip(places, bars, strict=True)
             if name + WRONG_IMAGE in tasks[task][group]
         ]
         label = "the same model with the wrong image" if i == len(results) - 1 else None
         axes.scatter(
             *zip(*blind, strict=True), marker="D", s=14, color="white", edgecolors="black", zorder=3, label=label
         )
-    axes.set_xticks(range(len(BARS)), [label for *_, label in BARS], fontsize=9)
+    axes.set_xticks(range(len(bars)), [label for *_, label in bars], fontsize=9)
     axes.set_ylim(0, 100)
     axes.set_ylabel("right (%)")
     axes.set_title(title)

@@ -29,8 +29,8 @@ from .loading import load_model, pick_device
 
 
 BATCH_SIZE = 128
-# On a CPU, the states of fewer images stay in its cache. Images a second on one core, at 8, 32 and 128: 16 to 19, 11 and
-# 6 with EfficientNet-Lite0; 8 at 8 and 7 at 32 with ViT-B/32.
+# On a CPU, the states of fewer images stay in its cache. Images a second on one core: EfficientNet-Lite0 16 to 19
+# at 8, 11 at 32, 6 at 128; ViT-B/32 8 at 8, 7 at 32.
 CPU_BATCH_SIZE = 8
 
 

@@ -1,0 +1,83 @@
+"""benchmarks/photos/run.py on a small folder, as its command runs it; the real comparison takes most of an hour."""
+
+import json
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import pytest
+from helpers.photos import encoded
+
+from hf_hardneg.model.loading import START_MODEL
+
+
+ROOT = Path(__file__).parents[1]
+COLORS, THINGS = ("red", "blue", "green", "white", "black"), ("car", "dog", "chair", "boat")
+TASKS = {"own negatives", "drawn evenly", "NegCLIP's recipe", "natural twins", "retrieval"}
+pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="the command records the commit of a checkout")
+
+
+def write_split(folder, split, first):
+    """20 photos with two captions each; captions of different photos differ in one word or two."""
+    (folder / split).mkdir(parents=True)
+    (folder / "annotations").mkdir(exist_ok=True)
+    images, annotations = [], []
+    for number, (color, thing) in enumerate(product(COLORS, THINGS), first):
+        name = f"{number}.jpg"
+        (folder / split / name).write_bytes(encoded(number))
+        images.append({"id": number, "file_name": name})
+        captions = (f"A {color} {thing} is near a man and a woman .", f"Somebody looks at the {color} {thing} .")
+        annotations += [{"id": 2 * number + i, "image_id": number, "caption": text} for i, text in enumerate(captions)]
+    data = {"images": images, "annotations": annotations}
+    (folder / "annotations" / f"captions_{split}.json").write_text(json.dumps(data))
+
+
+def compare(folder, work, arms):
+    """Run the command with one seed."""
+    (work / "arms.yaml").write_text(arms)
+    recipe = {"dataset_split": "train", "held_out_images": 4, "max_steps": 2, "per_device_train_batch_size": 8,
+              "report_to": "none", "use_cpu": True, "eval_strategy": "no", "save_strategy": "no"}  # fmt: skip
+    (work / "recipe.yaml").write_text(json.dumps(recipe))  # JSON is YAML
+    flags = {"start": START_MODEL, "recipe": work / "recipe.yaml", "arms": work / "arms.yaml", "seeds": 0,
+             "work": work / "runs", "results": work / "results"}  # fmt: skip
+    words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
+    script = ROOT / "benchmarks/photos/run.py"
+    return subprocess.run([sys.executable, script, folder, *words], cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    work = tmp_path_factory.mktemp("comparison")
+    for split, first in (("train", 0), ("val", 100)):
+        write_split(work / "photos", split, first)
+    given = "{work}/negatives/drawn_evenly.jsonl"
+    arms = f'control: {{num_negatives: 0}}\n"other negatives": {{num_negatives: 1, negatives: "{given}"}}\n'
+    done = compare(work / "photos", work, arms)
+    logs = "".join(file.read_text() for file in work.glob("runs/**/*.log"))
+    assert done.returncode == 0, done.stderr[-2000:] + logs[-4000:]
+    return work / "results"
+
+
+def test_every_arm_is_judged_on_every_task_with_the_right_and_the_wrong_image(results):
+    report = json.loads((results / "results.json").read_text())
+    assert list(report["results"]) == ["start", "control", "other negatives"]
+    assert all(set(tasks) == TASKS for tasks in report["results"].values())
+    for tasks in report["results"].values():
+        for maker in TASKS - {"natural twins", "retrieval"}:
+            right, wrong = (
+                tasks[maker]["all"][name]["value"] for name in ("image_to_text", "image_to_text_wrong_image")
+            )
+            looking = tasks[maker]["all"]["image_to_text_by_looking"]["value"]
+            assert right - wrong == pytest.approx(looking)
+        assert tasks["natural twins"]["all"]["group"]["n"] > 0
+        assert {f"text_to_image_R@{k}" for k in (1, 5, 10)} <= set(tasks["retrieval"]["all"])
+
+
+def test_arms_are_compared_with_the_control_and_told_by_name(results):
+    report = json.loads((results / "results.json").read_text())
+    assert list(report["differences"]) == ["other negatives"]
+    assert report["arms"]["other negatives"]["negatives"] == "{work}/negatives/drawn_evenly.jsonl"
+    lines = (results / "results.md").read_text().splitlines()
+    assert lines[0] == "| task | score | n | start | control | other negatives |"
+    assert (results / "results.png").read_bytes().startswith(b"\x89PNG")
