@@ -1,12 +1,15 @@
 """Runs that are compared: many trainings, one process each, and their outcomes item by item."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -18,17 +21,34 @@ from hf_hardneg.evaluation.results import Outcomes, join_seeds
 PARTS = ("values", "groups", "clusters")
 
 
-def check_commit(work: Path) -> str:
-    """The commit that the runs in `work` are of; runs of another one are never mixed in."""
+def find_commit() -> str:
+    """The commit of the tree; with changes that are not committed, also a digest of them."""
     describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    now = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+    commit = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+    if not commit.endswith("-dirty"):
+        return commit
+    changes = subprocess.run(["git", "diff", "HEAD"], capture_output=True, check=True).stdout
+    return f"{commit}-{hashlib.sha256(changes).hexdigest()[:8]}"
+
+
+def check_runs(work: Path, made_with: Mapping[str, Any]) -> None:
+    """Refuse to mix the runs in `work` with others.
+
+    Args:
+        work: Where the runs go. It keeps in made_with.json what they were made with.
+        made_with: What the runs to come are made with: the commit, and whatever else all of them share.
+    """
     work.mkdir(parents=True, exist_ok=True)
-    mark = work / "commit.txt"
+    mark = work / "made_with.json"
     if not mark.is_file():
-        mark.write_text(now)
-    if mark.read_text() != now:
-        sys.exit(f"error: {work} holds runs of commit {mark.read_text()}, the tree is {now}; move or remove it.")
-    return now
+        mark.write_text(json.dumps(made_with, indent=1) + "\n")
+    before = json.loads(mark.read_text())
+    for name in made_with:
+        if before.get(name) != made_with[name]:
+            sys.exit(
+                f"error: the runs in {work} have the {name} {before.get(name)}, now it is {made_with[name]}; "
+                "move or remove them."
+            )
 
 
 def run_jobs(jobs: Sequence[tuple[Path, Sequence[Sequence[str]]]]) -> None:
@@ -66,7 +86,9 @@ def save_outcomes(outcomes: Outcomes, file: Path) -> None:
     for task, scores in outcomes.items():
         for name, outcome in scores.items():
             flat |= {f"{task}/{name}/{part}": getattr(outcome, part) for part in PARTS}
-    np.savez(file, **flat)  # type: ignore[arg-type]
+    part = file.with_suffix(".part.npz")
+    np.savez(part, **flat)  # type: ignore[arg-type]
+    part.replace(file)  # a file that is there is complete
 
 
 def load_outcomes(files: Sequence[Path]) -> Outcomes:

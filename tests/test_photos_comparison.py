@@ -47,7 +47,7 @@ def compare(folder, work, arms):
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def folders(tmp_path_factory):
     work = tmp_path_factory.mktemp("comparison")
     for split, first in (("train", 0), ("val", 100)):
         write_split(work / "photos", split, first)
@@ -56,7 +56,12 @@ def results(tmp_path_factory):
     done = compare(work / "photos", work, arms)
     logs = "".join(file.read_text() for file in work.glob("runs/**/*.log"))
     assert done.returncode == 0, done.stderr[-2000:] + logs[-4000:]
-    return work / "results"
+    return work
+
+
+@pytest.fixture(scope="module")
+def results(folders):
+    return folders / "results"
 
 
 def test_every_arm_is_judged_on_every_task_with_the_right_and_the_wrong_image(results):
@@ -81,3 +86,18 @@ def test_arms_are_compared_with_the_control_and_told_by_name(results):
     lines = (results / "results.md").read_text().splitlines()
     assert lines[0] == "| task | score | n | start | control | other negatives |"
     assert (results / "results.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_runs_of_other_photos_are_never_taken_for_those_that_are_asked(folders):
+    (folders / "other").mkdir()
+    done = compare(folders / "other", folders, "control: {num_negatives: 0}")
+    assert done.returncode == 1
+    assert f"have the photos {folders / 'photos'}, now it is {folders / 'other'}; move or remove" in done.stderr
+
+
+def test_an_arm_with_other_settings_is_another_run():
+    sys.path.insert(0, str(ROOT / "benchmarks/photos"))
+    from run import run_name
+
+    assert run_name("K = 1", {"num_negatives": 1}) == run_name("K = 1", {"num_negatives": 1})
+    assert len({run_name(name, {"num_negatives": k}) for name in ("K = 1", "K > 1") for k in (1, 2)}) == 2

@@ -19,7 +19,7 @@ from hf_hardneg.versions import package_versions
 
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from paired_runs import check_commit, load_outcomes, run_jobs, save_outcomes  # noqa: E402, it is in the folder above
+from paired_runs import check_runs, find_commit, load_outcomes, run_jobs, save_outcomes  # noqa: E402, it is in the folder above
 
 
 HERE, WORK = Path(__file__).parent, Path("outputs/miniature")
@@ -89,7 +89,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--one", type=int, nargs=2, metavar=("K", "SEED"), help="run one training only")
     one = parser.parse_args().one
-    commit = check_commit(WORK)
+    commit = find_commit()
+    check_runs(WORK, {"commit": commit})
     if one:
         train_one(*one)
         return

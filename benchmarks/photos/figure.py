@@ -34,7 +34,8 @@ def draw_results(results: Mapping[str, Any], file: Path, title: str) -> None:
         title: The title above the chart.
     """
     first = next(iter(results.values()))
-    bars = [bar for bar in BARS if bar[1] in first[bar[0]]]  # few photos may have no negative of a size
+    # Few photos may have no negative of a size. A task of one group only has no group "all".
+    bars = [bar for bar in BARS if bar[1] in first[bar[0]]]
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     axes = figure.subplots()
     width = 0.8 / len(results)

@@ -14,7 +14,7 @@ import spacy
 from datasets import Dataset, load_from_disk
 from spacy.language import Language
 
-from hf_hardneg.columns import CAPTION, NEGATIVE_CONCEPTS, NEGATIVES, with_negatives
+from hf_hardneg.columns import CAPTION, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, with_negatives
 from hf_hardneg.data import load_coco
 from hf_hardneg.evaluation.benchmarks import load_benchmark
 from hf_hardneg.evaluation.own_negatives import negatives_task
@@ -86,7 +86,9 @@ def prepare_negatives(photos: str, folder: Path) -> None:
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
             made = add_negatives(rows, maker, None, 1).filter(lambda row: bool(row[NEGATIVES]))
-            made.select_columns([CAPTION, NEGATIVES]).to_json(file)
+            part = file.with_suffix(".part")
+            made.select_columns([IMAGE_ID, CAPTION, NEGATIVES]).to_json(part)
+            part.replace(file)  # a file that is there is complete
 
 
 def prepare_tasks(photos: str, folder: Path) -> None:
@@ -101,7 +103,9 @@ def prepare_tasks(photos: str, folder: Path) -> None:
         if place.is_dir():
             continue
         made = add_negatives(rows, maker, model if maker == MAKERS[0] else None, K)
-        made.save_to_disk(str(place))
+        part = folder / f"{place.name}.part"
+        made.save_to_disk(str(part))
+        part.replace(place)
 
 
 def load_tasks(folder: Path) -> dict[str, Task]:

@@ -9,6 +9,7 @@ With `--start openai/clip-vit-base-patch32` the same comparison runs with CLIP i
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -27,7 +28,7 @@ from hf_hardneg.versions import package_versions
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
-from paired_runs import check_commit, load_outcomes, run_jobs  # noqa: E402, it is in the folder above
+from paired_runs import check_runs, find_commit, load_outcomes, run_jobs  # noqa: E402, it is in the folder above
 
 
 START = "start"
@@ -36,6 +37,8 @@ START = "start"
 def read_arms(file: Path, work: Path) -> dict[str, dict[str, Any]]:
     """The arms of a file. `{work}` in a setting is the folder of the runs."""
     arms = yaml.safe_load(file.read_text())
+    if START in arms:
+        sys.exit(f"error: {file} names an arm {START!r}, which is the name of the start model; choose another.")
     return {
         name: {key: value.format(work=work) if isinstance(value, str) else value for key, value in settings.items()}
         for name, settings in arms.items()
@@ -68,6 +71,12 @@ def build_start(photos: str, work: Path) -> Path:
     return folder
 
 
+def run_name(arm: str, settings: Mapping[str, Any]) -> str:
+    """A folder's name for an arm; other settings have another one."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return f"{re.sub('[^a-z0-9]+', '_', arm.lower()).strip('_')}_{digest[:6]}"
+
+
 def jobs(
     photos: str, work: Path, start: str, recipe: Path, arms: Mapping[str, Mapping[str, Any]], seeds: Sequence[int]
 ) -> dict[str, list[tuple[Path, list[list[str]]]]]:
@@ -76,7 +85,7 @@ def jobs(
     all_jobs = {START: [(work / "outcomes" / "start.npz", [[*judge, start, str(work / "outcomes" / "start.npz")]])]}
     for name, settings in arms.items():
         for seed in seeds:
-            run = f"{re.sub('[^a-z0-9]+', '_', name.lower()).strip('_')}_seed{seed}"
+            run = f"{run_name(name, settings)}_seed{seed}"
             folder, file = work / run, work / "outcomes" / f"{run}.npz"
             flags = {"dataset": photos, "model_name_or_path": start, "output_dir": folder, "seed": seed, **settings}
             words = [word for key, value in flags.items() for word in (f"--{key}", *_words(value))]
@@ -103,7 +112,8 @@ def write_results(report: dict[str, Any], files: Mapping[str, Sequence[Path]], p
         for name, tasks in outcomes.items()
         if name not in (START, control)
     }
-    report |= {"intervals": "95 %, bootstrap over seeds and photos", "results": results, "differences": differences}
+    over = "seeds and photos" if len(report["seeds"]) > 1 else "photos; one seed says nothing about other seeds"
+    report |= {"intervals": f"95 %, bootstrap over {over}", "results": results, "differences": differences}
     place.mkdir(parents=True, exist_ok=True)
     (place / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     (place / "results.md").write_text(format_results(results, differences) + "\n")
@@ -135,19 +145,31 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, help="settings of all arms (default: continue.yaml, or clip.yaml)")
     parser.add_argument("--arms", type=Path, default=HERE / "arms.yaml", help="what is compared")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--work", type=Path, default=Path("outputs/photos"), help="where models and outcomes go")
-    parser.add_argument("--results", type=Path, default=HERE, help="where the results go")
+    parser.add_argument("--work", type=Path, help="where models and outcomes go (default: in outputs)")
+    parser.add_argument("--results", type=Path, help="where the results go (default: here; with --start in --work)")
     args = parser.parse_args()
-    commit = check_commit(args.work)
+    name = f"photos_{re.sub('[^A-Za-z0-9]+', '_', args.start)}" if args.start else "photos"
+    args.work = args.work or Path("outputs", name)
+    args.results = args.results or (args.work / "results" if args.start else HERE)
+    recipe = args.recipe or HERE / ("clip.yaml" if args.start else "continue.yaml")
+    made_with = {
+        "commit": find_commit(),
+        "photos": str(Path(args.photos).resolve()),
+        "start": args.start,
+        "recipe": yaml.safe_load(recipe.read_text()),
+    }
+    check_runs(args.work, made_with)
     arms = read_arms(args.arms, args.work)
     prepare(args.photos, args.work, arms)
-    recipe = args.recipe or HERE / ("clip.yaml" if args.start else "continue.yaml")
     start = args.start or str(build_start(args.photos, args.work))
     by_arm = jobs(args.photos, args.work, start, recipe, arms, args.seeds)
     run_jobs([job for of_arm in by_arm.values() for job in of_arm])
     report = {
         "command": "make photos" if args.arms == HERE / "arms.yaml" else f"make photos ARMS={args.arms.name}",
-        "trained_at_commit": commit,
+        "trained_at_commit": made_with["commit"],
+        "photos": Path(args.photos).name,
+        "start": args.start or "start.yaml",
+        "recipe": made_with["recipe"],
         "arms": yaml.safe_load(args.arms.read_text()),
         "seeds": args.seeds,
         "versions": package_versions() | {"python": platform.python_version()},
