@@ -83,4 +83,5 @@ def control_accuracy(counts: Tensor) -> dict[str, float]:
     number, right, wrong = counts.tolist()
     if not number:
         return {}
-    return {f"accuracy{WRONG_IMAGE}": 100 * wrong / number, f"accuracy{BY_LOOKING}": 100 * (right - wrong) / number}
+    shares = {WRONG_IMAGE: wrong / number, BY_LOOKING: (right - wrong) / number}
+    return {f"accuracy{ending}": 100 * share for ending, share in shares.items()}
