@@ -32,12 +32,12 @@ from .checks import check_arguments, check_best_metric, check_processor, check_t
 from .collator import NO_NEGATIVE, ChunkCollator, HardNegCollator
 from .gather import gather_embeddings, sum_numbers, unshardable_parameters
 from .grad_cache import backward_in_chunks
+from .looking_accuracy import control_accuracy, count_choices
 from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, sigmoid_loss
 from .pair_scores import pair_scores, share_embeddings
 from .special_tokens import KeepSpecialTokens
 from .stream_loader import LoaderSettings, StreamLoader, StreamPosition, is_stream
 from .temperature import ClampTemperature
-from .wrong_image import control_accuracy, count_choices
 
 
 logger = logging.getLogger(__name__)
