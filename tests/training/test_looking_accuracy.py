@@ -8,8 +8,8 @@ from accelerate import Accelerator
 from hf_hardneg.model.embeddings import Embeddings
 from hf_hardneg.training.collator import HardNegCollator
 from hf_hardneg.training.gather import NO_ROW
-from hf_hardneg.training.pair_scores import pair_scores
 from hf_hardneg.training.looking_accuracy import control_accuracy, count_choices, wrong_rows
+from hf_hardneg.training.pair_scores import pair_scores
 
 
 CONTROLS = ("eval_accuracy_wrong_image", "eval_accuracy_by_looking")
