@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.wrong_image import BY_LOOKING, WRONG_IMAGE
 from .charts import Series, draw_plane, thin_points
 
 
@@ -14,6 +15,8 @@ STATE_FILE = "trainer_state.json"
 MAX_CHARTS = 12
 UNRELATED = re.compile(r"runtime|_per_second|^epoch$|^step$|flos|^train_|jit_compilation")
 """Entries of a log that say nothing about the model, such as run times."""
+MEANS = [f"eval_accuracy{ending}" for ending in ("", WRONG_IMAGE, BY_LOOKING)]
+"""Means over concepts whose names do not end in "_macro"."""
 
 Log = Sequence[Mapping[str, Any]]
 
@@ -62,7 +65,7 @@ def _sort_key(name: str) -> tuple[int, str]:
     if name in ("loss", "eval_loss"):
         return 0 if name == "loss" else 1, name
     if name.startswith("eval_"):
-        return 2 if name.endswith(("_macro", "eval_accuracy")) else 3, name
+        return 2 if name.endswith("_macro") or name in MEANS else 3, name
     return 4, name
 
 

@@ -12,6 +12,7 @@ from transformers.integrations import integration_utils
 from transformers.training_args import OptimizerNames
 from transformers.utils import is_liger_kernel_available
 
+from ..evaluation.wrong_image import CONTROLS
 from ..model.adapters import LOAD_MERGED
 from ..suggestions import did_you_mean
 from .arguments import HardNegCLIPTrainingArguments
@@ -20,6 +21,8 @@ from .arguments import HardNegCLIPTrainingArguments
 logger = logging.getLogger(__name__)
 
 HALF = (torch.float16, torch.bfloat16)
+CHOICES = ("accuracy", "image_to_text", "text_to_image", "original")
+CONTROL_SCORES = tuple(f"{score}{control}" for score in CHOICES for control in CONTROLS)
 
 
 def check_arguments(args: TrainingArguments | None) -> None:
@@ -136,7 +139,8 @@ def check_best_metric(metric: str | None, known: Sequence[str], beginnings: Iter
         beginnings: How further metrics begin; their ends depend on the data.
 
     Raises:
-        ValueError: If it is unknown; the message names the nearest known one.
+        ValueError: If it is unknown; the message names the nearest known one. If it is a score beside wrong images
+            or texts, which is neither good nor bad when it is high.
 
     Examples:
         >>> check_best_metric("eval_loss", ["loss", "accuracy"])
@@ -146,7 +150,14 @@ def check_best_metric(metric: str | None, known: Sequence[str], beginnings: Iter
         ValueError: metric_for_best_model is 'acuracy', which no evaluation has. Did you mean 'eval_accuracy'?
     """
     name = (metric or "").removeprefix("eval_")
+    if any(control in name for control in CONTROL_SCORES):
+        raise ValueError(
+            f"metric_for_best_model is {metric!r}, a score beside wrong images or texts, which is neither good nor "
+            "bad when it is high. Take the score without this ending, or what it adds, such as "
+            "eval_accuracy_by_looking."
+        )
     if not name or name in known or name.startswith(tuple(beginnings)):
         return
-    suggestion = did_you_mean(f"eval_{name}", [f"eval_{one}" for one in (*known, *beginnings)])
+    offered = [one for one in (*known, *beginnings) if not any(control in one for control in CONTROL_SCORES)]
+    suggestion = did_you_mean(f"eval_{name}", [f"eval_{one}" for one in offered])
     raise ValueError(f"metric_for_best_model is {metric!r}, which no evaluation has.{suggestion}")

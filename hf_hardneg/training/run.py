@@ -17,6 +17,7 @@ from ..data.skip_reasons import describe_reasons
 from ..evaluation.benchmarks import load_benchmark
 from ..evaluation.pairs import CHANCE
 from ..evaluation.results import Outcomes, collect_outcomes, summarize_run
+from ..evaluation.wrong_image import BY_LOOKING
 from ..lexicon.concepts import load_lexicon
 from ..model.adapters import add_lora, freeze_towers, merge_lora, unfreeze_visual_projection
 from ..model.dual_encoder import check_images_differ, find_text_format
@@ -198,6 +199,7 @@ def _check_best_metric(
     if args.eval_strategy != "no":
         of_pairs = [f"{score}_" for score in CHANCE] if data.pairs or data.dataset == SCENES else []
         of_negatives = ["accuracy", *(f"accuracy_{concept}" for concept in concepts)] if concepts else []
+        of_negatives += [f"accuracy{BY_LOOKING}"] if concepts else []
         known = [*TRAINER_METRICS, *of_negatives]
         check_best_metric(args.metric_for_best_model, known, [*of_pairs, *(f"{task}_" for task in tasks), *beginnings])
 

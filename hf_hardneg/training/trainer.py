@@ -30,8 +30,9 @@ from .arguments import HardNegCLIPTrainingArguments
 from .checkpoints import write_whole
 from .checks import check_arguments, check_best_metric, check_processor, check_trainable, check_weights
 from .collator import NO_NEGATIVE, ChunkCollator, HardNegCollator
-from .gather import gather_embeddings, unshardable_parameters
+from .gather import gather_embeddings, sum_numbers, unshardable_parameters
 from .grad_cache import backward_in_chunks
+from .looking_accuracy import control_accuracy, count_choices
 from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, sigmoid_loss
 from .pair_scores import pair_scores, share_embeddings
 from .special_tokens import KeepSpecialTokens
@@ -45,9 +46,11 @@ logger = logging.getLogger(__name__)
 class HardNegCLIPTrainer(Trainer):
     """Train a dual encoder of transformers (CLIP, MetaCLIP 2, SigLIP, ...) on batches of `HardNegCollator`.
 
-    `evaluate()` returns these scores in percent beside `eval_loss`, and each of them can be `metric_for_best_model`:
+    `evaluate()` returns these scores in percent beside `eval_loss`, and they can be `metric_for_best_model`:
 
     - `eval_accuracy`, `eval_accuracy_color`, ...: how many negatives score below their caption; a tie is wrong;
+    - `eval_accuracy_wrong_image`: the same beside another photo of the batch; it cannot be `metric_for_best_model`;
+    - `eval_accuracy_by_looking`: what the right photo adds to it, in points;
     - `eval_group_macro`, `eval_group_color`, ...: the scores of inpainted pairs, if `pairs` are given;
     - such as `eval_sugarcrepe_image_to_text_macro`: the scores of each task of `args.benchmarks`.
 
@@ -119,6 +122,7 @@ class HardNegCLIPTrainer(Trainer):
         if args.distillation_weight:
             self.teacher = copy.deepcopy(plain).to(args.device).eval().requires_grad_(False)
         self.all_finite: Tensor | None = None
+        self.choices = torch.zeros(3, dtype=torch.int64)  # of `count_choices`, in the evaluation that runs
         self.add_callback(KeepSpecialTokens(plain))
         if not self.is_sigmoid:
             self.add_callback(ClampTemperature())
@@ -206,14 +210,18 @@ class HardNegCLIPTrainer(Trainer):
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Compute the loss of the batch of all processes, a scalar.
 
-        With `return_outputs`, the outputs hold the `pair_scores` (B, 1 + K) of this process.
+        With `return_outputs`, the outputs hold the `pair_scores` (B, 1 + K) of this process, and the choices beside
+        right and wrong images are counted for `evaluate`.
         """
         outputs = self._embed(model, inputs)
         loss = self._loss([inputs], [outputs])
         if not return_outputs:
             return loss
         outputs = {**outputs, "text_embeds": share_embeddings(inputs, outputs["text_embeds"])}
-        return loss, {"loss": loss, "pair_scores": pair_scores(_split(inputs, outputs))}
+        batch = _split(inputs, outputs)
+        scores = pair_scores(batch)
+        self.choices += count_choices(batch, scores, self.accelerator)
+        return loss, {"loss": loss, "pair_scores": scores}
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
@@ -331,6 +339,7 @@ class HardNegCLIPTrainer(Trainer):
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """Evaluate as Trainer does, and add the scores of pairs and benchmarks to the metrics."""
+        self.choices = torch.zeros_like(self.choices)
         output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
         named: list[tuple[str, Task]] = [(prefix, self.pairs)] if self.pairs is not None else []
@@ -347,7 +356,8 @@ class HardNegCLIPTrainer(Trainer):
     def _accuracy_by_concept(self, prediction: EvalPrediction) -> dict[str, float]:
         scores, concept_ids = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
         collator: Any = self.data_collator
-        return negatives_accuracy(scores, concept_ids, collator.concepts)
+        accuracy = negatives_accuracy(scores, concept_ids, collator.concepts)
+        return accuracy | control_accuracy(sum_numbers(self.choices))
 
 
 def _check_streams(args: HardNegCLIPTrainingArguments, datasets: Sequence[Any]) -> None:

@@ -37,6 +37,7 @@ from hf_hardneg.report.mistakes import (
 from hf_hardneg.report.score_rows import main_value
 from hf_hardneg.report.thumbnails import IMAGES_FILE as PICTURES
 from hf_hardneg.report.thumbnails import MAX_BYTES, make_thumbnail, make_thumbnails
+from hf_hardneg.report.training_curves import Run, draw_training
 from hf_hardneg.training.make_start_model import build_model
 
 
@@ -297,6 +298,14 @@ def test_training_curves_are_found_with_the_model_and_in_named_folders(out, page
     (tmp_path / "run" / "trainer_state.json").write_text("[]")
     with pytest.raises(SystemExit, match="trainer_state.json is \\[\\]; it must be an object"):
         main(["report", str(tmp_path / "copy"), str(tmp_path / "run")])
+
+
+def test_the_accuracy_stands_before_those_of_concepts_with_its_control_beside_it():
+    log = [{"step": 1, **dict.fromkeys(("eval_accuracy_color", "eval_accuracy_by_looking", "eval_loss"), 1.0)}]
+    log[0] |= dict.fromkeys(("eval_accuracy_wrong_image", "eval_accuracy_action", "eval_accuracy"), 1.0)
+    titles = [chart["title"] for chart in draw_training([Run("run", 0, log)])["charts"]]
+    means = ["accuracy", "accuracy by looking", "accuracy wrong image"]
+    assert titles == ["loss on held-out rows", *means, "accuracy action", "accuracy color"]
 
 
 def test_a_folder_of_something_else_is_named(out, tmp_path):

@@ -92,6 +92,8 @@ def test_a_missing_package_is_named(tmp_path, flags, message, monkeypatch):
         (["--use_liger_kernel", "true"], "liger-kernel"),
         (["--metric_for_best_model", "eval_acuracy_color"], "Did you mean 'eval_accuracy_color'"),
         (["--metric_for_best_model", "grupp_macro"], "which no evaluation has. Did you mean 'eval_group_'"),
+        (["--metric_for_best_model", "eval_accuracy_wrong_image"], "beside wrong images .* neither good nor bad"),
+        (["--metric_for_best_model", "image_to_text_wrong_image_macro"], "beside wrong images .* neither good nor"),
         (["--benchmarks", "winoground={tmp}/gone"], "gone"),
     ],
 )
@@ -111,6 +113,14 @@ def test_a_misspelt_metric_ends_a_training_in_python_with_the_nearest_name(make_
     trainer = make_trainer(model, **options, load_best_model_at_end=True, metric_for_best_model="acuracy")
     with pytest.raises(ValueError, match="metric_for_best_model is 'acuracy', .* Did you mean 'eval_accuracy'"):
         trainer.train()
+
+
+def test_the_best_model_is_not_chosen_by_what_is_known_without_the_image(make_trainer, model):
+    options = {"eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps", "save_steps": 1}
+    options |= {"load_best_model_at_end": True}
+    with pytest.raises(ValueError, match="'accuracy_wrong_image', a score beside wrong images .*accuracy_by_looking"):
+        make_trainer(model, **options, metric_for_best_model="accuracy_wrong_image").train()
+    make_trainer(model, **options, metric_for_best_model="accuracy_by_looking").train()
 
 
 def test_rows_are_not_grouped_by_length(tmp_path):
