@@ -126,7 +126,7 @@ def _assign(keys: Sequence[Key], rows: np.ndarray, title: str) -> dict[Key, np.n
     if len(keys) != len(rows):
         raise ValueError(
             f"{title.format(f'{len(keys):,}')}, and the file {len(rows):,} rows. One row is needed for each, in the "
-            "benchmark's order, without those that are skipped."
+            "benchmark's order: that of `task.slots()`, which leaves out missing images and empty texts."
         )
     assigned: dict[Key, np.ndarray] = {}
     for number, (key, row) in enumerate(zip(keys, rows, strict=True)):

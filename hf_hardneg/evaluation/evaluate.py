@@ -24,7 +24,7 @@ class Evaluation:
         models: For each model, its paths or Hub ids; several are training seeds of one model.
         control: The model that the others are compared with, or None.
         outcomes: By model and task; with S training seeds the values have shape (S, N).
-        skipped: For each task, the items that were left out.
+        skipped: For each task, the items that were left out, the same of all models.
         items: One row for each model, seed, task and item.
         cut: For each model, how many texts were longer than its position table and were cut there.
         identical: By model and task, how many items have a wrong answer that the model cannot tell from a right one.
@@ -142,9 +142,10 @@ def _require_same_items(
     keys, other_keys = ([(item["item"], *item["images"]) for item in items] for items in (first_items, other_items))
     if keys != other_keys:
         images, other_images = ({image for _, *names in part for image in names} for part in (keys, other_keys))
+        differing = ", ".join(sorted(images ^ other_images)[:3]) or "some of the images"
         raise ValueError(
             f"{task}: {first} was scored on {len(keys):,} items and {other} on {len(other_keys):,}, but models in one "
-            f"table need the same ones; only one of them has the image {min(images ^ other_images)}. Repair or remove "
+            f"table need the same ones; only one of them has {differing}. Repair or remove "
             "images that cannot be read (and their rows in .npz files), or evaluate these models apart."
         )
 

@@ -135,7 +135,9 @@ def test_a_file_with_rows_for_broken_photos_is_not_set_beside_a_model_that_skips
     np.savez(tmp_path / "clip.npz", **arrays)
     photos[0].write_bytes(b"broken")
     models = [f"model={START_MODEL}", f"file={tmp_path / 'clip.npz'}"]
-    with pytest.raises(ValueError, match=rf"was scored on \d+ items and .* on \d+, .* the image .*{photos[0].stem}"):
+    with pytest.raises(
+        ValueError, match=rf"was scored on \d+ items and .* on \d+, .* only one of them has .*{photos[0].stem}"
+    ):
         evaluate_models(models[::-1] if is_file_first else models, [spec])
 
 
