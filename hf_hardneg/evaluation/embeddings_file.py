@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data.lazy_images import LazyImage
 from ..finite import require_finite
-from .tasks import Task
+from .tasks import ChoiceTask, Task
 
 
 Key = TypeVar("Key", bound=Hashable)
@@ -46,11 +46,12 @@ def read_embeddings(file: str | Path, task: Task, is_only: bool = True) -> Given
     The rows stand in the order of the task. For choices, these are the images of item 0, then those of item 1, and so
     on; the texts likewise. For retrieval, these are the images, and the captions of image 0, then those of image 1.
     For classification, these are the images, and the prompts of class 0, then those of class 1. So Winoground has 800
-    rows of images and 800 of texts; an array (400, 2, D) is the same.
+    rows of images and 800 of texts. Choices may also have an axis of items: (400, 2, D) is read as 800 rows.
 
     Args:
         file: A .npz file with the arrays "images" and "texts", or for several tasks "TASK/images" and "TASK/texts".
-            The last axis has size D. The embeddings need not have unit norm.
+            They hold floating-point numbers, (rows, D) or (items, images or texts of an item, D). The embeddings need
+            not have unit norm.
         task: The task.
         is_only: Whether arrays without the name of a task belong to this one.
 
@@ -62,23 +63,26 @@ def read_embeddings(file: str | Path, task: Task, is_only: bool = True) -> Given
         >>> read_embeddings("clip.npz", task).images(list(task.all_images())).shape  # doctest: +SKIP
         (800, 512)
     """
-    images, texts = (_read_rows(Path(file), task.name, part, is_only) for part in PARTS)
+    image_slots, text_slots = task.slots()
+    images, texts = (
+        _read_rows(Path(file), task, part, len(slots), is_only)
+        for part, slots in zip(PARTS, (image_slots, text_slots), strict=True)
+    )
     if images.shape[1] != texts.shape[1]:
         raise ValueError(f"{file}: images have size {images.shape[1]} and texts {texts.shape[1]}; they must be equal.")
-    image_slots, text_slots = task.slots()
     by_image = _assign([image.key for image in image_slots], images, f"{file}: {task.name} has {{}} images")
     by_text = _assign(text_slots, texts, f"{file}: {task.name} has {{}} texts")
     return GivenEmbeddings(by_image, by_text)
 
 
-def _read_rows(file: Path, task: str, part: str, is_only: bool) -> np.ndarray:
-    """One array of the file as unit-norm rows (N, D) in float32."""
+def _read_rows(file: Path, task: Task, part: str, slots: int, is_only: bool) -> np.ndarray:
+    """One array of the file as unit-norm rows (N, D) in float32; `slots` rows are expected."""
     if not file.is_file():
         raise FileNotFoundError(f"There is no file {file.absolute()}.")
     if not zipfile.is_zipfile(file):
         raise ValueError(f"{file} is no .npz file, or it is cut short; write it with numpy.savez.")
     with np.load(file, allow_pickle=False) as arrays:
-        names = [f"{task}/{part}", *([part] if is_only else [])]
+        names = [f"{task.name}/{part}", *([part] if is_only else [])]
         name = next((name for name in names if name in arrays), None)
         if name is None:
             raise ValueError(f"{file} has no array {' or '.join(names)}; it has {', '.join(arrays) or 'none'}.")
@@ -86,14 +90,35 @@ def _read_rows(file: Path, task: str, part: str, is_only: bool) -> np.ndarray:
             rows = arrays[name]
         except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
             raise ValueError(f"{file}: the array {name} cannot be read ({error}).") from error
-    if rows.ndim < 2 or rows.dtype.kind != "f" or not rows.size:
-        raise ValueError(f"{file}: {name} has shape {rows.shape} and type {rows.dtype}; expected numbers (..., D).")
-    rows = rows.reshape(-1, rows.shape[-1]).astype(np.float32)
-    require_finite(rows, f"numbers of {name} in {file}")
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not norms.all():
-        raise ValueError(f"{file}: row {int(norms.argmin())} of {name} is all 0, which is no embedding.")
-    return rows / norms
+    if rows.dtype.kind != "f":
+        raise ValueError(
+            f"{file}: {name} has type {rows.dtype}; expected floating-point numbers, such as float32. Convert "
+            "quantized embeddings back with their scale."
+        )
+    _check_shape(rows.shape, task, part, slots, f"{file}: {name}")
+    return _unit_rows(rows.reshape(-1, rows.shape[-1]), f"{name} in {file}")
+
+
+def _check_shape(shape: tuple[int, ...], task: Task, part: str, slots: int, title: str) -> None:
+    """Refuse an axis that is not that of the items: rows in another order would be scored as if they were in order."""
+    by_item = None
+    if isinstance(task, ChoiceTask):
+        counts = {len(item) for item in (task.item_images if part == "images" else task.item_texts)}
+        by_item = (len(task), *counts) if len(counts) == 1 else None
+    if not shape or not shape[-1] or (len(shape) != 2 and shape[:-1] != by_item):
+        items = f" or {by_item}"[:-1] + ", D), item by item" if by_item else ""
+        raise ValueError(f"{title} has shape {shape}; expected ({slots}, D){items}.")
+
+
+def _unit_rows(rows: np.ndarray, title: str) -> np.ndarray:
+    """Rows (N, D) with unit norm, in float32."""
+    require_finite(rows, f"numbers of {title}")
+    rows = rows.astype(np.result_type(rows, np.float64))
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    if not largest.all():
+        raise ValueError(f"Row {int(largest.argmin())} of {title} is all 0, which is no embedding.")
+    rows = rows / largest  # else the squares of very large or small numbers leave the range of floats
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def _assign(keys: Sequence[Key], rows: np.ndarray, title: str) -> dict[Key, np.ndarray]:
@@ -101,7 +126,7 @@ def _assign(keys: Sequence[Key], rows: np.ndarray, title: str) -> dict[Key, np.n
     if len(keys) != len(rows):
         raise ValueError(
             f"{title.format(f'{len(keys):,}')}, and the file {len(rows):,} rows. One row is needed for each, in the "
-            "benchmark's order, without those that are skipped."
+            "benchmark's order: that of `task.slots()`, which leaves out missing images and empty texts."
         )
     assigned: dict[Key, np.ndarray] = {}
     for number, (key, row) in enumerate(zip(keys, rows, strict=True)):

@@ -24,7 +24,7 @@ class Evaluation:
         models: For each model, its paths or Hub ids; several are training seeds of one model.
         control: The model that the others are compared with, or None.
         outcomes: By model and task; with S training seeds the values have shape (S, N).
-        skipped: For each task, the items that were left out.
+        skipped: For each task, the items that were left out, the same of all models.
         items: One row for each model, seed, task and item.
         cut: For each model, how many texts were longer than its position table and were cut there.
         identical: By model and task, how many items have a wrong answer that the model cannot tell from a right one.
@@ -132,6 +132,24 @@ def load_tasks(
     return tasks, sources
 
 
+def _require_same_items(
+    task: str, first: str, first_items: Sequence[dict[str, Any]], other: str, other_items: Sequence[dict[str, Any]]
+) -> None:
+    """Refuse two models that stand in one table and were scored on different items.
+
+    A file of embeddings has a row for an image that a model cannot read. So the file would be scored on more items.
+    """
+    keys, other_keys = ([(item["item"], *item["images"]) for item in items] for items in (first_items, other_items))
+    if keys != other_keys:
+        images, other_images = ({image for _, *names in part for image in names} for part in (keys, other_keys))
+        differing = ", ".join(sorted(images ^ other_images)[:3]) or "some of the images"
+        raise ValueError(
+            f"{task}: {first} was scored on {len(keys):,} items and {other} on {len(other_keys):,}, but models in one "
+            f"table need the same ones; only one of them has {differing}. Repair or remove "
+            "images that cannot be read (and their rows in .npz files), or evaluate these models apart."
+        )
+
+
 def evaluate_models(
     specs: Sequence[str],
     benchmarks: Sequence[str],
@@ -156,7 +174,8 @@ def evaluate_models(
 
     Raises:
         OSError: If there is no such model.
-        ValueError: If a model or the data cannot be used; the message says what to do.
+        ValueError: If a model or the data cannot be used, or two models were scored on different items; the message
+            says what to do.
         FileNotFoundError: If files of a benchmark are missing; the message says what to download.
 
     Examples:
@@ -170,6 +189,7 @@ def evaluate_models(
     tasks, sources = load_tasks(benchmarks, {"image_column": image_column, "label_column": label_column})
     evaluation = Evaluation(tasks, sources, models, control_name)
     progress = tqdm(total=len(tasks) * sum(map(len, models.values())), desc="Evaluating", disable=None)
+    first: dict[str, tuple[str, list[dict[str, Any]]]] = {}  # by task, the first path and its items
     for name, paths in models.items():
         runs: list[Outcomes] = []
         for seed, path in enumerate(paths):
@@ -178,6 +198,7 @@ def evaluate_models(
             # Sorted, because what shares a batch decides the last digits: the order of the benchmarks must not matter.
             for task in sorted(tasks):
                 run[task] = tasks[task].run(encoder or read_embeddings(path, tasks[task], len(tasks) == 1))
+                _require_same_items(task, *first.setdefault(task, (path, run[task].items)), path, run[task].items)
                 progress.update()
             for task in tasks:
                 row = {"model": name, "seed": seed, "task": task}

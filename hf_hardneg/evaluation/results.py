@@ -89,6 +89,11 @@ def _columns(tables: tuple[list[str], np.ndarray, np.ndarray, np.ndarray]) -> tu
     return labels, points, means.T, counts
 
 
+def _has_same_items(outcome: Outcome, other: Outcome) -> bool:
+    """Whether groups and photos agree item by item; photos are numbered anew in each run, so one alone may agree."""
+    return np.array_equal(outcome.groups, other.groups) and np.array_equal(outcome.clusters, other.clusters)
+
+
 def compare_to_control(outcomes: Mapping[str, Outcome], control: Mapping[str, Outcome]) -> Results:
     """Differences to the control in percentage points, with paired 95 % bootstrap intervals on the same items.
 
@@ -113,7 +118,7 @@ def compare_to_control(outcomes: Mapping[str, Outcome], control: Mapping[str, Ou
     results: Results = {}
     for name, outcome in outcomes.items():
         other = control[name]
-        if len(outcome.groups) != len(other.groups) or (outcome.clusters != other.clusters).any():
+        if not _has_same_items(outcome, other):
             raise ValueError(
                 f"{name}: the model and the control were run on different items ({len(outcome.groups)} and "
                 f"{len(other.groups)}), so they cannot be compared."
@@ -169,7 +174,7 @@ def join_seeds(runs: Sequence[Mapping[str, Outcome]]) -> dict[str, Outcome]:
     joined = {}
     for name, first in runs[0].items():
         parts = [run[name] for run in runs]
-        if any(len(part.groups) != len(first.groups) or (part.groups != first.groups).any() for part in parts):
+        if not all(_has_same_items(part, first) for part in parts):
             raise ValueError(f"{name}: the seeds were not run on the same items, {[len(p.groups) for p in parts]}.")
         joined[name] = replace(first, values=np.concatenate([np.atleast_2d(part.values) for part in parts]))
     return joined

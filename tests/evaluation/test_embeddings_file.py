@@ -71,9 +71,12 @@ def test_a_table_as_winogrounds_is_read_item_by_item(winoground, tmp_path, capsy
         (lambda images, texts: {"images": images[:, :7], "texts": texts}, "size 7"),
         (lambda images, texts: {"images": images}, "no array winoground/texts or texts"),
         (lambda images, texts: {"images": images, "texts": texts * np.nan}, "texts in .*npz are not finite|finite"),
-        (lambda images, texts: {"images": images, "texts": texts * 0}, "row 0 of texts is all 0"),
-        (lambda images, texts: {"images": images.astype(int), "texts": texts}, "type int64"),
-        (lambda images, texts: {"images": images[0], "texts": texts}, "shape"),
+        (lambda images, texts: {"images": images, "texts": texts * 0}, "Row 0 of texts in .*npz is all 0"),
+        (
+            lambda images, texts: {"images": (images * 100).astype(np.int8), "texts": texts},
+            "images has type int8; expected floating-point numbers, such as float32",
+        ),
+        (lambda images, texts: {"images": images[0], "texts": texts}, r"shape .*; expected \(\d+, D\) or"),
     ],
 )
 def test_a_file_that_disagrees_with_the_items_is_refused(winoground, tmp_path, change, message):
@@ -81,6 +84,80 @@ def test_a_file_that_disagrees_with_the_items_is_refused(winoground, tmp_path, c
     np.savez(tmp_path / "clip.npz", **change(**arrays))
     with pytest.raises(ValueError, match=message):
         read_embeddings(tmp_path / "clip.npz", task)
+
+
+@pytest.mark.parametrize("part", ["images", "texts"])
+@pytest.mark.parametrize("stack", ["all first images, then all second ones", "an axis too many", "no axis of items"])
+def test_an_array_whose_axes_are_not_items_by_their_images_is_refused(winoground, tmp_path, part, stack):
+    _, task, arrays = winoground
+    n = len(task)
+    by_item = arrays[part].reshape(n, 2, -1)
+    shaped = {
+        "all first images, then all second ones": by_item.transpose(1, 0, 2),
+        "an axis too many": by_item[None],
+        "no axis of items": arrays[part][None],
+    }[stack]
+    np.savez(tmp_path / "clip.npz", **arrays | {part: shaped})
+    with pytest.raises(ValueError) as error:
+        read_embeddings(tmp_path / "clip.npz", task)
+    assert f"{part} has shape {shaped.shape}; expected ({2 * n}, D) or ({n}, 2, D), item by item." in str(error.value)
+
+
+def test_retrieval_has_no_axis_of_items(tmp_path):
+    (task, *_) = load_benchmark(make_benchmark("flickr30k", tmp_path / "flickr30k"))
+    images, texts = task.slots()
+    np.savez(tmp_path / "clip.npz", images=np.ones((len(images), 4)), texts=np.ones((1, len(texts), 4)))
+    with pytest.raises(ValueError, match=rf"shape \(1, {len(texts)}, 4\); expected \({len(texts)}, D\)\.$"):
+        read_embeddings(tmp_path / "clip.npz", task)
+
+
+@pytest.mark.parametrize(
+    ("scale", "dtype"), [(1e25, "f4"), (1e-25, "f4"), (1e-40, "f4"), (1e60, "f8"), (1e-60, "f8"), (1e-300, "f8")]
+)
+def test_rows_of_any_norm_are_the_rows_of_norm_one(winoground, tmp_path, scale, dtype):
+    _, task, arrays = winoground
+    rows = {name: (part.astype("f8") * scale).astype(dtype) for name, part in arrays.items()}
+    np.savez(tmp_path / "clip.npz", **rows)
+    images, texts = task.slots()
+    given = read_embeddings(tmp_path / "clip.npz", task)
+    atol = 1e-3 if scale == 1e-40 else 1e-6  # so small a float32 has few digits
+    np.testing.assert_allclose(given.images(images), arrays["images"], atol=atol)
+    np.testing.assert_allclose(given.texts(texts), arrays["texts"], atol=atol)
+
+
+@pytest.mark.parametrize("is_file_first", [True, False])
+@pytest.mark.parametrize("name", ["svo_probes", "flickr30k", "zero_shot"])
+def test_a_file_with_rows_for_broken_photos_is_not_set_beside_a_model_that_skips_them(name, is_file_first, tmp_path):
+    spec = make_benchmark(name, tmp_path / name)
+    photos = sorted(file for file in (tmp_path / name).rglob("*") if file.suffix in (".png", ".jpg"))
+    tasks, encoder = load_benchmark(spec), load_encoder(str(START_MODEL))
+    arrays = {f"{task.name}/{part}": rows for task in tasks for part, rows in embed(task, encoder).items()}
+    np.savez(tmp_path / "clip.npz", **arrays)
+    photos[0].write_bytes(b"broken")
+    models = [f"model={START_MODEL}", f"file={tmp_path / 'clip.npz'}"]
+    with pytest.raises(
+        ValueError, match=rf"was scored on \d+ items and .* on \d+, .* only one of them has .*{photos[0].stem}"
+    ):
+        evaluate_models(models[::-1] if is_file_first else models, [spec])
+
+
+def test_a_group_of_which_a_model_reads_no_photo_is_refused_beside_a_file(tmp_path):
+    spec = make_benchmark("svo_probes", tmp_path / "svo")
+    (task,) = load_benchmark(spec)
+    np.savez(tmp_path / "clip.npz", **embed(task, load_encoder(str(START_MODEL))))
+    for group, keys in zip(task.groups, task.item_images, strict=True):
+        if group == task.groups[0]:
+            (tmp_path / "svo" / "images" / task.images[keys[0]].name.split("/")[-1]).write_bytes(b"broken")
+    with pytest.raises(ValueError, match="models in one table need the same ones"):
+        evaluate_models([f"file={tmp_path / 'clip.npz'}", f"model={START_MODEL}"], [spec])
+
+
+def test_models_that_skip_the_same_broken_photos_are_compared(tmp_path):
+    spec = make_benchmark("svo_probes", tmp_path / "svo")
+    (tmp_path / "svo" / "images" / "0.png").write_bytes(b"broken")
+    evaluation = evaluate_models([f"a={START_MODEL}", f"b={START_MODEL}"], [spec])
+    assert evaluation.results()["a"] == evaluation.results()["b"]
+    assert sum(map(lambda counts: counts.total(), evaluation.skipped["svo_probes"].values())) > 1
 
 
 def test_rows_in_another_order_are_noticed_where_an_image_occurs_twice(tmp_path):

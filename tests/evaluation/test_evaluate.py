@@ -432,6 +432,18 @@ def test_seeds_are_joined_on_the_same_items_and_widen_the_difference():
         join_seeds([seeds[0], {"group": outcome(np.zeros(299))}])
 
 
+@pytest.mark.parametrize(
+    ("groups", "photos"), [(["color", "size", "size"], [0, 1, 2]), (["color", "color", "size"], [0, 0, 1])]
+)
+def test_as_many_items_of_other_groups_or_photos_are_neither_compared_nor_joined(groups, photos):
+    first = Outcome(np.ones(3), np.array(["color", "color", "size"]), np.arange(3))
+    other = Outcome(np.ones(3), np.array(groups), np.array(photos))
+    with pytest.raises(ValueError, match="different items"):
+        compare_to_control({"group": first}, {"group": other})
+    with pytest.raises(ValueError, match="not run on the same items"):
+        join_seeds([{"group": first}, {"group": other}])
+
+
 def test_the_p_value_is_never_zero_and_one_without_a_difference():
     assert p_value(np.ones(999)) == pytest.approx(2 / 1000) and p_value(np.zeros(999)) == 1.0
 
