@@ -7,7 +7,7 @@ frame comes with two words or more are kept.
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import BinaryIO
+from io import FileIO
 
 import numpy as np
 
@@ -31,12 +31,28 @@ RECORD = np.dtype(
 MEMBERS = 24
 
 
-def partition(records: Iterable[np.ndarray], files: Sequence[BinaryIO]) -> None:
+def _append(file: FileIO, records: np.ndarray) -> None:
+    """Write all records behind those of the file; a file without a buffer may take a part of them at a time."""
+    left = memoryview(records.tobytes())
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        raise OSError(
+            f"Temporary files could not be written to {tempfile.gettempdir()} ({error.strerror}); make room, or name "
+            "another folder in the variable TMPDIR."
+        ) from error
+
+
+def partition(records: Iterable[np.ndarray], files: Sequence[FileIO]) -> None:
     """Append records to the files of their hashes. Equal keys are in one file.
 
     Args:
         records: Arrays of `RECORD`.
-        files: `BUCKETS` files.
+        files: `BUCKETS` files without a buffer.
+
+    Raises:
+        OSError: If they cannot be written.
     """
     for part in records:
         bucket = (part["key"] >> np.uint64(58)).astype(np.int64)
@@ -44,7 +60,7 @@ def partition(records: Iterable[np.ndarray], files: Sequence[BinaryIO]) -> None:
         bounds = np.searchsorted(bucket[order], np.arange(BUCKETS + 1)).tolist()
         for file, start, end in zip(files, bounds, bounds[1:], strict=False):
             if end > start:
-                file.write(part[order[start:end]].tobytes())
+                _append(file, part[order[start:end]])
 
 
 def _starts(*columns: np.ndarray) -> np.ndarray:
@@ -90,7 +106,7 @@ def keep_frames(records: np.ndarray, members: int = MEMBERS) -> np.ndarray:
 def colliding(records: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """The records of each file after `keep_frames`. The files have no name, so that none is left if we are killed."""
     with ExitStack() as stack:
-        files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(BUCKETS)]
+        files = [stack.enter_context(tempfile.TemporaryFile(buffering=0)) for _ in range(BUCKETS)]
         partition(records, files)
         for file in files:
             file.seek(0)

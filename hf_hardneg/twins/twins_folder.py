@@ -275,8 +275,8 @@ def format_twins(summary: Mapping[str, Any]) -> str:
     without_id = 2 * summary["pairs"] - summary["photos_with_id"]
     if without_id:
         lines.append(
-            f"{without_id:,} of the {2 * summary['pairs']:,} photos in pairs have no image id, so --challenge_sets "
-            "does not keep them out of training."
+            f"photos without a COCO image id, which --challenge_sets does not keep out of training: {without_id:,} of "
+            f"{2 * summary['pairs']:,} in pairs"
         )
     if not summary["has_photos"]:
         lines.append("The source has no photos: the set holds captions alone, and no model can be evaluated on it.")

@@ -170,7 +170,7 @@ NO_IDS = {
 def test_numbers_that_the_source_did_not_give_refuse_no_photo(name, tmp_path, capsys):
     photos, out = make_table(tmp_path / "photos", NO_IDS[name]), tmp_path / "twins"
     printed = run(capsys, photos, "--out", out)
-    assert "4 of the 4 photos in pairs have no image id" in printed and ids_of(out) == {None}
+    assert "does not keep out of training: 4 of 4 in pairs" in printed and ids_of(out) == {None}
     assert "cannot keep them out of training" in (out / "README.md").read_text()
     with pytest.raises(ValueError, match="says no COCO image id"):
         read_challenge_ids(str(out))
@@ -200,7 +200,7 @@ def test_karpathys_numbers_of_flickr_refuse_no_photo_and_those_of_coco_do(tmp_pa
 )
 def test_the_training_leaves_out_the_photos_whose_ids_the_source_gives(columns, name, tmp_path, capsys):
     photos, out = make_table(tmp_path / "photos", columns, name), tmp_path / "twins"
-    assert "no image id" not in run(capsys, photos, "--out", out)
+    assert "keep out of training" not in run(capsys, photos, "--out", out)
     rows, skipped = load_photos(str(photos), challenge=read_challenge_ids(str(out)))
     assert rows["caption"][:] == ["A cup stands alone."] and skipped == {"the photo is in a challenge set": 4}
 
