@@ -20,18 +20,22 @@ def new_folder(out: str | Path, marker: str, entries: Collection[str]) -> Iterat
 
     Raises:
         ValueError: If `out` is a file or holds something else, which would be lost.
-        OSError: If something cannot be written; the message says what to do.
+        OSError: If something cannot be written; the message says what to do. An error of reading in the block stays
+            as it is.
     """
     require_name(out, "--out")
-    out = Path(os.path.realpath(out))  # unlike Path.resolve, it takes a link to itself
+    out = _real(out)
     part, old = (out.with_name(f".{out.name}.{end}") for end in ("part", "old"))
+    in_block = False
     try:
         if old.exists() and not out.exists():
             old.rename(out)  # killed between the two renames below
-        _check_replaceable(out, marker, {*entries, marker})
+        check_replaceable(out, marker, entries)
         _remove(part)
         part.mkdir(parents=True)
+        in_block = True
         yield part
+        in_block = False
         _remove(old)
         if out.exists():
             out.rename(old)
@@ -39,6 +43,8 @@ def new_folder(out: str | Path, marker: str, entries: Collection[str]) -> Iterat
         _remove(old)
     except OSError as error:
         _remove(part)
+        if in_block and not _is_of_writing(error, part):
+            raise  # such as a photo that the block reads
         raise OSError(
             f"{out} could not be written ({error.strerror or error}); make room or choose another --out."
         ) from error
@@ -67,7 +73,30 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_replaceable(out: Path, marker: str, entries: set[str]) -> None:
+def _real(out: str | Path) -> Path:
+    return Path(os.path.realpath(out))  # unlike Path.resolve, it takes a link to itself
+
+
+def _is_of_writing(error: OSError, part: Path) -> bool:
+    """Whether an error of the block is about its own files. Libraries that cannot write often name no file."""
+    if error.filename is None:
+        return error.errno is not None or type(error) is OSError  # else a sentence of a reader, or of a connection
+    return part in (file := Path(os.fsdecode(str(error.filename)))).parents or file == part
+
+
+def check_replaceable(out: str | Path, marker: str, entries: Collection[str]) -> None:
+    """Raise if `new_folder` would refuse the folder; call it before a long reading.
+
+    Args:
+        out: As `new_folder` takes it.
+        marker: The same.
+        entries: The same.
+
+    Raises:
+        ValueError: If `out` has no name, is a file or holds something that would be lost.
+    """
+    require_name(out, "--out")
+    out, entries = _real(out), {*entries, marker}
     if os.path.lexists(out) and not out.is_dir():
         raise ValueError(f"{out} is a file; --out must be a folder that is new, empty or from an earlier run.")
     found = sorted(one.name for one in out.iterdir()) if out.is_dir() else []

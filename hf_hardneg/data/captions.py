@@ -49,11 +49,15 @@ def _open(source: str, split: str, config: str | None) -> Dataset:
     if split_file is not None:
         return _read_karpathy(split_file, split)
     file = Path(source).expanduser()
-    if file.suffix.lower() == ".json" and file.is_file() and file.stat().st_size:
-        data: Any = read_json(file, object)
-        if isinstance(data, dict) and "annotations" in data:
-            return _read_coco(file)
-    return open_dataset(source, split, config)
+    return _read_coco(file) if is_coco_file(file) else open_dataset(source, split, config)
+
+
+def is_coco_file(file: Path) -> bool:
+    """Whether a file is one of COCO's, by its content."""
+    if file.suffix.lower() != ".json" or not file.is_file() or not file.stat().st_size:
+        return False
+    data: Any = read_json(file, object)
+    return isinstance(data, dict) and "annotations" in data
 
 
 def _spread(batch: Mapping[str, Sequence], column: str) -> dict[str, list]:

@@ -84,8 +84,12 @@ def number_entries(images: Sequence[KarpathyImage]) -> list[int]:
     Number all entries of the splits, so that all who read them number them alike.
     """
     ids = {name: [getattr(one, name) for one in images] for name in ("cocoid", "imgid")}
-    kept = "cocoid" if any(value is not None for value in ids["cocoid"]) else "imgid"
-    return number_photos(find_keys(ids, [one.filename for one in images], [None] * len(images)), kept)
+    return number_photos(find_keys(ids, [one.filename for one in images], [None] * len(images)), id_name(images))
+
+
+def id_name(images: Sequence[KarpathyImage]) -> str:
+    """Which id numbers the entries: "cocoid", or "imgid" in a file without any."""
+    return "cocoid" if any(one.cocoid is not None for one in images) else "imgid"
 
 
 def load_karpathy(

@@ -1,7 +1,7 @@
 """Which rows of a table show one photo: the one way for training, negatives, given negatives and evaluation."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,7 +63,7 @@ def find_row_photos(
     place = Path(source).expanduser()
     root = place.parent if place.is_file() else place
     features = {name: feature for name, feature in table.features.items() if name != caption_column}
-    columns = [name for name in matching_columns(IMAGE_ID_COLUMNS, features) if _holds_ids(features[name])]
+    columns = find_id_columns(features)
     ids = {name: table[name][:] for name in columns}
     if contents is None:
         contents = [None] * len(table)
@@ -84,6 +84,11 @@ def warn_of_single_rows(photos: RowPhotos, table: Dataset, caption_column: str, 
             f"{source} has no column of image ids, such as {', '.join(IMAGE_ID_COLUMNS[:3])}, and no photo comes "
             "twice: every row is taken for a photo of its own."
         )
+
+
+def find_id_columns(features: Mapping[str, Any]) -> list[str]:
+    """The columns that hold image ids, the surest first."""
+    return [name for name in matching_columns(IMAGE_ID_COLUMNS, features) if _holds_ids(features[name])]
 
 
 def _rows(ids: dict[str, Any], table: Dataset) -> list[tuple[Any, ...]]:

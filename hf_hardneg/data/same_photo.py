@@ -91,6 +91,21 @@ def find_keys(
     return [key or (ROW, i) for i, key in enumerate(keys)]
 
 
+def keep_ids(keys: Iterable[Key]) -> dict[Key, int]:
+    """The numbers of photos by their ids: the ids themselves, or none if one of them is no number that Arrow can hold.
+
+    Args:
+        keys: Distinct ones of one column.
+
+    Examples:
+        >>> keep_ids([("image_id", 7), ("image_id", 9)]), keep_ids([("image_id", "u"), ("image_id", 7)])
+        ({('image_id', 7): 7, ('image_id', 9): 9}, {})
+    """
+    known = {key: as_integer(key[1]) for key in keys}
+    ids = {key: number for key, number in known.items() if number is not None and abs(number) < 2**62}
+    return ids if len(set(ids.values())) == len(known) else {}  # "7" and "007" are two photos
+
+
 def number_photos(keys: Sequence[Key], kept: str | None) -> list[int]:
     """The image id of each row: equal for equal keys.
 
@@ -106,10 +121,7 @@ def number_photos(keys: Sequence[Key], kept: str | None) -> list[int]:
         [0, 1]
     """
     distinct = list(dict.fromkeys(keys))
-    known = {key: as_integer(key[1]) for key in distinct if key[0] == kept}
-    ids = {key: number for key, number in known.items() if number is not None and abs(number) < 2**62}
-    if len(set(ids.values())) < len(known):  # one is no number, or "7" and "007" are two photos
-        ids = {}
+    ids = keep_ids(key for key in distinct if key[0] == kept)
     first = max([-1, *ids.values()]) + 1
     numbers = {**{key: first + i for i, key in enumerate(key for key in distinct if key not in ids)}, **ids}
     return [numbers[key] for key in keys]

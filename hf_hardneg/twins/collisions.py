@@ -5,8 +5,9 @@ frame comes with two words or more are kept.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from io import FileIO
 
 import numpy as np
 
@@ -30,28 +31,36 @@ RECORD = np.dtype(
 MEMBERS = 24
 
 
-def partition(records: Iterable[np.ndarray], folder: str | Path) -> list[Path]:
-    """Append records to the files of their hashes.
+def _append(file: FileIO, records: np.ndarray) -> None:
+    """Write all records behind those of the file; a file without a buffer may take a part of them at a time."""
+    left = memoryview(records.tobytes())
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        raise OSError(
+            f"Temporary files could not be written to {tempfile.gettempdir()} ({error.strerror}); make room, or name "
+            "another folder in the variable TMPDIR."
+        ) from error
+
+
+def partition(records: Iterable[np.ndarray], files: Sequence[FileIO]) -> None:
+    """Append records to the files of their hashes. Equal keys are in one file.
 
     Args:
         records: Arrays of `RECORD`.
-        folder: An empty folder.
+        files: `BUCKETS` files without a buffer.
 
-    Returns:
-        `BUCKETS` files. Equal keys are in one file.
+    Raises:
+        OSError: If they cannot be written.
     """
-    files = [Path(folder) / f"{bucket:02}" for bucket in range(BUCKETS)]
-    for file in files:
-        file.touch()
     for part in records:
         bucket = (part["key"] >> np.uint64(58)).astype(np.int64)
         order = np.argsort(bucket, kind="stable")
         bounds = np.searchsorted(bucket[order], np.arange(BUCKETS + 1)).tolist()
         for file, start, end in zip(files, bounds, bounds[1:], strict=False):
             if end > start:
-                with file.open("ab") as out:
-                    part[order[start:end]].tofile(out)
-    return files
+                _append(file, part[order[start:end]])
 
 
 def _starts(*columns: np.ndarray) -> np.ndarray:
@@ -95,11 +104,14 @@ def keep_frames(records: np.ndarray, members: int = MEMBERS) -> np.ndarray:
 
 
 def colliding(records: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The records of each file after `keep_frames`; the files are temporary."""
-    with tempfile.TemporaryDirectory(prefix="hf_hardneg_twins_") as folder:
-        for file in partition(records, folder):
-            found = keep_frames(np.fromfile(file, RECORD))
-            file.unlink()
+    """The records of each file after `keep_frames`. The files have no name, so that none is left if we are killed."""
+    with ExitStack() as stack:
+        files = [stack.enter_context(tempfile.TemporaryFile(buffering=0)) for _ in range(BUCKETS)]
+        partition(records, files)
+        for file in files:
+            file.seek(0)
+            found = keep_frames(np.frombuffer(file.read(), RECORD))
+            file.close()
             if len(found):
                 yield found
 

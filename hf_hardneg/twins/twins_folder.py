@@ -2,14 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, Image
 
-from ..atomic_folder import new_folder
+from ..atomic_folder import check_replaceable, check_writable, new_folder
 from ..card_metadata import check_license
 from ..columns import CAPTION, IMAGE, IMAGE_ID, OTHER_CAPTIONS, TWIN_FEATURES
 from ..data.captions import read_captions
@@ -17,8 +18,11 @@ from ..data.coco import is_coco_folder
 from ..data.files import open_dataset
 from ..data.image_columns import find_image_column
 from ..data.karpathy import karpathy_file
+from ..data.leakage import coco_id, file_name_tells
 from ..data.parquet_rows import write_rows
+from ..data.photo_ids import SourceIds, read_source_ids
 from ..data.photo_sources import load_photos
+from ..data.photos import open_photo
 from ..data.skip_reasons import describe_reasons
 from ..lexicon.concepts import CONCEPTS, load_lexicon
 from .choose_twins import KINDS, SAME_PHOTO, Side, Twin
@@ -27,6 +31,7 @@ from .twins_card import build_twins_card
 
 
 CARD, SUMMARY, DATA_FILE = "README.md", "twins.json", "data/test-00000-of-00001.parquet"
+ENTRIES = (CARD, DATA_FILE.split("/")[0])
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,12 @@ def _has_photos(source: str, options: TwinOptions) -> bool:
     return True
 
 
-def read_source(source: str, options: TwinOptions) -> tuple[Dataset, Counter[str]]:
+def read_source(source: str, options: TwinOptions) -> tuple[Dataset, Counter[str], SourceIds]:
     """Read captioned photos, or captions alone where there are no photos.
 
     Returns:
-        One row for each caption, with the columns of `columns.ROW_FEATURES` (without photos: all but the image), and
-        what was skipped by reason.
+        One row for each caption, with the columns of `columns.ROW_FEATURES` (without photos: all but the image), what
+        was skipped by reason, and which ids are the source's own.
 
     Raises:
         FileNotFoundError: If there is no such file or split.
@@ -95,12 +100,13 @@ def read_source(source: str, options: TwinOptions) -> tuple[Dataset, Counter[str
     photos = len(rows.unique(IMAGE_ID))
     if photos < 2:
         raise ValueError(f"{source} shows {photos} photo that has a caption; twins need two.")
-    if not has_photos and not any(rows[OTHER_CAPTIONS]):
+    ids = read_source_ids(source, options.split, options.caption_column, options.config)
+    if not has_photos and not ids.has_ids and not any(rows[OTHER_CAPTIONS]):
         raise ValueError(
-            f"{source} has neither images nor a photo with several captions, so nothing says which captions are of "
-            "one photo: give images, or a column image_id."
+            f"{source} has neither images nor ids nor a photo with several captions, so nothing says which captions "
+            "are of one photo: give images, or a column image_id."
         )
-    return rows, skipped
+    return rows, skipped, ids
 
 
 def _image(rows: Dataset, side: Side) -> dict[str, Any] | None:
@@ -112,17 +118,34 @@ def _image(rows: Dataset, side: Side) -> dict[str, Any] | None:
 
 
 def _show_one_photo(rows: Dataset, twin: Twin) -> bool:
-    """Whether two ids name copies of one photo."""
+    """Whether two ids name copies of one photo: the same bytes, or the same pixels stored in another way."""
     first, second = _image(rows, twin.first), _image(rows, twin.second)
-    return first is not None and second is not None and first["bytes"] == second["bytes"]
+    if first is None or second is None:
+        return False
+    if first["bytes"] == second["bytes"]:
+        return True
+    photos = [open_photo(BytesIO(one["bytes"])) for one in (first, second)]
+    return photos[0].size == photos[1].size and photos[0].tobytes() == photos[1].tobytes()
 
 
-def twin_rows(twins: Sequence[Twin], rows: Dataset) -> Iterator[dict[str, Any]]:
+def _coco_id(rows: Dataset, side: Side, ids: Collection[int]) -> int | None:
+    """The id by which the training knows a photo: the source's own, or that of COCO's file name.
+
+    Readers number photos without an id. Such a number would keep another photo out of training.
+    """
+    if side.image_id in ids:
+        return side.image_id
+    path = rows[side.row][IMAGE]["path"] if IMAGE in rows.column_names else None
+    return coco_id(path) if file_name_tells(path) else None
+
+
+def twin_rows(twins: Sequence[Twin], rows: Dataset, ids: Collection[int]) -> Iterator[dict[str, Any]]:
     """Yield the row of each twin, with the columns of `columns.TWIN_FEATURES`.
 
     Args:
         twins: Of `find_twins`.
         rows: The rows that they were found in. Photos are read one pair at a time.
+        ids: The image ids that are the source's own. A photo without one gets null, unless its file has COCO's name.
     """
     for twin in twins:
         first, second = (rows[side.row] for side in (twin.first, twin.second))
@@ -135,9 +158,13 @@ def twin_rows(twins: Sequence[Twin], rows: Dataset) -> Iterator[dict[str, Any]]:
             "inpaint_image": _image(rows, twin.second),
             "mask": None,
             "kind": twin.kind,
-            "coco_details": {"id": twin.first.image_id, "caption": first[CAPTION], "captions": captions[0]},
+            "coco_details": {
+                "id": _coco_id(rows, twin.first, ids),
+                "caption": first[CAPTION],
+                "captions": captions[0],
+            },
             "inpaint_details": {
-                "source_image_id": twin.second.image_id,
+                "source_image_id": _coco_id(rows, twin.second, ids),
                 "caption": second[CAPTION],
                 "captions": captions[1],
                 "key": f"{twin.key:016x}",
@@ -176,45 +203,49 @@ def make_twins(source: str, folder: str | Path, options: TwinOptions | None = No
     """
     options = options or TwinOptions()
     load_lexicon(options.concepts)  # a broken vocabulary is reported before the photos are read
-    with new_folder(folder, SUMMARY, (CARD, DATA_FILE.split("/")[0])) as part:
-        rows, skipped = read_source(source, options)
-        found, left_out = find_twins(rows, options.concepts, options.num_proc)
-        twins = [twin for twin in found if not _show_one_photo(rows, twin)]
-        left_out[SAME_PHOTO] += len(found) - len(twins)
-        if not twins:
-            raise ValueError(
-                f"{source} has no natural twins among {len(rows):,} captions. Left out: {describe_reasons(left_out)}. "
-                "The share grows with the number of captions: give more."
-            )
-        is_local = Path(source).expanduser().exists()
-        summary = {
-            "source": Path(source).name if is_local else source,
-            "is_hub_id": not is_local,
-            "name": Path(folder).resolve().name,
-            "license": options.license,
-            "concepts": [Path(name).stem for name in options.concepts],
-            **summarize_twins(twins, rows),
-            "left_out": dict((+left_out).most_common()),
-            "skipped": dict(skipped),
-        }
+    check_replaceable(folder, SUMMARY, ENTRIES)  # so is a folder of somebody else, or one that cannot be written
+    check_writable(Path(folder).resolve().parent, "--out")
+    rows, skipped, ids = read_source(source, options)
+    found, left_out = find_twins(rows, options.concepts, options.num_proc)
+    twins = [twin for twin in found if not _show_one_photo(rows, twin)]
+    left_out[SAME_PHOTO] += len(found) - len(twins)
+    if not twins:
+        raise ValueError(
+            f"{source} has no natural twins among {len(rows):,} captions. Left out: {describe_reasons(left_out)}. "
+            "The share grows with the number of captions: give more."
+        )
+    is_local = Path(source).expanduser().exists()
+    summary = {
+        "source": Path(source).name if is_local else source,
+        "is_hub_id": not is_local,
+        "name": Path(folder).resolve().name,
+        "license": options.license,
+        "concepts": [Path(name).stem for name in options.concepts],
+        **summarize_twins(twins, rows, ids.coco),
+        "left_out": dict((+left_out).most_common()),
+        "skipped": dict(skipped),
+    }
+    with new_folder(folder, SUMMARY, ENTRIES) as part:
         (part / DATA_FILE).parent.mkdir()
-        write_rows(part / DATA_FILE, twin_rows(twins, rows), TWIN_FEATURES)
+        write_rows(part / DATA_FILE, twin_rows(twins, rows, ids.coco), TWIN_FEATURES)
         (part / CARD).write_text(build_twins_card(summary), encoding="utf-8")
         (part / SUMMARY).write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return summary
 
 
-def summarize_twins(twins: Sequence[Twin], rows: Dataset) -> dict[str, Any]:
-    """Counts for twins.json: pairs by concept and kind, photos and captions."""
+def summarize_twins(twins: Sequence[Twin], rows: Dataset, ids: Collection[int]) -> dict[str, Any]:
+    """Counts for twins.json: pairs by concept and kind, photos and captions, and how many photos have a COCO id."""
     table: dict[str, Counter[str]] = {}
     for twin in twins:
         table.setdefault(twin.concept, Counter())[twin.kind] += 1
     kinds = Counter(twin.kind for twin in twins)
+    told = (_coco_id(rows, side, ids) for twin in twins for side in (twin.first, twin.second))
     return {
         "has_photos": IMAGE in rows.column_names,
         "captions": len(rows),
         "photos": len(rows.unique(IMAGE_ID)),
         "pairs": len(twins),
+        "photos_with_id": sum(one is not None for one in told),
         "by_kind": {kind: kinds[kind] for kind in KINDS},
         "by_concept": {name: {kind: table[name][kind] for kind in KINDS} for name in sorted(table)},
     }
@@ -241,6 +272,12 @@ def format_twins(summary: Mapping[str, Any]) -> str:
         *(f"{count:>9,}  {reason}" for reason, count in summary["left_out"].items()),
         f"skipped: {describe_reasons(summary['skipped'])}",
     ]
+    without_id = 2 * summary["pairs"] - summary["photos_with_id"]
+    if without_id:
+        lines.append(
+            f"photos without a COCO image id, which --challenge_sets does not keep out of training: {without_id:,} of "
+            f"{2 * summary['pairs']:,} in pairs"
+        )
     if not summary["has_photos"]:
         lines.append("The source has no photos: the set holds captions alone, and no model can be evaluated on it.")
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """From a journal to a folder that a stranger opens with `load_dataset`."""
 
+import errno
 import hashlib
 import importlib.util
 import io
@@ -318,6 +319,26 @@ def test_killed_between_its_two_renames_the_earlier_folder_comes_back(tmp_path):
         (part / "mark").write_text("2")
         raise ValueError("stop")
     assert (tmp_path / "out" / "mark").read_text() == "1" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "is_of_writing"),
+    [
+        (FileNotFoundError("There is no such split."), False),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/photos/1.jpg"), False),
+        (ConnectionError("The Hub is down."), False),
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError("encoder error -2 when writing image file"), True),
+        (PermissionError(errno.EACCES, "Permission denied", "PART/data"), True),
+    ],
+)
+def test_only_what_cannot_be_written_is_called_so(error, is_of_writing, tmp_path):
+    with pytest.raises(OSError, match=".") as raised, new_folder(tmp_path / "out", "mark", ()) as part:
+        if error.filename:
+            error.filename = error.filename.replace("PART", str(part))
+        raise error
+    assert ("could not be written" in str(raised.value)) == is_of_writing
+    assert (raised.value is error) != is_of_writing and list(tmp_path.iterdir()) == []
 
 
 def test_what_the_command_did_not_write_is_not_replaced(folder, tmp_path):

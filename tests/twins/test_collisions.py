@@ -1,5 +1,7 @@
 """The join of captions by the hashes of their frames."""
 
+import subprocess
+import sys
 from collections import defaultdict
 
 import numpy as np
@@ -47,6 +49,17 @@ def test_files_and_chunks_lose_nothing_and_tear_no_frame(entries, size):
     assert sorted(one for part in joined for one in part.tolist()) == sorted(expected.tolist())
     keys = [key for part in joined for key in np.unique(part["key"]).tolist()]
     assert len(keys) == len(set(keys))
+
+
+def test_a_full_disk_is_told_with_the_folder_to_make_room_in():
+    code = (
+        "import resource, signal\nimport numpy as np\nfrom hf_hardneg.twins import collisions\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"  # of each file; the disk of a test is not full
+        "list(collisions.colliding([np.zeros(9, collisions.RECORD)]))"
+    )
+    end = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "Temporary files could not be written to" in end.stderr.splitlines()[-1]
 
 
 def test_of_a_frequent_frame_each_word_gets_its_share():
