@@ -64,9 +64,9 @@ def read_embeddings(file: str | Path, task: Task, is_only: bool = True) -> Given
         (800, 512)
     """
     image_slots, text_slots = task.slots()
+    counts = (len(image_slots), len(text_slots))
     images, texts = (
-        _read_rows(Path(file), task, part, len(slots), is_only)
-        for part, slots in zip(PARTS, (image_slots, text_slots), strict=True)
+        _read_rows(Path(file), task, part, count, is_only) for part, count in zip(PARTS, counts, strict=True)
     )
     if images.shape[1] != texts.shape[1]:
         raise ValueError(f"{file}: images have size {images.shape[1]} and texts {texts.shape[1]}; they must be equal.")
