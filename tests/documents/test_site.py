@@ -74,8 +74,9 @@ def test_pages_load_nothing_from_another_host(site):
     assert "repo_url" not in (ROOT / "mkdocs.yml").read_text()
 
 
-def test_the_figure_of_the_site_is_that_of_the_benchmark():
-    assert (ROOT / "docs/miniature.png").read_bytes() == (ROOT / "benchmarks/miniature/results.png").read_bytes()
+@pytest.mark.parametrize("name", ["miniature", "photos"])
+def test_the_figures_of_the_site_are_those_of_the_benchmarks(name):
+    assert (ROOT / f"docs/{name}.png").read_bytes() == (ROOT / f"benchmarks/{name}/results.png").read_bytes()
 
 
 def texts_of_the_package():
