@@ -132,8 +132,11 @@ def _parse_with_argparse(program: Callable[[], None], argv: list[str]) -> argpar
 
 
 def _check_make(argv):
-    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)[1].split()
-    assert set(argv) <= set(targets)
+    makefile = (ROOT / "Makefile").read_text()
+    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.M)[1].split()
+    variables = {word.partition("=")[0] for word in argv if "=" in word}
+    assert {word for word in argv if "=" not in word} <= set(targets)
+    assert all(f"$({name})" in makefile for name in variables), variables
 
 
 def _check_pip(argv):
