@@ -4,12 +4,19 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import GradientState
 
 from hf_hardneg.model.embeddings import Embeddings
 from hf_hardneg.training.collator import HardNegCollator
 from hf_hardneg.training.gather import NO_ROW
 from hf_hardneg.training.looking_accuracy import control_accuracy, count_choices, wrong_rows
 from hf_hardneg.training.pair_scores import pair_scores
+
+
+@pytest.fixture(autouse=True)
+def no_loader_before():
+    """Accelerate keeps the state of the last loader of the process, and so of an earlier test, in a singleton."""
+    GradientState._reset_state()
 
 
 CONTROLS = ("eval_accuracy_wrong_image", "eval_accuracy_by_looking")
