@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from helpers.coco_folder import write_split
 from helpers.photos import encoded
 
 from hf_hardneg.model.loading import START_MODEL
@@ -18,19 +19,13 @@ TASKS = {"own negatives", "drawn evenly", "NegCLIP's recipe", "natural twins", "
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="the command records the commit of a checkout")
 
 
-def write_split(folder, split, first):
+def write_photos(folder, split, first):
     """20 photos with two captions each; captions of different photos differ in one word or two."""
-    (folder / split).mkdir(parents=True)
-    (folder / "annotations").mkdir(exist_ok=True)
-    images, annotations = [], []
-    for number, (color, thing) in enumerate(product(COLORS, THINGS), first):
-        name = f"{number}.jpg"
-        (folder / split / name).write_bytes(encoded(number))
-        images.append({"id": number, "file_name": name})
-        captions = (f"A {color} {thing} is near a man and a woman .", f"Somebody looks at the {color} {thing} .")
-        annotations += [{"id": 2 * number + i, "image_id": number, "caption": text} for i, text in enumerate(captions)]
-    data = {"images": images, "annotations": annotations}
-    (folder / "annotations" / f"captions_{split}.json").write_text(json.dumps(data))
+    captions = {
+        number: (f"A {color} {thing} is near a man and a woman .", f"Somebody looks at the {color} {thing} .")
+        for number, (color, thing) in enumerate(product(COLORS, THINGS), first)
+    }
+    write_split(folder, split, captions, lambda number, file: file.write_bytes(encoded(number)))
 
 
 def compare(folder, work, arms):
@@ -50,7 +45,7 @@ def compare(folder, work, arms):
 def folders(tmp_path_factory):
     work = tmp_path_factory.mktemp("comparison")
     for split, first in (("train", 0), ("val", 100)):
-        write_split(work / "photos", split, first)
+        write_photos(work / "photos", split, first)
     given = "{work}/negatives/drawn_evenly.jsonl"
     arms = f'control: {{num_negatives: 0}}\n"other negatives": {{num_negatives: 1, negatives: "{given}"}}\n'
     done = compare(work / "photos", work, arms)

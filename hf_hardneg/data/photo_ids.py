@@ -46,12 +46,11 @@ def read_source_ids(
     file, split_file = Path(source).expanduser(), karpathy_file(source)
     if is_coco_folder(source):
         file = annotation_file(Path(source), CAPTIONS, find_split(Path(source), split, "dataset_split"))
-        return _source_ids(IMAGE_ID, captions_by_image(read_json(file, CaptionsOnly)))
     if split_file is not None:
         images = read_karpathy(split_file, splits_of(split))
         name = id_name(images)
         return _source_ids(name, (getattr(one, name) for one in images if getattr(one, name) is not None))
-    if is_coco_file(file):
+    if is_coco_folder(source) or is_coco_file(file):
         return _source_ids(IMAGE_ID, captions_by_image(read_json(file, CaptionsOnly)))
     table = open_dataset(source, split or "train", config)
     names = find_id_columns({name: kind for name, kind in table.features.items() if name != caption_column})

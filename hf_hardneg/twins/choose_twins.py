@@ -70,7 +70,6 @@ class Twin(NamedTuple):
 
     Attributes:
         kind: One of `KINDS`.
-        order: A random number that follows from both captions; twins are drawn in this order.
         key: The hash of the frame.
         concept: The concept of the word.
         first: One side.
@@ -78,7 +77,6 @@ class Twin(NamedTuple):
     """
 
     kind: str
-    order: float
     key: int
     concept: str
     first: Side
@@ -229,9 +227,9 @@ def to_twins(drawn: np.ndarray, captions: Mapping[int, str], index: LexiconIndex
     """
     concepts = list(index.lexicon.concepts)
     twins = []
-    for kind, concept, order, key, *columns in drawn.tolist():
+    for kind, concept, _order, key, *columns in drawn.tolist():
         sides = (_side(values, captions) for values in zip(*columns, strict=True))
-        twins.append(Twin(KINDS[kind], order, key, concepts[concept], *sides))
+        twins.append(Twin(KINDS[kind], key, concepts[concept], *sides))
     return twins
 
 

@@ -15,6 +15,16 @@ from .choose_twins import KINDS
 TEMPLATE = Path(__file__).parent / "templates" / "twins_card.md"
 
 
+def yield_rows(summary: Mapping[str, Any]) -> list[tuple[str, list[int]]]:
+    """The lines of the table of yields: a concept, or "all", with its pairs of each of `KINDS` and of all kinds.
+
+    Args:
+        summary: What twins.json holds.
+    """
+    by_concept = {**summary["by_concept"], "all": summary["by_kind"]}
+    return [(name, [*(counts[kind] for kind in KINDS), sum(counts.values())]) for name, counts in by_concept.items()]
+
+
 def build_twins_card(summary: Mapping[str, Any]) -> str:
     """Build the dataset card.
 
@@ -34,12 +44,11 @@ def build_twins_card(summary: Mapping[str, Any]) -> str:
         annotations_creators=["machine-generated"],
         tags=["natural-twins", "challenge-set", "clip", "hf_hardneg"],
     )
-    by_concept = {**summary["by_concept"], "all": summary["by_kind"]}
     facts = {
         **summary,
         "counts": "\n".join(
-            f"| {name} | " + " | ".join(f"{counts[kind]:,}" for kind in KINDS) + f" | {sum(counts.values()):,} |"
-            for name, counts in by_concept.items()
+            f"| {name} | " + " | ".join(f"{number:,}" for number in numbers) + " |"
+            for name, numbers in yield_rows(summary)
         ),
         "left_out": describe_reasons(summary["left_out"]),
         "skipped": describe_reasons(summary["skipped"]),

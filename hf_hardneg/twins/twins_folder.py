@@ -13,7 +13,7 @@ from datasets import Dataset, Image
 from ..atomic_folder import check_replaceable, check_writable, new_folder
 from ..card_metadata import check_license
 from ..columns import CAPTION, IMAGE, IMAGE_ID, OTHER_CAPTIONS, TWIN_FEATURES
-from ..data.captions import read_captions
+from ..data.captions import is_coco_file, read_captions
 from ..data.coco import is_coco_folder
 from ..data.files import open_dataset
 from ..data.image_columns import find_image_column
@@ -27,7 +27,7 @@ from ..data.skip_reasons import describe_reasons
 from ..lexicon.concepts import CONCEPTS, load_lexicon
 from .choose_twins import KINDS, SAME_PHOTO, Side, Twin
 from .twin_search import find_twins
-from .twins_card import build_twins_card
+from .twins_card import build_twins_card, yield_rows
 
 
 CARD, SUMMARY, DATA_FILE = "README.md", "twins.json", "data/test-00000-of-00001.parquet"
@@ -68,9 +68,8 @@ def _has_photos(source: str, options: TwinOptions) -> bool:
     """Whether a source has photos; a table without a column of images has captions alone."""
     if options.image_column is not None or is_coco_folder(source) or karpathy_file(source) is not None:
         return True
-    file = Path(source).expanduser()
-    if file.name.startswith("captions_") and file.suffix == ".json":
-        return False  # COCO's annotations
+    if is_coco_file(Path(source).expanduser()):
+        return False
     features = open_dataset(source, options.split or "train", options.config).features
     try:
         find_image_column(None, features, source)
@@ -254,9 +253,7 @@ def summarize_twins(twins: Sequence[Twin], rows: Dataset, ids: Collection[int]) 
 def format_yield(summary: Mapping[str, Any]) -> str:
     """The yield by concept and kind as a text table."""
     lines = ["".join([f"{'concept':<12}", *(f"{kind:>11}" for kind in (*KINDS, "all"))])]
-    by_concept = {**summary["by_concept"], "all": summary["by_kind"]}
-    for name, counts in by_concept.items():
-        numbers = [*(counts[kind] for kind in KINDS), sum(counts.values())]
+    for name, numbers in yield_rows(summary):
         lines.append("".join([f"{name:<12}", *(f"{number:>11,}" for number in numbers)]))
     return "\n".join(lines)
 

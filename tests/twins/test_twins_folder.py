@@ -10,6 +10,7 @@ import PIL.Image
 import pytest
 from datasets import Image, load_dataset
 from helpers.benchmark_fixtures import scene
+from helpers.coco_folder import write_split
 
 from hf_hardneg import cli
 from hf_hardneg.columns import TWIN_FEATURES
@@ -30,15 +31,7 @@ CAPTIONS = {
 
 def make_photos(folder, captions=CAPTIONS):
     """A folder in COCO's layout whose photos are JPEG files of odd quality: encoded anew, they would be others."""
-    (folder / "annotations").mkdir(parents=True)
-    (folder / "test").mkdir()
-    images, annotations = [], []
-    for image_id, texts in captions.items():
-        scene(image_id).save(folder / "test" / f"{image_id}.jpg", quality=37)
-        images.append({"id": image_id, "file_name": f"{image_id}.jpg", "width": 48, "height": 48})
-        annotations += [{"id": 10 * image_id + i, "image_id": image_id, "caption": t} for i, t in enumerate(texts)]
-    data = {"images": images, "annotations": annotations}
-    (folder / "annotations" / "captions_test.json").write_text(json.dumps(data))
+    write_split(folder, "test", captions, lambda image_id, file: scene(image_id).save(file, quality=37))
     return folder
 
 
@@ -295,3 +288,9 @@ def test_a_killed_run_leaves_no_records(tmp_path):
 def test_wrong_settings_are_refused_in_a_sentence(flags, says, tmp_path, capsys):
     photos = make_photos(tmp_path / "photos")
     assert says in refusal(capsys, photos, "--out", tmp_path / "twins", *flags)
+
+
+def test_captions_of_coco_are_known_by_their_content_whatever_the_file_is_called(tmp_path, capsys):
+    photos, file = make_photos(tmp_path / "photos"), tmp_path / "mine.json"
+    file.write_bytes((photos / "annotations" / "captions_test.json").read_bytes())
+    assert "2 pairs of 5 photos" in run(capsys, file, "--out", tmp_path / "twins")
