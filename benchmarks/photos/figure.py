@@ -7,9 +7,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hf_hardneg.evaluation.wrong_image import WRONG_IMAGE
+from hf_hardneg.report.table import bar_place, draw_bars
 
 
-COLORS = ("#999999", "#56B4E9", "#E69F00", "#D55E00", "#009E73")  # Okabe and Ito's, for people with color blindness
 # (task, group, score, what is written below the bars)
 BARS = (
     ("own negatives", "all", "image_to_text", "own\nnegatives"),
@@ -38,22 +38,15 @@ def draw_results(results: Mapping[str, Any], file: Path, title: str) -> None:
     bars = [bar for bar in BARS if bar[1] in first[bar[0]]]
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     axes = figure.subplots()
-    width = 0.8 / len(results)
-    for i, (arm, tasks) in enumerate(results.items()):
-        places = [j + (i - (len(results) - 1) / 2) * width for j in range(len(bars))]
-        scores = [tasks[task][group][name] for task, group, name, _ in bars]
-        values = [score["value"] for score in scores]
-        whiskers = [[max(0, s["value"] - s["low"]) for s in scores], [max(0, s["high"] - s["value"]) for s in scores]]
-        axes.bar(places, values, width, yerr=whiskers, label=arm, color=COLORS[i % len(COLORS)], capsize=2)
-        blind = [
-            (x, tasks[task][group][name + WRONG_IMAGE]["value"])
-            for x, (task, group, name, _) in zip(places, bars, strict=True)
-            if name + WRONG_IMAGE in tasks[task][group]
-        ]
-        label = "the same model with the wrong image" if i == len(results) - 1 else None
-        axes.scatter(
-            *zip(*blind, strict=True), marker="D", s=14, color="white", edgecolors="black", zorder=3, label=label
-        )
+    draw_bars(axes, {arm: [of_arm[t][group][name] for t, group, name, _ in bars] for arm, of_arm in results.items()})
+    blind = [
+        (bar_place(j, i, len(results)), tasks[task][group][name + WRONG_IMAGE]["value"])
+        for i, tasks in enumerate(results.values())
+        for j, (task, group, name, _) in enumerate(bars)
+        if name + WRONG_IMAGE in tasks[task][group]
+    ]
+    diamond = {"marker": "D", "s": 14, "color": "white", "edgecolors": "black", "zorder": 3}
+    axes.scatter(*zip(*blind, strict=True), label="the same model with the wrong image", **diamond)
     axes.set_xticks(range(len(bars)), [label for *_, label in bars], fontsize=9)
     axes.set_ylim(0, 100)
     axes.set_ylabel("right (%)")

@@ -78,11 +78,16 @@ def add_negatives(rows: Dataset, maker: str, model: SlotModel | None, count: int
     return rows.map(add, batched=True, features=with_negatives(rows.features), desc=maker)
 
 
+def place_of(maker: str, folder: Path) -> Path:
+    """Where the negatives of a maker are."""
+    return folder / maker.replace(" ", "_").replace("'", "")
+
+
 def prepare_negatives(photos: str, folder: Path) -> None:
     """Write the training captions with one negative of each other maker, unless they are there."""
     rows, _ = load_coco(photos, "train", 1, None)
     for maker in MAKERS[1:]:
-        file = folder / f"{maker.replace(' ', '_').replace(chr(39), '')}.jsonl"
+        file = place_of(maker, folder).with_suffix(".jsonl")
         if not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
             made = add_negatives(rows, maker, None, 1).filter(lambda row: bool(row[NEGATIVES]))
@@ -93,24 +98,24 @@ def prepare_negatives(photos: str, folder: Path) -> None:
 
 def prepare_tasks(photos: str, folder: Path) -> None:
     """Write the held-out captions with the negatives of each maker, unless they are there."""
+    if not (folder / TWINS).is_dir():
+        make_twins(photos, folder / TWINS, TwinOptions(split=SPLIT))
+    missing = [maker for maker in MAKERS if not place_of(maker, folder).is_dir()]
+    if not missing:
+        return
     rows, _ = load_coco(photos, SPLIT, 1, None)
     counted, _ = load_coco(photos, "train", 1, None)
     model = fit_slot_model(chain(rows.iter(1000), counted.iter(1000)))
-    if not (folder / TWINS).is_dir():
-        make_twins(photos, folder / TWINS, TwinOptions(split=SPLIT))
-    for maker in MAKERS:
-        place = folder / maker.replace(" ", "_")
-        if place.is_dir():
-            continue
-        made = add_negatives(rows, maker, model if maker == MAKERS[0] else None, K)
-        part = folder / f"{place.name}.part"
-        made.save_to_disk(str(part))
+    for maker in missing:
+        place = place_of(maker, folder)
+        part = place.with_suffix(".part")
+        add_negatives(rows, maker, model if maker == MAKERS[0] else None, K).save_to_disk(str(part))
         part.replace(place)
 
 
 def load_tasks(folder: Path) -> dict[str, Task]:
     """The tasks that `prepare_tasks` wrote, by name."""
-    rows = {maker: load_from_disk(str(folder / maker.replace(" ", "_"))) for maker in MAKERS}
+    rows = {maker: load_from_disk(str(place_of(maker, folder))) for maker in MAKERS}
     tasks: dict[str, Task] = {maker: negatives_task(maker, of_maker) for maker, of_maker in rows.items()}
     (twins,) = load_benchmark(f"natural_twins={folder / TWINS}")
     return tasks | {"natural twins": twins, "retrieval": rows_task("retrieval", rows[MAKERS[0]])}

@@ -71,10 +71,15 @@ def build_start(photos: str, work: Path) -> Path:
     return folder
 
 
+def slug(name: str) -> str:
+    """A name as a part of a folder's name."""
+    return re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
 def run_name(arm: str, settings: Mapping[str, Any]) -> str:
     """A folder's name for an arm; other settings have another one."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return f"{re.sub('[^a-z0-9]+', '_', arm.lower()).strip('_')}_{digest[:6]}"
+    return f"{slug(arm)}_{digest[:6]}"
 
 
 def jobs(
@@ -148,7 +153,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="where models and outcomes go (default: in outputs)")
     parser.add_argument("--results", type=Path, help="where the results go (default: here; with --start in --work)")
     args = parser.parse_args()
-    name = f"photos_{re.sub('[^A-Za-z0-9]+', '_', args.start)}" if args.start else "photos"
+    name = f"photos_{slug(args.start)}" if args.start else "photos"
     args.work = args.work or Path("outputs", name)
     args.results = args.results or (args.work / "results" if args.start else HERE)
     recipe = args.recipe or HERE / ("clip.yaml" if args.start else "continue.yaml")

@@ -1,7 +1,8 @@
 """The table and the bar chart of a training run's results, for its card and its folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..evaluation.pairs import CHANCE
 from ..evaluation.results import Results
@@ -10,6 +11,7 @@ from ..evaluation.wrong_image import markdown_label
 
 # Okabe and Ito's palette, which people with color blindness can tell apart.
 _PALETTE = ("#999999", "#56B4E9", "#E69F00", "#D55E00", "#009E73", "#CC79A7")
+GROUP_WIDTH = 0.8  # of the bars of one score together; scores stand at 0, 1, 2, ...
 
 
 def _format_score(score: Mapping[str, float]) -> str:
@@ -40,6 +42,29 @@ def format_table(results: Mapping[str, Results]) -> str:
     return "\n".join(lines)
 
 
+def bar_place(score: int, model: int, models: int) -> float:
+    """Where the bar of a score and a model stands: those of all models beside each other, around the score's place."""
+    return score + (model - (models - 1) / 2) * GROUP_WIDTH / models
+
+
+def draw_bars(axes: Any, scores: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Draw a bar with its interval for each score of each model; each model has a color.
+
+    Args:
+        axes: Those of matplotlib.
+        scores: By model, in percent; of all models the same scores in the same order.
+    """
+    for i, (model, of_model) in enumerate(scores.items()):
+        values = [score["value"] for score in of_model]
+        whiskers = [
+            [max(0, score["value"] - score["low"]) for score in of_model],
+            [max(0, score["high"] - score["value"]) for score in of_model],
+        ]
+        places = [bar_place(j, i, len(scores)) for j in range(len(of_model))]
+        color = _PALETTE[i % len(_PALETTE)]
+        axes.bar(places, values, GROUP_WIDTH / len(scores), yerr=whiskers, label=model, color=color, capsize=2)
+
+
 def draw_figure(results: Mapping[str, Results], file: Path, title: str) -> None:
     """Draw bars of the group score of each concept and of retrieval, with 95 % intervals; each model has a color.
 
@@ -56,13 +81,7 @@ def draw_figure(results: Mapping[str, Results], file: Path, title: str) -> None:
              for name in first["retrieval"] if name.endswith("R@5")]  # fmt: skip
     figure = Figure(figsize=(1.6 + 1.1 * len(bars), 4), layout="constrained")
     axes = figure.subplots()
-    width = 0.8 / len(results)
-    for i, (model, model_results) in enumerate(results.items()):
-        scores = [model_results[key][name] for key, name, _ in bars]
-        values = [score["value"] for score in scores]
-        whiskers = [[max(0, s["value"] - s["low"]) for s in scores], [max(0, s["high"] - s["value"]) for s in scores]]
-        positions = [j + (i - (len(results) - 1) / 2) * width for j in range(len(bars))]
-        axes.bar(positions, values, width, yerr=whiskers, label=model, color=_PALETTE[i % len(_PALETTE)], capsize=2)
+    draw_bars(axes, {model: [of_model[key][name] for key, name, _ in bars] for model, of_model in results.items()})
     n_groups = sum(name == "group" for _, name, _ in bars)
     if n_groups:
         axes.hlines(CHANCE["group"], -0.5, n_groups - 0.5, colors="black", linestyles="dotted", linewidth=1)

@@ -130,6 +130,10 @@ def _check_reporter(name: str) -> None:
         raise ValueError(f"report_to is {name!r}, and a package is missing: {error}") from error
 
 
+def _is_control(metric: str) -> bool:
+    return any(control in metric for control in CONTROL_SCORES)
+
+
 def check_best_metric(metric: str | None, known: Sequence[str], beginnings: Iterable[str] = ()) -> None:
     """Check that an evaluation will have the metric that chooses the best model.
 
@@ -150,7 +154,7 @@ def check_best_metric(metric: str | None, known: Sequence[str], beginnings: Iter
         ValueError: metric_for_best_model is 'acuracy', which no evaluation has. Did you mean 'eval_accuracy'?
     """
     name = (metric or "").removeprefix("eval_")
-    if any(control in name for control in CONTROL_SCORES):
+    if _is_control(name):
         raise ValueError(
             f"metric_for_best_model is {metric!r}, a score beside wrong images or texts, which is neither good nor "
             "bad when it is high. Take the score without this ending, or what it adds, such as "
@@ -158,6 +162,6 @@ def check_best_metric(metric: str | None, known: Sequence[str], beginnings: Iter
         )
     if not name or name in known or name.startswith(tuple(beginnings)):
         return
-    offered = [one for one in (*known, *beginnings) if not any(control in one for control in CONTROL_SCORES)]
+    offered = [one for one in (*known, *beginnings) if not _is_control(one)]
     suggestion = did_you_mean(f"eval_{name}", [f"eval_{one}" for one in offered])
     raise ValueError(f"metric_for_best_model is {metric!r}, which no evaluation has.{suggestion}")
