@@ -120,8 +120,9 @@ def write_results(report: dict[str, Any], files: Mapping[str, Sequence[Path]], p
     over = "seeds and photos" if len(report["seeds"]) > 1 else "photos; one seed says nothing about other seeds"
     report |= {"intervals": f"95 %, bootstrap over {over}", "results": results, "differences": differences}
     place.mkdir(parents=True, exist_ok=True)
-    # Further digits are noise. With them and with indents, the file has more than the 100 kB that a source package takes.
-    rounded = json.loads(json.dumps(report), parse_float=lambda number: round(float(number), 4))
+    # Further digits are noise. With them and with indents, the file has more than the 100 kB that a source package
+    # takes.
+    rounded = json.loads(json.dumps(report), parse_float=lambda number: round(float(number), 8))
     (place / "results.json").write_text(json.dumps(rounded, indent=0) + "\n")
     (place / "results.md").write_text(format_results(results, differences) + "\n")
     draw_results(results, place / "results.png", f"Held-out photos, {len(report['seeds'])} seeds")
