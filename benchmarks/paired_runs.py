@@ -58,7 +58,7 @@ def run_jobs(jobs: Sequence[tuple[Path, Sequence[Sequence[str]]]]) -> None:
         jobs: For each the file that it makes, and the commands that make it. Their output goes to a .log beside it.
     """
     cores = os.cpu_count() or 1
-    threads = max(1, cores // len(jobs))
+    threads = max(1, cores // max(1, len(jobs)))
     with ThreadPoolExecutor(max_workers=cores) as pool:
         for _ in tqdm(pool.map(partial(_run_job, threads), jobs), total=len(jobs), desc="Training runs"):
             pass

@@ -47,7 +47,10 @@ def folders(tmp_path_factory):
     for split, first in (("train", 0), ("val", 100)):
         write_photos(work / "photos", split, first)
     given = "{work}/negatives/drawn_evenly.jsonl"
-    arms = f'control: {{num_negatives: 0}}\n"other negatives": {{num_negatives: 1, negatives: "{given}"}}\n'
+    arms = (
+        f'control: {{num_negatives: 0}}\n"other negatives": {{num_negatives: 1, negatives: "{given}"}}\n'
+        'start again: {mixture_with_start: "other negatives", alpha: 0}\n'
+    )
     done = compare(work / "photos", work, arms)
     logs = "".join(file.read_text() for file in work.glob("runs/**/*.log"))
     assert done.returncode == 0, done.stderr[-2000:] + logs[-4000:]
@@ -61,7 +64,7 @@ def results(folders):
 
 def test_every_arm_is_judged_on_every_task_with_the_right_and_the_wrong_image(results):
     report = json.loads((results / "results.json").read_text())
-    assert list(report["results"]) == ["start", "control", "other negatives"]
+    assert list(report["results"]) == ["start", "control", "other negatives", "start again"]
     assert all(set(tasks) == TASKS for tasks in report["results"].values())
     for tasks in report["results"].values():
         for maker in TASKS - {"natural twins", "retrieval"}:
@@ -77,11 +80,17 @@ def test_every_arm_is_judged_on_every_task_with_the_right_and_the_wrong_image(re
 
 def test_arms_are_compared_with_the_control_and_told_by_name(results):
     report = json.loads((results / "results.json").read_text())
-    assert list(report["differences"]) == ["other negatives"]
+    assert list(report["differences"]) == ["other negatives", "start again"]
     assert report["arms"]["other negatives"]["negatives"] == "{work}/negatives/drawn_evenly.jsonl"
     lines = (results / "results.md").read_text().splitlines()
-    assert lines[0] == "| task | score | n | start | control | other negatives |"
+    assert lines[0] == "| task | score | n | start | control | other negatives | start again |"
     assert (results / "results.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_mixture_with_nothing_of_the_trained_model_scores_as_the_start_model(results):
+    report = json.loads((results / "results.json").read_text())
+    assert report["results"]["start again"] == report["results"]["start"]
+    assert report["results"]["start again"] != report["results"]["other negatives"]
 
 
 def test_runs_of_other_photos_are_never_taken_for_those_that_are_asked(folders):

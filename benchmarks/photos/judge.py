@@ -1,7 +1,7 @@
 """Judge a model on photos and captions that no run has seen.
 
-`prepare_tasks` writes the held-out negatives of three makers once. `python benchmarks/photos/judge.py PHOTOS MODEL
-FILE` then scores a model on them, with the right and the wrong image, on natural twins and on retrieval.
+`prepare_tasks` writes the held-out negatives of three makers once. `python benchmarks/photos/judge.py TASKS MODEL FILE
+[MODEL FILE ...]` then scores models on them, with the right and the wrong image, on natural twins and on retrieval.
 """
 
 import random
@@ -18,11 +18,11 @@ from hf_hardneg.columns import CAPTION, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, 
 from hf_hardneg.data import load_coco
 from hf_hardneg.evaluation.benchmarks import load_benchmark
 from hf_hardneg.evaluation.own_negatives import negatives_task
-from hf_hardneg.evaluation.results import Outcomes
 from hf_hardneg.evaluation.retrieval import rows_task
 from hf_hardneg.evaluation.tasks import Task
 from hf_hardneg.lexicon.tagging import PIPELINES
 from hf_hardneg.model.encoding import load_encoder
+from hf_hardneg.model.image_features import TowerFeatures
 from hf_hardneg.negatives import AddHardNegatives, SlotModel, fit_slot_model
 from hf_hardneg.twins import TwinOptions, make_twins
 
@@ -84,16 +84,23 @@ def place_of(maker: str, folder: Path) -> Path:
 
 
 def prepare_negatives(photos: str, folder: Path) -> None:
-    """Write the training captions with one negative of each other maker, unless they are there."""
+    """Write training captions with one negative of each maker, unless they are there.
+
+    All makers have the same captions: those for which each of them has a negative. So only the maker differs.
+    """
+    files = [place_of(maker, folder).with_suffix(".jsonl") for maker in MAKERS]
+    if all(file.is_file() for file in files):
+        return
     rows, _ = load_coco(photos, "train", 1, None)
-    for maker in MAKERS[1:]:
-        file = place_of(maker, folder).with_suffix(".jsonl")
-        if not file.is_file():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            made = add_negatives(rows, maker, None, 1).filter(lambda row: bool(row[NEGATIVES]))
-            part = file.with_suffix(".part")
-            made.select_columns([IMAGE_ID, CAPTION, NEGATIVES]).to_json(part)
-            part.replace(file)  # a file that is there is complete
+    model = fit_slot_model(rows.iter(1000))
+    made = [add_negatives(rows, maker, model if maker == MAKERS[0] else None, 1) for maker in MAKERS]
+    in_rows = zip(*(of_maker[NEGATIVES] for of_maker in made), strict=True)
+    for_all = [i for i, negatives in enumerate(in_rows) if all(negatives)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, of_maker in zip(files, made, strict=True):
+        part = file.with_suffix(".part")
+        of_maker.select(for_all).select_columns([IMAGE_ID, CAPTION, NEGATIVES]).to_json(part)
+        part.replace(file)  # a file that is there is complete
 
 
 def prepare_tasks(photos: str, folder: Path) -> None:
@@ -121,16 +128,13 @@ def load_tasks(folder: Path) -> dict[str, Task]:
     return tasks | {"natural twins": twins, "retrieval": rows_task("retrieval", rows[MAKERS[0]])}
 
 
-def judge(model: str, folder: Path) -> Outcomes:
-    """The outcome of every item of every task."""
-    encoder = load_encoder(model)
-    return {name: task.run(encoder).scores for name, task in load_tasks(folder).items()}
-
-
 def main() -> None:
-    """Judge one model and save the outcomes: judge.py TASKS MODEL FILE.npz."""
-    folder, model, file = sys.argv[1:]
-    save_outcomes(judge(model, Path(folder)), Path(file))
+    """Judge models and save the outcomes of every item of every task: judge.py TASKS MODEL FILE.npz [MODEL ...]."""
+    folder, *models_and_files = sys.argv[1:]
+    tasks, tower_features = load_tasks(Path(folder)), TowerFeatures()
+    for model, file in zip(models_and_files[::2], models_and_files[1::2], strict=True):
+        encoder = load_encoder(model, tower_features)
+        save_outcomes({name: task.run(encoder).scores for name, task in tasks.items()}, Path(file))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ from paired_runs import check_runs, find_commit, load_outcomes, run_jobs  # noqa
 
 
 START = "start"
+LAST_FILE = "README.md"  # what a training writes last
+MIXED = "mixture_with_start"  # in arms: the arm whose weights are mixed with the start model's, by `alpha`
 
 
 def read_arms(file: Path, work: Path) -> dict[str, dict[str, Any]]:
@@ -57,7 +59,7 @@ def prepare(photos: str, work: Path, arms: Mapping[str, Mapping[str, Any]]) -> N
 def build_start(photos: str, work: Path) -> Path:
     """Train the start model, unless it is there."""
     folder = work / START
-    if not (folder / "model.safetensors").is_file():
+    if not (folder / LAST_FILE).is_file():
         from start_model import build_model
 
         from hf_hardneg.data import load_coco
@@ -67,7 +69,7 @@ def build_start(photos: str, work: Path) -> Path:
         model.save_pretrained(work / "random")
         processor.save_pretrained(work / "random")
         flags = ["--dataset", photos, "--model_name_or_path", str(work / "random"), "--output_dir", str(folder)]
-        run_jobs([(folder / "model.safetensors", [["-m", "hf_hardneg.train", str(HERE / "start.yaml"), *flags]])])
+        run_jobs([(folder / LAST_FILE, [["-m", "hf_hardneg.train", str(HERE / "start.yaml"), *flags]])])
     return folder
 
 
@@ -82,21 +84,67 @@ def run_name(arm: str, settings: Mapping[str, Any]) -> str:
     return f"{slug(arm)}_{digest[:6]}"
 
 
-def jobs(
-    photos: str, work: Path, start: str, recipe: Path, arms: Mapping[str, Mapping[str, Any]], seeds: Sequence[int]
-) -> dict[str, list[tuple[Path, list[list[str]]]]]:
-    """For each arm, what to run for each seed: a training and its judgment. For the start model only a judgment."""
-    judge = [str(HERE / "judge.py"), str(work / "tasks")]
-    all_jobs = {START: [(work / "outcomes" / "start.npz", [[*judge, start, str(work / "outcomes" / "start.npz")]])]}
+def find_runs(
+    work: Path, start: str, arms: Mapping[str, Mapping[str, Any]], seeds: Sequence[int]
+) -> dict[str, list[tuple[str, Path]]]:
+    """For the start model and each arm: for each seed the model and the file of its outcomes."""
+    outcomes = work / "outcomes"
+    runs = {START: [(start, outcomes / "start.npz")]}
     for name, settings in arms.items():
-        for seed in seeds:
-            run = f"{run_name(name, settings)}_seed{seed}"
-            folder, file = work / run, work / "outcomes" / f"{run}.npz"
+        if MIXED in settings:  # other settings of the arm that is mixed make another mixture
+            settings = {**settings, MIXED: arms[settings[MIXED]]}
+        names = [f"{run_name(name, settings)}_seed{seed}" for seed in seeds]
+        runs[name] = [(str(work / one), outcomes / f"{one}.npz") for one in names]
+    return runs
+
+
+def train_arms(
+    photos: str,
+    start: str,
+    recipe: Path,
+    arms: Mapping[str, Mapping[str, Any]],
+    seeds: Sequence[int],
+    runs: Mapping[str, Sequence[tuple[str, Path]]],
+) -> None:
+    """Train what is missing: each arm with each seed. An arm that is a mixture is not trained."""
+    jobs = []
+    for name, settings in arms.items():
+        if MIXED in settings:
+            continue
+        for seed, (folder, _) in zip(seeds, runs[name], strict=True):
             flags = {"dataset": photos, "model_name_or_path": start, "output_dir": folder, "seed": seed, **settings}
             words = [word for key, value in flags.items() for word in (f"--{key}", *_words(value))]
-            train = ["-m", "hf_hardneg.train", str(recipe), *words]
-            all_jobs.setdefault(name, []).append((file, [train, [*judge, str(folder), str(file)]]))
-    return all_jobs
+            jobs.append((Path(folder, LAST_FILE), [["-m", "hf_hardneg.train", str(recipe), *words]]))
+    run_jobs(jobs)
+
+
+def mix_arms(
+    start: str, arms: Mapping[str, Mapping[str, Any]], runs: Mapping[str, Sequence[tuple[str, Path]]]
+) -> None:
+    """Save the mixtures that are missing: between the start model and the trained models of another arm."""
+    from hf_hardneg.evaluation.weight_interpolation import mix_weights
+    from hf_hardneg.model import load_model
+
+    for name, settings in arms.items():
+        if MIXED not in settings:
+            continue
+        for (tuned, _), (folder, file) in zip(runs[settings[MIXED]], runs[name], strict=True):
+            if not file.is_file():
+                model, processor = load_model(start)
+                model.load_state_dict(mix_weights(model, load_model(tuned)[0], settings["alpha"]))
+                model.save_pretrained(folder)
+                processor.save_pretrained(folder)
+
+
+def judge_models(tasks: Path, runs: Mapping[str, Sequence[tuple[str, Path]]]) -> None:
+    """Judge what is missing. A process for each core: its models share what their vision tower makes of the photos."""
+    missing = [run for of_arm in runs.values() for run in of_arm if not run[1].is_file()]
+    cores = os.cpu_count() or 1
+    jobs = []
+    for share in filter(None, (missing[core::cores] for core in range(cores))):
+        words = [str(word) for model, file in share for word in (model, file)]
+        jobs.append((share[-1][1], [[str(HERE / "judge.py"), str(tasks), *words]]))  # makes the last file last
+    run_jobs(jobs)
 
 
 def _words(value: Any) -> list[str]:
@@ -170,8 +218,10 @@ def main() -> None:
     arms = read_arms(args.arms, args.work)
     prepare(args.photos, args.work, arms)
     start = args.start or str(build_start(args.photos, args.work))
-    by_arm = jobs(args.photos, args.work, start, recipe, arms, args.seeds)
-    run_jobs([job for of_arm in by_arm.values() for job in of_arm])
+    runs = find_runs(args.work, start, arms, args.seeds)
+    train_arms(args.photos, start, recipe, arms, args.seeds, runs)
+    mix_arms(start, arms, runs)
+    judge_models(args.work / "tasks", runs)
     report = {
         "command": "make photos" if args.arms == HERE / "arms.yaml" else f"make photos ARMS={args.arms.name}",
         "trained_at_commit": made_with["commit"],
@@ -183,7 +233,7 @@ def main() -> None:
         "versions": package_versions() | {"python": platform.python_version()},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, one core a run",
     }
-    write_results(report, {name: [file for file, _ in of_arm] for name, of_arm in by_arm.items()}, args.results)
+    write_results(report, {name: [file for _, file in of_arm] for name, of_arm in runs.items()}, args.results)
     print((args.results / "results.md").read_text())
 
 

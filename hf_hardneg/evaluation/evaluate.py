@@ -8,6 +8,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from ..model.encoding import load_encoder
+from ..model.image_features import TowerFeatures
 from .benchmarks import benchmark_options, load_benchmark, parse_benchmark
 from .embeddings_file import ENDING, read_embeddings
 from .results import ALL, MACRO, Outcomes, Results, compare_to_control, join_seeds, summarize_outcomes
@@ -190,10 +191,11 @@ def evaluate_models(
     evaluation = Evaluation(tasks, sources, models, control_name)
     progress = tqdm(total=len(tasks) * sum(map(len, models.values())), desc="Evaluating", disable=None)
     first: dict[str, tuple[str, list[dict[str, Any]]]] = {}  # by task, the first path and its items
+    tower_features = TowerFeatures()
     for name, paths in models.items():
         runs: list[Outcomes] = []
         for seed, path in enumerate(paths):
-            encoder = None if path.endswith(ENDING) else load_encoder(path)
+            encoder = None if path.endswith(ENDING) else load_encoder(path, tower_features)
             run: dict[str, TaskOutcomes] = {}
             # Sorted, because what shares a batch decides the last digits: the order of the benchmarks must not matter.
             for task in sorted(tasks):

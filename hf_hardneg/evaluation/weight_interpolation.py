@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from ..atomic_folder import check_overwrites
 from ..model.encoding import Encoder
+from ..model.image_features import TowerFeatures
 from ..model.loading import load_model, pick_device
 from ..versions import package_versions
 from .classification import ClassificationTask
@@ -139,9 +140,10 @@ def measure_curve(start: Any, tuned: Any, processor: Any, tasks: Sequence[Task])
     }
     mixed = copy.deepcopy(start)  # a copy, because the encoder changes the layout of its towers
     curve: dict[str, Any] = {half: {"tasks": {task.name: [] for task in tasks}} for half in HALVES}
+    tower_features = TowerFeatures()
     for alpha in tqdm(ALPHAS, desc="Interpolating", disable=None):
         mixed.load_state_dict(mix_weights(start, tuned, alpha))
-        encoder = Encoder(mixed, processor, layout="auto")
+        encoder = Encoder(mixed, processor, "auto", tower_features)
         for half in HALVES:
             for task in halves[half]:
                 curve[half]["tasks"][task.name].append(main_score(task, encoder))

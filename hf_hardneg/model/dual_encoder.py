@@ -107,16 +107,25 @@ def embed_images(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     Returns:
         Unit-norm embeddings (B, D), with gradient.
     """
-    if getattr(model, "reads_first_patch", False):
-        size = model.vision_model.embeddings.num_positions
-        first = torch.arange(len(inputs["pixel_values"]), device=inputs["pixel_values"].device) * size
-        inputs = {**inputs, "read_index": first}
-    return F.normalize(model.get_image_features(**inputs).pooler_output, dim=-1)
+    return F.normalize(model.get_image_features(**_with_read_index(model, inputs)).pooler_output, dim=-1)
 
 
 def pooled_images(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     """What the vision tower makes of B images before the projection, (B, H)."""
-    return model.vision_model(**inputs).pooler_output
+    return model.vision_model(**_with_read_index(model, inputs)).pooler_output
+
+
+def project_images(model: Any, features: Tensor) -> Tensor:
+    """Embed B images of which `pooled_images` gave the features (B, H): unit-norm embeddings (B, D)."""
+    return F.normalize(model.visual_projection(features.to(model.dtype)), dim=-1)
+
+
+def _with_read_index(model: Any, inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    if not getattr(model, "reads_first_patch", False):
+        return inputs
+    size = model.vision_model.embeddings.num_positions
+    first = torch.arange(len(inputs["pixel_values"]), device=inputs["pixel_values"].device) * size
+    return {**inputs, "read_index": first}
 
 
 def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
@@ -142,7 +151,7 @@ def _batch_images(model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     if "image_embeds" in inputs:
         return inputs["image_embeds"].to(model.dtype)
     if "image_features" in inputs:
-        return F.normalize(model.visual_projection(inputs["image_features"].to(model.dtype)), dim=-1)
+        return project_images(model, inputs["image_features"])
     return embed_images(model, inputs)
 
 

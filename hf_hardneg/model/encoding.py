@@ -23,8 +23,10 @@ from .dual_encoder import (
     embed_texts,
     find_text_format,
     pooled_images,
+    project_images,
     take_collated_batches,
 )
+from .image_features import TowerFeatures
 from .loading import load_model, pick_device
 
 
@@ -97,6 +99,7 @@ class Encoder:
         processor: Its processor.
         layout: "padded" leaves the model as it is. "auto" makes it faster: it changes the towers in place, and packs
             texts into tries if the text tower can use them.
+        tower_features: Of the models before, so that models with one vision tower run it once.
 
     Raises:
         ValueError: If the processor has no tokenizer or no image processor, or the model embeds different texts or
@@ -109,12 +112,15 @@ class Encoder:
         (3, 128)
     """
 
-    def __init__(self, model: Any, processor: Any, layout: str = "padded") -> None:
+    def __init__(
+        self, model: Any, processor: Any, layout: str = "padded", tower_features: TowerFeatures | None = None
+    ) -> None:
         if getattr(processor, "tokenizer", None) is None or getattr(processor, "image_processor", None) is None:
             raise ValueError(
                 f"The model's processor is a {type(processor).__name__}; evaluation needs one with a tokenizer and an "
                 "image processor. Save those of the model that was fine-tuned beside the weights."
             )
+        self._features = tower_features.of_tower(model, processor) if tower_features else None
         if layout == "auto":
             take_collated_batches(model)  # Its layers then compute only what embeddings need.
         self.model, self.processor = model, processor
@@ -141,7 +147,7 @@ class Encoder:
             digests = [_digest(inputs) for inputs in batch]
             unseen = {d: inputs for d, inputs in zip(digests, batch, strict=True) if d not in self._by_pixels}
             if unseen:
-                self._store(self._by_pixels, list(unseen), _embed_inputs(self.model, list(unseen.values())).numpy())
+                self._store(self._by_pixels, list(unseen), self._embed_images(unseen))
             self._images |= {key: self._by_pixels[digest] for key, digest in zip(keys, digests, strict=True)}
         example = next((self._images[image.key] for image in images if image.key in self._images), None)
         if example is None:
@@ -149,6 +155,18 @@ class Encoder:
             raise ValueError(f"None of {len(images)} images can be used: {', '.join(reasons) or 'there are none'}.")
         absent = np.full_like(example, np.nan)
         return np.stack([self._images.get(image.key, absent) for image in images])
+
+    def _embed_images(self, inputs: Mapping[bytes, Mapping[str, Tensor]]) -> np.ndarray:
+        """Embed N preprocessed images that differ, by their digests: (N, D)."""
+        if self._features is None:
+            return _embed_inputs(self.model, list(inputs.values())).numpy()
+        new = [digest for digest in inputs if digest not in self._features]
+        if new:
+            pooled = _embed_inputs(self.model, [inputs[digest] for digest in new], pooled_images).numpy()
+            self._features |= zip(new, pooled, strict=True)
+        features = torch.from_numpy(np.stack([self._features[digest] for digest in inputs]))
+        with torch.inference_mode():
+            return project_images(self.model, features.to(self.model.device)).float().cpu().numpy()
 
     def texts(self, texts: Sequence[str]) -> np.ndarray:
         """Embed N texts: unit-norm rows (N, D) in float32. Texts with too many tokens are cut.
@@ -221,11 +239,12 @@ def _digest(inputs: Mapping[str, Tensor]) -> bytes:
     return digest.digest()
 
 
-def load_encoder(name_or_path: str) -> Encoder:
+def load_encoder(name_or_path: str, tower_features: TowerFeatures | None = None) -> Encoder:
     """Load a model and its processor to score tasks, on the device that Accelerate chooses.
 
     Args:
         name_or_path: Hub id or folder of a dual encoder, such as CLIP or SigLIP.
+        tower_features: Of the models before, so that models with one vision tower run it once.
 
     Raises:
         OSError: If there is no such model.
@@ -237,7 +256,7 @@ def load_encoder(name_or_path: str) -> Encoder:
         (2, 128)
     """
     model, processor = load_model(name_or_path)
-    return Encoder(model.to(pick_device()), processor, layout="auto")
+    return Encoder(model.to(pick_device()), processor, "auto", tower_features)
 
 
 @torch.inference_mode()

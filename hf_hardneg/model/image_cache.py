@@ -10,24 +10,10 @@ from ..columns import IMAGE, IMAGE_EMBEDS, IMAGE_FEATURES
 from ..data.image_columns import undecoded
 from ..data.photo_files import content_digest, size_and_time
 from .encoding import encode_images
+from .image_features import vision_digest
 
 
 BATCH = 256  # images that are decoded at a time
-
-
-def vision_digest(model: Any, processor: Any, projected: bool = True) -> str:
-    """Compute a digest of all that an image embedding depends on: the vision tower and the image processor.
-
-    Args:
-        model: A dual encoder of transformers.
-        processor: Its processor.
-        projected: Whether the embedding also depends on the projection.
-    """
-    digest = hashlib.sha256(repr(sorted(processor.image_processor.to_dict().items(), key=str)).encode())
-    for name, weights in sorted(model.state_dict().items()):
-        if name.startswith("vision_model.") or (projected and name.startswith("vis")):  # visual_projection
-            digest.update(name.encode() + weights.detach().cpu().contiguous().float().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def add_image_embeddings(rows: Dataset, model: Any, processor: Any, projected: bool = True) -> Dataset:
