@@ -7,6 +7,7 @@ IMAGE = "image"
 IMAGE_EMBEDS = "image_embeds"
 IMAGE_FEATURES = "image_features"
 IMAGE_ID = "image_id"
+PAIR_ID = "pair_id"
 CAPTION = "caption"
 OTHER_CAPTIONS = "other_captions"
 CATEGORIES = "categories"
@@ -34,6 +35,8 @@ ROW_FEATURES = Features(
         CATEGORIES: List(Value("string")),
     }
 )
+# Rows whose images come in pairs that differ in one concept: both rows of a pair have its number, single images null.
+TWIN_ROW_FEATURES = Features({**ROW_FEATURES, PAIR_ID: Value("int64")})
 # What negatives are made from; the image is not looked at.
 NEGATIVE_SOURCES = [IMAGE_ID, CAPTION, OTHER_CAPTIONS, CATEGORIES]
 # Parallel lists, one value for each negative: its text, concept and operator ("replace" or "exchange"); the caption's

@@ -73,7 +73,7 @@ def rows_from_photos(photos: Sequence[Photo], files: dict[str, PhotoFile], skipp
                 rows[name].append(value)
     if not rows["caption"]:
         raise ValueError(_nothing_left(photos, files, skipped))
-    return _on_disk(Dataset.from_dict(rows, features=ROW_FEATURES))
+    return on_disk(Dataset.from_dict(rows, features=ROW_FEATURES))
 
 
 def _problem(photo: Photo, files: dict[str, PhotoFile]) -> str | None:
@@ -87,7 +87,7 @@ def _nothing_left(photos: Sequence[Photo], files: dict[str, PhotoFile], skipped:
     return f"No usable row is left of {number} images. Skipped: {describe_reasons(skipped)}.{looked_for}"
 
 
-def _on_disk(rows: Dataset) -> Dataset:
+def on_disk(rows: Dataset) -> Dataset:
     """The same rows, in a file of the cache that has one name for equal rows."""
     file = cache_folder("rows") / f"{rows._fingerprint}.arrow"
     if not file.is_file():

@@ -132,7 +132,7 @@ def _forward(model: Any, *args: Any, **inputs: Any) -> Any:
     """Embed a batch of `HardNegCollator`, or run the model's own forward pass on other inputs."""
     if "image_id" not in inputs:
         return type(model).forward(model, *args, **inputs)
-    for name in ("image_id", "negative_concepts"):  # The batch has these for the loss.
+    for name in ("image_id", "pair_id", "negative_concepts"):  # The batch has these for the loss.
         inputs.pop(name, None)
     text = {name: inputs.pop(name) for name in TEXT_INPUTS if name in inputs}
     outputs = {

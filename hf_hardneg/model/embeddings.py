@@ -7,6 +7,9 @@ import torch
 from torch import Tensor
 
 
+NO_PAIR = torch.iinfo(torch.int64).min  # the pair id of rows without a twin
+
+
 class Embeddings(NamedTuple):
     """Unit-norm embeddings of a batch.
 
@@ -16,6 +19,7 @@ class Embeddings(NamedTuple):
         negatives: (B, K, D), the K negatives of row i contradict image i; zero where `mask` is False.
         mask: (B, K) bool, True where a negative exists.
         image_id: (B,) int64, equal for rows of the same image.
+        pair_id: (B,) int64, equal for two twins; `NO_PAIR` for single images. None if there are no twins.
     """
 
     image: Tensor
@@ -23,9 +27,12 @@ class Embeddings(NamedTuple):
     negatives: Tensor
     mask: Tensor
     image_id: Tensor
+    pair_id: Tensor | None = None
 
 
-def split_embeddings(image: Tensor, text: Tensor, mask: Tensor, image_id: Tensor) -> Embeddings:
+def split_embeddings(
+    image: Tensor, text: Tensor, mask: Tensor, image_id: Tensor, pair_id: Tensor | None = None
+) -> Embeddings:
     """Split the text embeddings of a batch into captions and negatives.
 
     Args:
@@ -33,6 +40,7 @@ def split_embeddings(image: Tensor, text: Tensor, mask: Tensor, image_id: Tensor
         text: (B + N, D), first the B captions, then the N negatives that exist, row by row.
         mask: (B, K) bool, N times True: which negatives exist.
         image_id: (B,) int64.
+        pair_id: (B,) int64, or None.
 
     Returns:
         The embeddings of the batch, with gradient.
@@ -53,9 +61,9 @@ def split_embeddings(image: Tensor, text: Tensor, mask: Tensor, image_id: Tensor
     spread = torch.zeros(*mask.shape, text.shape[-1], dtype=text.dtype, device=text.device)
     # Unlike indexing with a mask, masked_scatter does not send the mask from the device to the CPU.
     spread = spread.masked_scatter(mask[..., None], negatives)
-    return Embeddings(image, caption, spread, mask, image_id)
+    return Embeddings(image, caption, spread, mask, image_id, pair_id)
 
 
 def join_embeddings(parts: Sequence[Embeddings]) -> Embeddings:
-    """Concatenate batches of the same K and D."""
-    return Embeddings(*(torch.cat(of_parts) for of_parts in zip(*parts, strict=True)))
+    """Concatenate batches of the same K and D; all of them have pair ids, or none has."""
+    return Embeddings(*(None if of_parts[0] is None else torch.cat(of_parts) for of_parts in zip(*parts, strict=True)))

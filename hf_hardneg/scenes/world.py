@@ -18,7 +18,7 @@ import numpy as np
 from datasets import Dataset
 from PIL import Image, ImageDraw, ImageFont
 
-from ..columns import PAIR_FEATURES, ROW_FEATURES
+from ..columns import PAIR_FEATURES, ROW_FEATURES, TWIN_ROW_FEATURES
 from ..file_digests import source_digest
 from ..lexicon.articles import article_for
 from ..lexicon.concepts import CONCEPTS
@@ -260,6 +260,22 @@ def _generate_pairs(seed: str, per_concept: int, sources: str) -> Iterator[dict[
             yield sample_pair(random.Random(f"{seed}/{concept}/{i}"), concept)
 
 
+def _generate_twins(
+    seed: str, per_concept: int, first_pair: int, first_image: int, sources: str
+) -> Iterator[dict[str, object]]:
+    for number, pair in enumerate(_generate_pairs(seed, per_concept, sources)):
+        captions = pair["coco_caption"], pair["inpaint_caption"]
+        for i, image in enumerate((pair["coco_image"], pair["inpaint_image"])):
+            yield {
+                "image": image,
+                "image_id": first_image + 2 * number + i,
+                "caption": captions[i],
+                "other_captions": [captions[1 - i]],  # so that no text negative is true of the twin
+                "categories": [],
+                "pair_id": first_pair + number,
+            }
+
+
 def scene_rows(seed: str, size: int, rates: dict[str, float] | None = None) -> Dataset:
     """Render captioned scenes: RGB images of 48 x 48 pixels, each with one caption.
 
@@ -298,3 +314,25 @@ def scene_pairs(seed: str, per_concept: int) -> Dataset:
     """
     kwargs = {"seed": seed, "per_concept": per_concept, "sources": source_digest(*SOURCES)}
     return cast(Dataset, Dataset.from_generator(_generate_pairs, features=PAIR_FEATURES, gen_kwargs=kwargs))
+
+
+def scene_twins(seed: str, per_concept: int, first_pair: int = 0, first_image: int = 0) -> Dataset:
+    """Render exact twins to train on: two rows for each pair of `scene_pairs`.
+
+    Args:
+        seed: Another seed gives other pairs.
+        per_concept: Number of pairs of each of the four concepts.
+        first_pair: The `pair_id` of the first pair; the others follow.
+        first_image: The `image_id` of the first image; the others follow.
+
+    Returns:
+        A dataset with the columns `columns.TWIN_ROW_FEATURES`. The caption of the twin is among the other captions.
+
+    Examples:
+        >>> rows = scene_twins("demo", 1)
+        >>> rows["pair_id"][:], rows[0]["other_captions"] == [rows[1]["caption"]]
+        ([0, 0, 1, 1, 2, 2, 3, 3], True)
+    """
+    kwargs = {"seed": seed, "per_concept": per_concept, "first_pair": first_pair, "first_image": first_image}
+    kwargs["sources"] = source_digest(*SOURCES)
+    return cast(Dataset, Dataset.from_generator(_generate_twins, features=TWIN_ROW_FEATURES, gen_kwargs=kwargs))

@@ -31,6 +31,7 @@ HELP_GROUPS = {
         "allow_challenge_images",
         "scene_mention_rates",
     ],
+    "Twins": ["twins", "twin_share", "twin_weight"],
     "Streaming": ["streaming", "shuffle_buffer", "slot_model", "slot_model_captions", "held_out_split"],
     "Hard negatives": [
         "num_negatives",

@@ -28,6 +28,8 @@ TRAINING_RANGES = {
     "margin": Range(0, 2, above=True),  # cosines differ by 2 at most
     "focal_gamma": _FROM_0,
     "distillation_weight": _FROM_0,
+    "twin_share": _SHARE,
+    "twin_weight": _FROM_0,
     "grad_cache_rows": _FROM_1,
     "label_smoothing_factor": _BELOW_ONE,
     "per_device_train_batch_size": _FROM_1,

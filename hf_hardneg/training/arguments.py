@@ -124,6 +124,14 @@ class DataArguments:
             "its split 'test', or SOURCE:SPLIT or SOURCE:CONFIG:SPLIT."
         },
     )
+    twins: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Sets of pairs that differ in one concept, to train on beside `dataset`: folders or Hub ids with "
+            "the columns of phiyodr/InpaintCOCO, also SOURCE:SPLIT or SOURCE:CONFIG:SPLIT. 'scenes' renders as many "
+            "twins as there are rows of --dataset scenes. Photos of challenge sets are left out."
+        },
+    )
     challenge_sets: list[str] = field(
         default_factory=list,
         metadata={
@@ -268,6 +276,20 @@ class HardNegCLIPTrainingArguments(TrainingArguments):
         metadata={
             "help": "Weight of a loss against forgetting. It keeps the scores within a batch near those of the start "
             "model."
+        },
+    )
+    twin_share: float | None = field(
+        default=None,
+        metadata={
+            "help": "The share of twins among the rows of each batch, 0 to 1; the rest are single images. 0 leaves "
+            "twins to chance. Default: 0.5, and 1 where all rows are twins."
+        },
+    )
+    twin_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "Weight of a further loss of twins: each image against the two captions of its pair, and each "
+            "caption against the two images."
         },
     )
     text_layout: str = field(

@@ -24,6 +24,7 @@ from ..versions import package_versions
 from .arguments import Arguments, HardNegCLIPTrainingArguments
 from .prepare import TrainingData
 from .time_estimate import format_seconds
+from .twin_batches import find_twin_rows
 
 
 AUDITED_CAPTIONS = 2000  # takes a second or two
@@ -74,6 +75,8 @@ def collect_metrics(record: RunRecord) -> dict[str, Any]:
             "steps": record.steps,
             "batch_size": args.train_batch_size * args.world_size,
             "num_negatives": args.num_negatives,
+            "twin_share": args.twin_share,
+            "twin_weight": args.twin_weight,
             "seconds": {name: round(value, 1) for name, value in record.seconds.items()},
             "hardware": _hardware(args),
         },
@@ -87,6 +90,7 @@ def _data_metrics(record: RunRecord) -> dict[str, Any]:
         **asdict(record.arguments.data),
         "rows": None if data.stream is not None else len(data.rows),
         "fingerprint": data.rows._fingerprint,
+        "twin_pairs": len(find_twin_rows(data.rows).pairs),
         "held_out": len(data.held_out),
         "skipped": dict(data.skipped),
         "negatives": dict(data.negatives),

@@ -16,6 +16,7 @@ from ..evaluation.wrong_image import CONTROLS
 from ..model.adapters import LOAD_MERGED
 from ..suggestions import did_you_mean
 from .arguments import HardNegCLIPTrainingArguments
+from .twin_batches import count_pairs, process_batch_size
 
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ def check_arguments(args: TrainingArguments | None) -> None:
     """Check that a trainer got arguments that it can use.
 
     Raises:
-        ValueError: If they are not `HardNegCLIPTrainingArguments`, want NEFTune, or one process sees several GPUs.
+        ValueError: If they are not `HardNegCLIPTrainingArguments`, want NEFTune, one process sees several GPUs, or
+            `twin_share` leaves no room in a batch.
     """
     if not isinstance(args, HardNegCLIPTrainingArguments):
         raise ValueError(
@@ -46,6 +48,7 @@ def check_arguments(args: TrainingArguments | None) -> None:
             f"One process sees {args.n_gpu} GPUs, which would tear batches apart. Start one process per GPU with "
             "`accelerate launch`, or show the process one GPU with CUDA_VISIBLE_DEVICES."
         )
+    count_pairs(args.twin_share or 0, process_batch_size(args, args.train_batch_size))
 
 
 def check_processor(processor: Any, needed_by: str) -> None:

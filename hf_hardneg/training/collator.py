@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from transformers import ProcessorMixin
 
-from ..columns import CAPTION, IMAGE, IMAGE_EMBEDS, IMAGE_FEATURES, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES
+from ..columns import CAPTION, IMAGE, IMAGE_EMBEDS, IMAGE_FEATURES, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, PAIR_ID
 from ..data.photos import upright_rgb
 from ..lexicon.concepts import CONCEPTS
 from ..model.dual_encoder import TextFormat
+from ..model.embeddings import NO_PAIR
 
 
 NO_NEGATIVE = -100  # Trainer pads labels with the same number.
@@ -27,7 +28,8 @@ class HardNegCollator:
     - `input_ids` (B + N, L): all captions, then the negatives of row 0, of row 1, and so on. If `text_format.tree` is
       true, the tensors of a `TextTree` of these texts instead;
     - `negative_concepts` (B, K): for each negative, the index of its concept in `concepts`; -100 where there is none;
-    - `image_id` (B,): equal for captions of the same image.
+    - `image_id` (B,): equal for captions of the same image;
+    - `pair_id` (B,), if the rows have that column: equal for two twins; `embeddings.NO_PAIR` for single images.
 
     Args:
         processor: A `CLIPProcessor` or another processor with a tokenizer and an image processor.
@@ -87,6 +89,7 @@ class HardNegCollator:
             **self.text_format.tokenize(self.processor.tokenizer, texts),
             NEGATIVE_CONCEPTS: concept_ids,
             IMAGE_ID: torch.tensor([row[IMAGE_ID] for row in rows]),
+            **_pair_ids(rows),
         }
 
     def _images(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
@@ -95,6 +98,12 @@ class HardNegCollator:
                 return {column: torch.tensor([row[column] for row in rows])}
         images = [upright_rgb(row[IMAGE]) for row in rows]
         return dict(self.processor.image_processor(images, return_tensors="pt"))
+
+
+def _pair_ids(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+    if PAIR_ID not in rows[0]:
+        return {}
+    return {PAIR_ID: torch.tensor([NO_PAIR if row[PAIR_ID] is None else row[PAIR_ID] for row in rows])}
 
 
 @dataclass

@@ -43,9 +43,11 @@ def _train(argv: Sequence[str]) -> None:
 
 def _next_steps(arguments: Arguments) -> str:
     """The commands that evaluate and publish the model."""
+    from .run import has_control
+
     folder = str(arguments.training.output_dir)
     evaluate = ["hf-hardneg", "evaluate", folder]
-    if arguments.model.control and arguments.training.num_negatives:
+    if has_control(arguments):
         evaluate += ["--control", f"{folder}/control"]
     if arguments.data.dataset != SCENES:
         evaluate += ["--benchmarks", "inpaintcoco=phiyodr/InpaintCOCO"]

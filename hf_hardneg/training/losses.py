@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..model.embeddings import Embeddings
+from ..model.embeddings import NO_PAIR, Embeddings
 
 
 def batch_negatives_loss(
@@ -83,6 +83,44 @@ def own_negatives_loss(
     losses = _choice_losses(logits, target, label_smoothing, focal_gamma)
     # A row without negatives has one choice, and so a loss of 0.
     return losses.sum() / batch.mask.any(dim=1).sum().clamp(min=1)
+
+
+def twins_loss(
+    batch: Embeddings, *, logit_scale: Tensor, label_smoothing: float = 0.0, focal_gamma: float = 0.0
+) -> Tensor:
+    """Cross-entropy inside each pair of twins: each image chooses between two captions, and each caption likewise.
+
+    Args:
+        batch: Unit-norm embeddings with pair ids. Single images do not count.
+        logit_scale: The inverse temperature, a positive scalar.
+        label_smoothing: As in `batch_negatives_loss`.
+        focal_gamma: As in `batch_negatives_loss`.
+
+    Returns:
+        A scalar in nats: the mean over the images and captions of all pairs, or 0 if there is no pair.
+
+    Raises:
+        ValueError: If shapes disagree or an option is out of its range; the message gives the value.
+
+    Examples:
+        >>> x, mask = torch.zeros(3, 8), torch.ones(3, 0, dtype=torch.bool)
+        >>> batch = Embeddings(x, x, x[:, None, :][:, :0], mask, torch.arange(3), torch.tensor([7, 7, NO_PAIR]))
+        >>> twins_loss(batch, logit_scale=torch.tensor(1.0))  # Two equal choices in each direction: log 2.
+        tensor(0.6931)
+    """
+    _check_shapes(batch)
+    _check_options(label_smoothing, focal_gamma)
+    if batch.pair_id is None:
+        return batch.image.new_zeros(())
+    own = torch.eye(len(batch.pair_id), dtype=torch.bool, device=batch.pair_id.device)
+    twins = (batch.pair_id[:, None] == batch.pair_id[None]) & (batch.pair_id != NO_PAIR) & ~own
+    # A pair that comes twice in a batch has its captions twice, too.
+    twins &= ~_same_image(batch.image_id)
+    logits = (logit_scale * batch.image @ batch.caption.T).masked_fill(~(own | twins), -torch.inf)
+    target = torch.arange(len(logits), device=logits.device)
+    # A single image has one choice, and so a loss of 0.
+    losses = [_choice_losses(one, target, label_smoothing, focal_gamma).sum() for one in (logits, logits.T)]
+    return (losses[0] + losses[1]) / (2 * twins.any(dim=1).sum()).clamp(min=1)
 
 
 def margin_loss(batch: Embeddings, *, margin: float) -> Tensor:
@@ -216,6 +254,7 @@ def _check_shapes(batch: Embeddings) -> None:
         "negatives": (size, batch.mask.shape[-1], dim),
         "mask": (size, batch.mask.shape[-1]),
         "image_id": (size,),
+        **({} if batch.pair_id is None else {"pair_id": (size,)}),
     }
     for name, shape in expected.items():
         got = tuple(getattr(batch, name).shape)

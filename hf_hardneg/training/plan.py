@@ -9,6 +9,7 @@ from .arguments import Arguments, HardNegCLIPTrainingArguments
 from .model_arguments import ModelArguments
 from .prepare import TrainingData
 from .time_estimate import FIRST_STEP, LAST_STEP
+from .twin_batches import make_twin_sampler
 
 
 def count_steps(args: HardNegCLIPTrainingArguments, num_rows: int) -> int:
@@ -50,7 +51,7 @@ def describe_plan(
     return "\n".join(
         [
             f"Model: {_describe_model(arguments.model, saved_dtype)}",
-            f"Rows: {_describe_rows(data)}",
+            f"Rows: {_describe_rows(data, args)}",
             f"Negatives: {_describe_negatives(args.num_negatives, data)}",
             f"Steps: {_describe_steps(steps, args, num_rows, trainings)}",
             f"Time: {_describe_time(steps, len(trainings))}",
@@ -67,10 +68,15 @@ def _describe_model(args: ModelArguments, saved_dtype: str | None) -> str:
     return f"{name}{saved}, trained and saved in {dtype}{lost}"
 
 
-def _describe_rows(data: TrainingData) -> str:
+def _describe_rows(data: TrainingData, args: HardNegCLIPTrainingArguments) -> str:
     pairs = "no inpainted pairs" if data.pairs is None else f"{len(data.pairs):,} inpainted pairs"
     number = f"{len(data.rows):,} captions" if data.stream is None else "a stream of unknown length"
-    return f"{number} to train on; {len(data.held_out):,} held out and {pairs} to evaluate on"
+    sampler = make_twin_sampler(data.rows, args, args.train_batch_size) if data.stream is None else None
+    twins = ""
+    if sampler is not None:
+        plan = sampler.plan
+        twins = f" ({len(sampler.twins.pairs):,} pairs of twins, {plan.pairs} of them in each {plan.size} captions)"
+    return f"{number} to train on{twins}; {len(data.held_out):,} held out and {pairs} to evaluate on"
 
 
 def _describe_negatives(num_negatives: int, data: TrainingData) -> str:

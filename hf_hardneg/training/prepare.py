@@ -8,7 +8,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..columns import NEGATIVE_CONCEPTS, NEGATIVES, PAIR_FEATURES, REJECTIONS, with_negatives
+from ..columns import NEGATIVE_CONCEPTS, NEGATIVES, PAIR_FEATURES, PAIR_ID, REJECTIONS, with_negatives
 from ..data.files import refuse_config, require_columns
 from ..data.given_negatives import GivenNegatives
 from ..data.inpainted_pairs import drop_broken_pairs
@@ -26,6 +26,7 @@ from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
 from .arguments import Arguments, DataArguments
 from .caption_stream import MAX_ADDED_TOKENS, CaptionStream
+from .prepare_twins import add_twins, drop_torn_twins, is_set_of_twins, load_twins_alone
 from .ready_negatives import NOT_GIVEN, find_given_negatives, order_concepts, use_given_negatives
 
 
@@ -85,7 +86,8 @@ def prepare_data(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Train
     cut = args.long_captions == "cut"
     data.rows, too_long = fit_captions(data.rows, tokenizer, limit, cut)
     data.held_out, also = fit_captions(data.held_out, tokenizer, limit, cut, "held-out caption")
-    data.skipped += too_long + also
+    data.rows, torn = drop_torn_twins(data.rows)
+    data.skipped += too_long + also + torn
     if arguments.training.num_negatives or not args.keep_captions_without_negatives:
         given = find_given_negatives(args)
         if given is not None:
@@ -105,16 +107,27 @@ def load_sources(args: DataArguments) -> TrainingData:
     if args.dataset == "scenes":
         refuse_config(args.dataset, args.dataset_config)
         rates = dict(zip(MENTION_RATES, args.scene_mention_rates, strict=True))
-        return TrainingData(
+        data = TrainingData(
             rows=scene_rows("train", args.num_rows or DEFAULT_SCENES, rates),
             held_out=scene_rows(args.held_out_scenes, args.held_out_images),
             pairs=scene_pairs(args.held_out_scenes, args.pairs_per_concept),
         )
-    pairs, broken = load_pairs(args)
-    rows, skipped = _load_photos(args, find_challenge_ids(args, pairs))
-    rows, held_out = split_by_image(rows, args.held_out_images)
-    rows = rows.select(range(min(args.num_rows or len(rows), len(rows))))
-    return TrainingData(rows, held_out, pairs, skipped=skipped + broken)
+        # Of scenes there are no challenge sets; of photos among the twins there are.
+        challenge = find_challenge_ids(args, None) if args.twins else None
+    else:
+        pairs, broken = load_pairs(args)
+        challenge = find_challenge_ids(args, pairs)
+        if is_set_of_twins(args):
+            rows, held_out, skipped = load_twins_alone(args, challenge)
+            return TrainingData(rows, held_out, pairs, skipped=skipped + broken)
+        rows, skipped = _load_photos(args, challenge)
+        rows, held_out = split_by_image(rows, args.held_out_images)
+        rows = rows.select(range(min(args.num_rows or len(rows), len(rows))))
+        data = TrainingData(rows, held_out, pairs, skipped=skipped + broken)
+    if args.twins:
+        data.rows, left_out = add_twins(data.rows, data.held_out, data.pairs, args, challenge)
+        data.skipped += left_out
+    return data
 
 
 def load_pairs(args: DataArguments) -> tuple[Dataset | None, Counter[str]]:
@@ -192,9 +205,11 @@ def settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, m
         reasons = describe_reasons(data.rejections + equal)
         raise ValueError(f"None of {len(rows)} captions has a hard negative. Reasons: {reasons}.")
     if not arguments.data.keep_captions_without_negatives:
-        rows = rows.select([i for i, count in enumerate(counts) if count])
-        data.skipped["the caption has no hard negative"] += counts.count(0)
-        counts = [count for count in counts if count]
+        # A twin has the caption of the other one, which stays beside it.
+        has_twin = [pair_id is not None for pair_id in rows[PAIR_ID]] if PAIR_ID in rows.column_names else []
+        kept = [i for i, count in enumerate(counts) if count or (has_twin and has_twin[i])]
+        data.skipped["the caption has no hard negative"] += len(rows) - len(kept)
+        rows, counts = rows.select(kept), [counts[i] for i in kept]
     data.rows = rows
     data.negatives_per_caption.update(counts)
 

@@ -156,6 +156,10 @@ def _check_arguments(arguments: Arguments) -> None:
     args = arguments.data
     if arguments.training.max_steps <= 0:
         raise ValueError("The number of rows of a stream is not known: set --max_steps to say how long to train.")
+    if args.twins:
+        raise ValueError(
+            "twins do not work with --streaming true: a stream has no rows to put beside them. Leave out --streaming."
+        )
     if args.num_rows:
         logger.warning(f"num_rows {args.num_rows} is not used: max_steps says how many captions of a stream are read.")
     if arguments.model.text_only:

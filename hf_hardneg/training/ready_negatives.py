@@ -22,6 +22,7 @@ from ..data.given_negatives import (
 )
 from ..data.karpathy import karpathy_file
 from .arguments import SCENES, DataArguments
+from .prepare_twins import is_set_of_twins
 
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def say_which_are_used(args: DataArguments, own: str | None) -> None:
 
 def _own_column(args: DataArguments) -> str | None:
     """The column of negatives in the training data, if they are a table and have one."""
-    if args.dataset == SCENES or is_coco_folder(args.dataset) or karpathy_file(args.dataset):
+    if args.dataset == SCENES or is_coco_folder(args.dataset) or karpathy_file(args.dataset) or is_set_of_twins(args):
         return None
     rows = open_dataset(args.dataset, args.dataset_split or "train", args.dataset_config)
     return find_own_negatives(rows, rows.column_names, args.dataset)

@@ -37,11 +37,13 @@ from .model_arguments import ModelArguments
 from .plan import describe_plan
 from .prepare import TrainingData, prepare_data
 from .prepare_stream import prepare_stream
+from .prepare_twins import uses_twins
 from .release import prepare_release, pushes_checkpoints
 from .stop_signals import StopAfterStep, StopSignals
 from .time_estimate import TimeEstimate
 from .tracking import tracked_apart
 from .trainer import HardNegCLIPTrainer
+from .twin_batches import count_pairs, make_twin_sampler, process_batch_size
 
 
 logger = logging.getLogger(__name__)
@@ -73,8 +75,8 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
     check_overwrites(str(args.output_dir), marks, ["README.md", "config.json"], "--output_dir")
     arguments = name_start_model(arguments)
     if args.process_index == 0:
-        warn_of_earlier_run(Path(str(args.output_dir)), _has_control(arguments), CONTROL)
-    if _has_control(arguments):
+        warn_of_earlier_run(Path(str(args.output_dir)), has_control(arguments), CONTROL)
+    if has_control(arguments):
         _check_control(args)
     if args.push_to_hub and args.process_index == 0:
         prepare_release(args)  # Better known before the training than after it.
@@ -84,6 +86,8 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
     _check_before_data(arguments, model, processor, tasks)
     data = _prepare(arguments, model, processor)
     _check_best_metric(arguments, tasks, _concepts_of(data.held_out))
+    if data.stream is None:
+        make_twin_sampler(data.rows, args, args.train_batch_size)  # Better known before the training than in it.
     if args.process_index == 0:
         logger.info(describe_plan(arguments, data, list(trainings), saved_dtype(_start_model(arguments))))
     outcomes = {START: collect_outcomes(model.to(args.device), processor, data.pairs, data.held_out)}
@@ -118,16 +122,17 @@ def _list_trainings(arguments: Arguments) -> dict[str, Arguments]:
     """The trainings of a run by name, in their order: the control, if it is wanted, and the model itself."""
     args = arguments.training
     trainings = {}
-    if _has_control(arguments):
+    if has_control(arguments):
         folder = str(Path(str(args.output_dir)) / CONTROL)
         others: dict[str, Any] = {
             "output_dir": folder,
             "push_to_hub": False,
             "run_name": f"{_run_name(args)}-{CONTROL}",
         }
-        trainings[CONTROL] = replace(args, num_negatives=0, **others)
+        trainings[CONTROL] = replace(args, num_negatives=0, twin_share=0.0, twin_weight=0.0, **others)
         args = replace(args, run_name=_run_name(args))
-    trainings[f"K = {args.num_negatives}"] = args
+    twins = " and twins" if uses_twins(arguments) else ""
+    trainings[f"K = {args.num_negatives}{twins}"] = args
     return {name: arguments._replace(training=of_training) for name, of_training in trainings.items()}
 
 
@@ -136,8 +141,9 @@ def _run_name(args: HardNegCLIPTrainingArguments) -> str:
     return args.run_name or Path(str(args.output_dir)).name
 
 
-def _has_control(arguments: Arguments) -> bool:
-    return bool(arguments.model.control and arguments.training.num_negatives)
+def has_control(arguments: Arguments) -> bool:
+    """Whether a run trains a control, too: without negatives, and with twins in any order."""
+    return arguments.model.control and (arguments.training.num_negatives > 0 or uses_twins(arguments))
 
 
 def _check_control(args: HardNegCLIPTrainingArguments) -> None:
@@ -170,6 +176,7 @@ def _check_before_data(arguments: Arguments, model: Any, processor: Any, tasks: 
     """Check what can be known before data are prepared, which takes minutes."""
     args, data = arguments.training, arguments.data
     check_packages(args, model)
+    count_pairs(args.twin_share or 0, process_batch_size(args, args.train_batch_size))
     check_processor(processor, "training")
     find_text_format(model, processor.tokenizer, "padded")
     check_images_differ(model, processor)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import EvalPrediction, Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, TrainOutput, rotate_checkpoints
 
-from ..columns import IMAGE_ID, NEGATIVE_CONCEPTS
+from ..columns import IMAGE_ID, NEGATIVE_CONCEPTS, PAIR_ID
 from ..evaluation.benchmarks import load_benchmark
 from ..evaluation.negatives_accuracy import negatives_accuracy
 from ..evaluation.pairs import pairs_task
@@ -33,11 +33,12 @@ from .collator import NO_NEGATIVE, ChunkCollator, HardNegCollator
 from .gather import gather_embeddings, sum_numbers, unshardable_parameters
 from .grad_cache import backward_in_chunks
 from .looking_accuracy import control_accuracy, count_choices
-from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, sigmoid_loss
+from .losses import batch_negatives_loss, distillation_loss, margin_loss, own_negatives_loss, sigmoid_loss, twins_loss
 from .pair_scores import pair_scores, share_embeddings
 from .special_tokens import KeepSpecialTokens
 from .stream_loader import LoaderSettings, StreamLoader, StreamPosition, is_stream
 from .temperature import ClampTemperature
+from .twin_batches import TwinSampler, make_twin_sampler
 
 
 logger = logging.getLogger(__name__)
@@ -121,6 +122,7 @@ class HardNegCLIPTrainer(Trainer):
         self.teacher: Any = None
         if args.distillation_weight:
             self.teacher = copy.deepcopy(plain).to(args.device).eval().requires_grad_(False)
+        self.twin_sampler: TwinSampler | None = None
         self.all_finite: Tensor | None = None
         self.choices = torch.zeros(3, dtype=torch.int64)  # of `count_choices`, in the evaluation that runs
         self.add_callback(KeepSpecialTokens(plain))
@@ -160,6 +162,12 @@ class HardNegCLIPTrainer(Trainer):
             return super().train(*args, **kwargs)
         finally:
             self.args.ignore_data_skip = skips
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """Keep twins in one batch of one process, if there are any; else sample as Trainer does."""
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        self.twin_sampler = make_twin_sampler(rows, self.args, self._train_batch_size)
+        return super()._get_train_sampler(train_dataset) if self.twin_sampler is None else self.twin_sampler
 
     def get_train_dataloader(self) -> Any:
         """Make Trainer's loader, or that of a stream; with `grad_cache_rows`, its batches are chunks."""
@@ -288,6 +296,8 @@ class HardNegCLIPTrainer(Trainer):
             loss = loss + args.own_negatives_weight * own_negatives_loss(batch, logit_scale=scale, **options)
         if args.num_negatives and args.margin_weight:
             loss = loss + args.margin_weight * margin_loss(batch, margin=args.margin)
+        if args.twin_weight:
+            loss = loss + args.twin_weight * twins_loss(batch, logit_scale=scale, **options)
         if self.teacher is not None:
             loss = loss + args.distillation_weight * self._distillation(inputs, batch, scale)
         return loss
@@ -334,8 +344,10 @@ class HardNegCLIPTrainer(Trainer):
         """Run an epoch, unless a checkpoint of the last step was resumed: Trainer would take one step more."""
         if self.state.global_step >= self.state.max_steps:
             self.control.should_training_stop = True
-        else:
-            super()._run_epoch(*args, **kwargs)
+            return
+        if self.twin_sampler is not None:  # which accelerate does not reach in a resumed epoch of several processes
+            self.twin_sampler.set_epoch(kwargs["epoch"])
+        super()._run_epoch(*args, **kwargs)
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """Evaluate as Trainer does, and add the scores of pairs and benchmarks to the metrics."""
@@ -380,7 +392,8 @@ def _warn_about_accumulation(args: HardNegCLIPTrainingArguments) -> None:
 
 def _split(inputs: Mapping[str, Tensor], outputs: Mapping[str, Tensor]) -> Embeddings:
     mask = inputs[NEGATIVE_CONCEPTS] != NO_NEGATIVE
-    return split_embeddings(outputs["image_embeds"], outputs["text_embeds"], mask, inputs[IMAGE_ID])
+    ids = inputs[IMAGE_ID], inputs.get(PAIR_ID)
+    return split_embeddings(outputs["image_embeds"], outputs["text_embeds"], mask, *ids)
 
 
 def _join(inputs: Sequence[Mapping[str, Tensor]], outputs: Sequence[Mapping[str, Tensor]]) -> Embeddings:

@@ -1,0 +1,181 @@
+"""Twins among the training data: sets of pairs become rows, beside single images or alone."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from datasets import Dataset, Image, Value, concatenate_datasets
+
+from ..columns import IMAGE, IMAGE_ID, PAIR_ID
+from ..data.coco import is_coco_folder
+from ..data.karpathy import karpathy_file
+from ..data.leakage import IN_CHALLENGE_SET
+from ..data.photo_files import content_digest, size_and_time
+from ..data.photo_ids import read_source_ids
+from ..data.skip_reasons import describe_reasons
+from ..data.twin_sets import TWINS, KnownPhotos, TwinPair, holds_twins, number_images, read_twins, rows_of_twins
+from ..scenes.world import scene_twins
+from .arguments import SCENES, Arguments, DataArguments
+
+
+logger = logging.getLogger(__name__)
+
+HELD_OUT = TWINS.format(reason="a photo is held out")
+JUDGED = TWINS.format(reason=IN_CHALLENGE_SET)
+TORN = "the other twin was left out"
+TWIN_SCENES = "twins"  # the seed of the scenes
+
+
+def add_twins(
+    rows: Dataset, held_out: Dataset, pairs: Dataset | None, args: DataArguments, challenge: Collection[int] | None
+) -> tuple[Dataset, Counter[str]]:
+    """Add the twins of all sets that `args.twins` names to the training rows.
+
+    Args:
+        rows: The training rows: single images.
+        held_out: The held-out rows. Twins of their photos are left out.
+        pairs: The pairs to evaluate on. Twins with their images are left out.
+        args: Those of the run.
+        challenge: COCO ids that are not trained on; None if all photos may be.
+
+    Returns:
+        The rows with the column `pair_id`, null for single images; and how many twins were left out, by reason.
+
+    Raises:
+        ValueError: If a set cannot be used, or none of its pairs is left.
+    """
+    found, skipped = _read_sets([name for name in args.twins if name != SCENES], challenge, args)
+    parts = [rows.add_column(PAIR_ID, [None] * len(rows), feature=Value("int64"))]
+    if found:
+        known = _find_known(found, rows, held_out, pairs, args)
+        ids = number_images(found, known)
+        reasons = [_why_left_out(pair, of_pair, known) for pair, of_pair in zip(found, ids, strict=True)]
+        skipped += Counter(reason for reason in reasons if reason)
+        kept = [i for i, reason in enumerate(reasons) if reason is None]
+        if not kept:
+            raise ValueError(
+                f"None of {len(found)} pairs of {', '.join(args.twins)} is left: {describe_reasons(skipped)}."
+            )
+        parts.append(rows_of_twins([found[i] for i in kept], [ids[i] for i in kept]))
+    if SCENES in args.twins:
+        if args.dataset != SCENES:
+            raise ValueError(f"--twins scenes goes with --dataset scenes, and the dataset is {args.dataset}.")
+        first_image = max(image_id for part in (*parts, held_out) for image_id in part[IMAGE_ID]) + 1
+        parts.append(scene_twins(TWIN_SCENES, max(1, len(rows) // 8), len(found), first_image))
+    return concatenate_datasets(parts), skipped
+
+
+def is_set_of_twins(args: DataArguments) -> bool:
+    """Whether the training data themselves are a set of twins, by their columns."""
+    if args.dataset == SCENES or is_coco_folder(args.dataset) or karpathy_file(args.dataset):
+        return False
+    return holds_twins(args.dataset, args.dataset_split, args.dataset_config)
+
+
+def uses_twins(arguments: Arguments) -> bool:
+    """Whether a run keeps twins together in its batches."""
+    data = arguments.data
+    return arguments.training.twin_share != 0 and (bool(data.twins) or is_set_of_twins(data))
+
+
+def load_twins_alone(args: DataArguments, challenge: Collection[int] | None) -> tuple[Dataset, Dataset, Counter[str]]:
+    """Load training rows and held-out rows of a data set that is a set of twins; further sets are trained on, too.
+
+    Args:
+        args: Those of the run.
+        challenge: COCO ids that are not trained on; None if all photos may be.
+
+    Returns:
+        Rows with the column `pair_id`; the rows of a tenth of the pairs, as single images; what was left out.
+
+    Raises:
+        ValueError: If the set cannot be used, or has fewer than two pairs.
+    """
+    found, skipped = read_twins(
+        args.dataset, challenge, args.num_proc or os.cpu_count(), args.dataset_split, args.dataset_config
+    )
+    number = max(1, min(args.held_out_images // 2, len(found) // 10))
+    held = {i * len(found) // number for i in range(number)}
+    others, left_out = _read_sets(args.twins, challenge, args)
+    found, skipped = found + others, skipped + left_out
+    judged = {side.digest for i in held for side in found[i].sides}
+    trained = [i for i, pair in enumerate(found) if not any(side.digest in judged for side in pair.sides)]
+    if not trained:
+        raise ValueError(
+            f"{args.dataset} has {len(found)} pairs of twins that can be used; training needs at least 2."
+        )
+    skipped[HELD_OUT] += len(found) - len(trained) - len(held)
+    ids = number_images(found, KnownPhotos())
+    rows, held_out = (
+        rows_of_twins([found[i] for i in some], [ids[i] for i in some]) for some in (trained, sorted(held))
+    )
+    return rows.select(range(_even(args.num_rows or len(rows), len(rows)))), held_out.remove_columns(PAIR_ID), +skipped
+
+
+def drop_torn_twins(rows: Dataset) -> tuple[Dataset, Counter[str]]:
+    """Leave out twins whose partner was left out, and count them."""
+    if PAIR_ID not in rows.column_names:
+        return rows, Counter()
+    pair_ids = rows[PAIR_ID][:]
+    number = Counter(pair_ids)
+    kept = [i for i, pair_id in enumerate(pair_ids) if pair_id is None or number[pair_id] > 1]
+    return rows.select(kept), +Counter({TORN: len(rows) - len(kept)})
+
+
+def _even(number: int, most: int) -> int:
+    return max(2, min(number, most) // 2 * 2)
+
+
+def _read_sets(
+    sources: Sequence[str], challenge: Collection[int] | None, args: DataArguments
+) -> tuple[list[TwinPair], Counter[str]]:
+    found: list[TwinPair] = []
+    skipped: Counter[str] = Counter()
+    for source in sources:
+        of_source, left_out = read_twins(source, challenge, args.num_proc or os.cpu_count())
+        concepts = Counter(pair.concept or "unknown" for pair in of_source)
+        logger.warning(f"{source}: {len(of_source):,} pairs of twins ({describe_reasons(concepts)})")
+        found += of_source
+        skipped += left_out
+    return found, skipped
+
+
+def _find_known(
+    found: Sequence[TwinPair], rows: Dataset, held_out: Dataset, pairs: Dataset | None, args: DataArguments
+) -> KnownPhotos:
+    """Which photos of the other data are those of twins. Only files of the same size are read."""
+    sizes = {size_and_time(side.path)[0] for pair in found for side in pair.sides}
+    by_digest: dict[str, int] = {}
+    for part in (rows, held_out):
+        by_digest |= {digest: image_id for digest, image_id in _digests(part, IMAGE, sizes, part[IMAGE_ID][:])}
+    judged: set[str] = set()
+    for name in ("coco_image", "inpaint_image") if pairs is not None else ():
+        judged |= {digest for digest, _ in _digests(pairs, name, sizes, range(len(pairs)))}  # type: ignore[arg-type]
+    own_ids: Collection[int] = ()
+    if args.dataset != SCENES:
+        own_ids = read_source_ids(args.dataset, args.dataset_split, args.caption_column, args.dataset_config).coco
+    held = set(held_out[IMAGE_ID][:])
+    return KnownPhotos(by_digest, own_ids, held.union(rows[IMAGE_ID][:]), held, judged)
+
+
+def _digests(part: Dataset, column: str, sizes: Collection[int], ids: Sequence[int]) -> Iterator[tuple[str, int]]:
+    """The digest and the id of each image whose size in bytes is among `sizes`."""
+    seen: set[int] = set()
+    images = part.select_columns([column]).cast_column(column, Image(decode=False))
+    stored = (one for batch in images.iter(100) for one in batch[column])
+    for image, image_id in zip(stored, ids, strict=True):
+        if image and image_id not in seen:
+            seen.add(image_id)
+            content, path = image.get("bytes"), image.get("path")
+            if content and len(content) in sizes:
+                yield content_digest(content), image_id
+            elif not content and path and size_and_time(path)[0] in sizes:
+                yield content_digest(Path(path).read_bytes()), image_id
+
+
+def _why_left_out(pair: TwinPair, ids: tuple[int, int], known: KnownPhotos) -> str | None:
+    if any(image_id in known.held_out for image_id in ids):
+        return HELD_OUT
+    return JUDGED if any(side.digest in known.judged for side in pair.sides) else None
