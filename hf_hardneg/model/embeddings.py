@@ -66,4 +66,12 @@ def split_embeddings(
 
 def join_embeddings(parts: Sequence[Embeddings]) -> Embeddings:
     """Concatenate batches of the same K and D; all of them have pair ids, or none has."""
-    return Embeddings(*(None if of_parts[0] is None else torch.cat(of_parts) for of_parts in zip(*parts, strict=True)))
+    pair_ids = [part.pair_id for part in parts if part.pair_id is not None]
+    return Embeddings(
+        image=torch.cat([part.image for part in parts]),
+        caption=torch.cat([part.caption for part in parts]),
+        negatives=torch.cat([part.negatives for part in parts]),
+        mask=torch.cat([part.mask for part in parts]),
+        image_id=torch.cat([part.image_id for part in parts]),
+        pair_id=torch.cat(pair_ids) if pair_ids else None,
+    )

@@ -64,18 +64,19 @@ def gather_embeddings(local: Embeddings) -> Embeddings:
     rows, columns = most_rows - local.mask.shape[0], most_negatives - local.mask.shape[1]
     negatives = F.pad(local.negatives, (0, 0, 0, columns))
     mask = F.pad(local.mask.to(torch.uint8), (0, columns))
-    parts = (local.image, local.caption, negatives, mask, local.image_id, local.pair_id)
+    parts = (local.image, local.caption, negatives, mask, local.image_id)
     # Indices instead of a mask, which the device would have to send to the CPU to be counted.
     kept_rows = [torch.arange(size[2]) + rank * most_rows for rank, size in enumerate(all_sizes)]
     keep = torch.cat(kept_rows).to(local.image.device)
-    joined = []
-    for part in parts:
-        if part is None:  # then no process has it
-            joined.append(None)
-            continue
+
+    def join(part: Tensor) -> Tensor:
         padded = F.pad(part, (0, 0) * (part.dim() - 1) + (0, rows))
-        joined.append(_AllGather.apply(padded).index_select(0, keep))
-    return Embeddings(*joined)._replace(mask=joined[3].bool())
+        return _AllGather.apply(padded).index_select(0, keep)
+
+    image, caption, negatives, mask, image_id = map(join, parts)
+    # All processes have pair ids, or none has.
+    pair_id = None if local.pair_id is None else join(local.pair_id)
+    return Embeddings(image, caption, negatives, mask.bool(), image_id, pair_id)
 
 
 def collect_numbers(number: int, device: torch.device) -> list[int]:
