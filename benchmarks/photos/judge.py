@@ -103,10 +103,15 @@ def prepare_negatives(photos: str, folder: Path) -> None:
         part.replace(file)  # a file that is there is complete
 
 
+def prepare_twins(photos: str, folder: Path, split: str) -> None:
+    """Write the natural twins of a split, unless they are there."""
+    if not folder.is_dir():
+        make_twins(photos, folder, TwinOptions(split=split))
+
+
 def prepare_tasks(photos: str, folder: Path) -> None:
     """Write the held-out captions with the negatives of each maker, unless they are there."""
-    if not (folder / TWINS).is_dir():
-        make_twins(photos, folder / TWINS, TwinOptions(split=SPLIT))
+    prepare_twins(photos, folder / TWINS, SPLIT)
     missing = [maker for maker in MAKERS if not place_of(maker, folder).is_dir()]
     if not missing:
         return

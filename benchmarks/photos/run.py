@@ -48,12 +48,14 @@ def read_arms(file: Path, work: Path) -> dict[str, dict[str, Any]]:
 
 
 def prepare(photos: str, work: Path, arms: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the held-out tasks, and the negatives of other makers if an arm trains on them."""
-    from judge import prepare_negatives, prepare_tasks
+    """Write the held-out tasks; the negatives of all makers and natural twins if an arm trains on them."""
+    from judge import prepare_negatives, prepare_tasks, prepare_twins
 
     prepare_tasks(photos, work / "tasks")
     if any("negatives" in settings for settings in arms.values()):
         prepare_negatives(photos, work / "negatives")
+    if any("twins" in settings for settings in arms.values()):
+        prepare_twins(photos, work / "twins", "train")
 
 
 def build_start(photos: str, work: Path) -> Path:
