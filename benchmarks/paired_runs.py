@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,20 +56,19 @@ def run_jobs(jobs: Sequence[tuple[Path, Sequence[Sequence[str]]]]) -> None:
     Args:
         jobs: For each the file that it makes, and the commands that make it. Their output goes to a .log beside it.
     """
-    cores = os.cpu_count() or 1
-    threads = max(1, cores // max(1, len(jobs)))
-    with ThreadPoolExecutor(max_workers=cores) as pool:
-        for _ in tqdm(pool.map(partial(_run_job, threads), jobs), total=len(jobs), desc="Training runs"):
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for _ in tqdm(pool.map(_run_job, jobs), total=len(jobs), desc="Training runs"):
             pass
 
 
-def _run_job(threads: int, job: tuple[Path, Sequence[Sequence[str]]]) -> None:
+def _run_job(job: tuple[Path, Sequence[Sequence[str]]]) -> None:
     file, commands = job
     if file.is_file():
         return
     environment = {
         **os.environ,
-        "OMP_NUM_THREADS": str(threads),
+        # Also if it is alone: two threads wait for each other, and beside other work that takes four times as long.
+        "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
