@@ -30,6 +30,8 @@ def own_cache(tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
     patch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
     patch.setenv("HF_DATASETS_CACHE", str(cache))
+    # At the end of each stream, datasets waits 5 s for Arrow's threads, in case Python ends next. Here it goes on.
+    patch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0)
     yield
     patch.undo()
 

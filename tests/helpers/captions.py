@@ -5,6 +5,8 @@ import random
 import subprocess
 import sys
 
+from helpers.quick_python import HASH_SEED, quick_python
+
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.slots import find_mentions
 from hf_hardneg.scenes.world import MENTION_RATES, describe_scene, sample_scene, sample_wording
@@ -35,12 +37,11 @@ def mentions(text, index=None):
 
 
 def outputs_under_two_hash_seeds(code):
-    """What a Python program prints under PYTHONHASHSEED 1 and under 2."""
+    """What a Python program prints under the hash seed of quick_python() and under another."""
+    other = {**os.environ, "PYTHONHASHSEED": str(int(HASH_SEED) + 1)}
     return [
-        subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
-        ).stdout
-        for seed in ("1", "2")
+        subprocess.run([python, "-c", code], env=other, capture_output=True, check=True).stdout
+        for python in (quick_python(), sys.executable)
     ]
 
 

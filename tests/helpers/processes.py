@@ -8,6 +8,7 @@ import time
 import uuid
 from pathlib import Path
 
+import datasets
 import torch
 from torch import distributed
 
@@ -113,6 +114,7 @@ def _run_logged(log, target, args):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     mp.set_start_method("fork", force=True)  # Data workers start as they do in a command on Linux.
     torch.set_num_threads(1)
+    datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0  # as in conftest.py
     try:
         target(*args)
     finally:

@@ -3,12 +3,12 @@ import json
 import os
 import random
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 from helpers.inpainting_folder import accepted_pairs, change, make_folder
+from helpers.quick_python import quick_python
 from PIL import Image
 
 from hf_hardneg.cli import main
@@ -102,7 +102,7 @@ def test_cut_anywhere_it_goes_on_to_the_same_bytes(coco, built, tmp_path):
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(coco, built, tmp_path):
-    command = [sys.executable, "-m", "hf_hardneg.cli", "inpaint", "build", "--coco", coco, "--out", tmp_path / "out"]
+    command = [quick_python(), "-m", "hf_hardneg.cli", "inpaint", "build", "--coco", coco, "--out", tmp_path / "out"]
     journal, rng = tmp_path / "out" / JOURNAL, random.Random(1)
     size = (built[0] / JOURNAL).stat().st_size
     killed = 0
