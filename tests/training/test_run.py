@@ -226,7 +226,7 @@ def test_the_coco_recipe_runs_on_a_coco_folder(coco, random_vit, tmp_path, caplo
         ),
         (["--output_dir", "{tmp}/file/out"], "another --output_dir"),
         (
-            ["--concepts", "color", "--concept_weights", "1", "2", "--output_dir", "{tmp}/out"],
+            ["--concepts", "color", "--concept_weights", "1", "2", "--num_rows", "60", "--output_dir", "{tmp}/out"],
             "one number, 0 or more and not all 0, for each",
         ),
         (["--model_name_or_path", "{tmp}/nowhere", "--output_dir", "{tmp}/out"], "nowhere"),
