@@ -1,5 +1,6 @@
 """A tiny real CLIPModel, its processor, and small data folders that the tests make themselves."""
 
+import gc
 import os
 import random
 import shutil
@@ -19,6 +20,12 @@ from hf_hardneg.scenes.world import draw_scene, sample_scene, scene_pairs, scene
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
 from hf_hardneg.training.make_start_model import build_model, build_processor, build_tokenizer
 from hf_hardneg.training.trainer import HardNegCLIPTrainer
+
+
+def pytest_collection_finish():
+    """Leave what is there to no collector: after each training, accelerate would have it look at all libraries."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

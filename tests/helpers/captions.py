@@ -1,11 +1,9 @@
 """Captions that many tests share, and those of scenes."""
 
-import os
 import random
 import subprocess
-import sys
 
-from helpers.quick_python import HASH_SEED, quick_python
+from helpers.quick_python import quick_python
 
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.slots import find_mentions
@@ -37,12 +35,9 @@ def mentions(text, index=None):
 
 
 def outputs_under_two_hash_seeds(code):
-    """What a Python program prints under the hash seed of quick_python() and under another."""
-    other = {**os.environ, "PYTHONHASHSEED": str(int(HASH_SEED) + 1)}
-    return [
-        subprocess.run([python, "-c", code], env=other, capture_output=True, check=True).stdout
-        for python in (quick_python(), sys.executable)
-    ]
+    """What a Python program prints under PYTHONHASHSEED 1 and under 2."""
+    commands = [[quick_python(hash_seed=seed), "-c", code] for seed in ("1", "2")]
+    return [subprocess.run(command, capture_output=True, check=True).stdout for command in commands]
 
 
 def scene_captions(size, seed="vocabulary"):

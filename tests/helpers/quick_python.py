@@ -2,8 +2,8 @@
 
 The program asks a server to fork. The server has imported libraries that take a second each and read no variable that
 a test sets: nothing of Hugging Face, no matplotlib, and nothing of this package. Each process imports those itself,
-with its own environment, folder and arguments. What an interpreter reads when it starts, such as the hash seed, is the
-server's; a test of that takes `sys.executable`.
+with its own environment, folder and arguments. Of the variables that an interpreter reads when it starts, it has those
+of the server.
 """
 
 import atexit
@@ -29,7 +29,6 @@ MODULES = (
     *("spacy", "sklearn.linear_model", "sklearn.metrics", "scipy.optimize", "pandas", "pyarrow.parquet"),
     *("pyarrow.dataset", "PIL.Image", "jinja2", "pydantic"),
 )
-HASH_SEED = "1"
 # Runs in an isolated interpreter without site-packages, which starts in 20 ms.
 CLIENT = """#!{python} -IS
 import json, os, socket, struct, sys
@@ -49,7 +48,7 @@ os._exit(code)
 
 
 @cache
-def quick_python() -> str:
+def quick_python(hash_seed="1"):
     """The path of a program that takes Python's arguments `-m MODULE`, `-c CODE` or `FILE`, and what comes after."""
     if not hasattr(os, "pidfd_open"):  # not on Linux, or on an old one
         return sys.executable
