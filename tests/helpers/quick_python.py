@@ -47,9 +47,13 @@ os._exit(code)
 """
 
 
-@cache
-def quick_python(hash_seed="1"):
+def quick_python(hash_seed: str = "1") -> str:
     """The path of a program that takes Python's arguments `-m MODULE`, `-c CODE` or `FILE`, and what comes after."""
+    return _start_server(hash_seed)
+
+
+@cache
+def _start_server(hash_seed):
     if not hasattr(os, "pidfd_open"):  # not on Linux, or on an old one
         return sys.executable
     folder = tempfile.TemporaryDirectory(prefix="quick_python")
@@ -58,10 +62,16 @@ def quick_python(hash_seed="1"):
         listener.bind(address)
         listener.listen(64)
         command = [sys.executable, __file__, str(listener.fileno()), str(client)]
-        server = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()], start_new_session=True)
+        # The server ends when its standard input does, so not later than this process.
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
     client.write_text(CLIENT.format(python=sys.executable, address=address))
     client.chmod(0o755)
-
     owner = os.getpid()
 
     def stop():
