@@ -11,9 +11,10 @@ export TOKENIZERS_PARALLELISM ?= false
 demo: $(READY)
 	$(BIN)/python -m hf_hardneg.train demo.yaml
 
-# A process for each core, each with one thread; the tests of a file share what they set up.
+# A process for each core, each with one thread; the tests of a file share what they set up. In their order, the quick
+# files of hf_hardneg come last; by default those with few tests would, some of which take a minute.
 test: quality
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 quality: $(READY)
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import argparse
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import ModuleType
 
 from .commands import audit, config, evaluate, interpolate, negatives, push, report, scenes, twins, vocabulary
@@ -47,6 +48,7 @@ def _add_command(
     parser.set_defaults(run=command.run)
 
 
+@cache
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     raw = argparse.RawDescriptionHelpFormatter

@@ -1,5 +1,6 @@
 """A tiny real CLIPModel, its processor, and small data folders that the tests make themselves."""
 
+import gc
 import os
 import random
 import shutil
@@ -21,6 +22,12 @@ from hf_hardneg.training.make_start_model import build_model, build_processor, b
 from hf_hardneg.training.trainer import HardNegCLIPTrainer
 
 
+def pytest_collection_finish():
+    """Leave what is there to no collector: after each training, accelerate would have it look at all libraries."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """Keep data sets that tests make out of the user's cache."""
@@ -30,6 +37,8 @@ def own_cache(tmp_path_factory):
     cache = tmp_path_factory.mktemp("cache")
     patch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
     patch.setenv("HF_DATASETS_CACHE", str(cache))
+    # At the end of each stream, datasets waits 5 s for Arrow's threads, in case Python ends next. Here it goes on.
+    patch.setattr(datasets.config, "SLEEP_TIME_ON_THREADS_SHUTDOWN", 0)
     yield
     patch.undo()
 

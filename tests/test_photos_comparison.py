@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from helpers.coco_folder import write_split
 from helpers.photos import encoded
+from helpers.quick_python import quick_python
 
 from hf_hardneg.model.loading import START_MODEL
 
@@ -38,7 +39,7 @@ def compare(folder, work, arms):
              "work": work / "runs", "results": work / "results"}  # fmt: skip
     words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
     script = ROOT / "benchmarks/photos/run.py"
-    return subprocess.run([sys.executable, script, folder, *words], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run([quick_python(), script, folder, *words], cwd=ROOT, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 
 import pyarrow as pa
 import pytest
@@ -18,6 +17,7 @@ from helpers.bad_inputs import (
     of_places,
     parquet_bytes,
 )
+from helpers.quick_python import quick_python
 
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.slot_model import SlotModel
@@ -214,6 +214,6 @@ def test_audits(tmp_path, capsys):
 def test_a_file_that_holds_null_does_not_end_the_interpreter(content, tmp_path):
     file = tmp_path / "a.json"
     file.write_text(content)
-    command = [sys.executable, "-m", "hf_hardneg.cli", "vocabulary", str(file), "--out", str(tmp_path / "o.yaml")]
+    command = [quick_python(), "-m", "hf_hardneg.cli", "vocabulary", str(file), "--out", str(tmp_path / "o.yaml")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.startswith(f"error: {file}")

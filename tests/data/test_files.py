@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from datasets import Dataset, DatasetDict
+from helpers.quick_python import quick_python
 
 from hf_hardneg.data.files import open_dataset
 
@@ -130,7 +130,7 @@ def test_json_without_objects_does_not_end_the_interpreter(tmp_path):
         "import sys\nfrom hf_hardneg.data.captions import read_captions\nfor source in sys.argv[1:]:\n"
         "    try:\n        read_captions(source)\n    except ValueError as error:\n        print(error)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code, *sources], capture_output=True, text=True)
+    run = subprocess.run([quick_python(), "-c", code, *sources], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     said = run.stdout.splitlines()
     assert len(said) == len(sources) and all(source in line for source, line in zip(sources, said, strict=True))

@@ -3,9 +3,9 @@
 import json
 import os
 import subprocess
-import sys
 
 from helpers.hub_server import Blob, Hub
+from helpers.quick_python import quick_python
 from PIL import Image
 
 
@@ -34,7 +34,7 @@ ROWS = [["NA", "007"], ["None", "7"], ["a, dog", "1e3"]]
 
 def read(environment, *argv):
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "XDG"))}
-    command = [sys.executable, "-c", READ, *argv]
+    command = [quick_python(), "-c", READ, *argv]
     done = subprocess.run(command, env=kept | environment, capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])

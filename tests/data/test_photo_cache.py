@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers.photos import encoded, photo, write_photos
+from helpers.quick_python import quick_python
 from PIL import Image
 
 from hf_hardneg.data import skip_reasons
@@ -147,14 +148,13 @@ def test_a_second_process_opens_no_photo_and_makes_no_negative(coco, tmp_path, k
     if kind == "parquet":
         source = parquet(tmp_path / "p")
     results = []
-    for seed, processes in ((1, 1), (2, 2)):
+    for seed, processes in (("1", 1), ("2", 2)):
         environment = {
             **os.environ,
             "HF_DATASETS_CACHE": str(tmp_path / "cache"),
-            "PYTHONHASHSEED": str(seed),
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         }
-        command = [sys.executable, "-c", RUN, str(source), str(processes)]
+        command = [quick_python(hash_seed=seed), "-c", RUN, str(source), str(processes)]
         output = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert output.returncode == 0, output.stderr
         results.append([int(number) for number in output.stdout.split()[-3:]])

@@ -9,7 +9,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from helpers.benchmark_fixtures import make_benchmark
 from helpers.captions import scene_captions
 from helpers.hub_server import Blob, Hub
 from helpers.pushes import TOKEN, fresh_environment
+from helpers.quick_python import quick_python
 
 from hf_hardneg.scenes.world import scene_rows
 from hf_hardneg.training.make_start_model import build_model, build_processor, build_tokenizer
@@ -79,7 +79,7 @@ def test_the_page_goes_from_photos_and_captions_to_a_published_model(hub, tmp_pa
             continue  # what it installs is this package
         extra = EXTRA if "hf_hardneg.train" in words else []
         done = subprocess.run(
-            [sys.executable, *PROGRAMS[program], *words, *extra],
+            [quick_python(), *PROGRAMS[program], *words, *extra],
             cwd=desk,
             env=fresh_environment(hub, tmp_path / "home"),
             capture_output=True,

@@ -54,10 +54,11 @@ def dist(source, tmp_path_factory):
 def python(dist, tmp_path_factory):
     """Python of a new environment with the wheel. All other packages are those installed here, without a network."""
     folder = tmp_path_factory.mktemp("environment") / "venv"
-    run(sys.executable, "-m", "venv", folder, cwd=folder.parent)
+    run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder.parent)
     program = folder / "bin" / "python"
     [wheel] = dist.glob("*.whl")
-    run(program, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
+    pip = (sys.executable, "-m", "pip", "--python", program)
+    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
     own = Path(run(program, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])", cwd=folder).strip())
     # A plain line in a .pth file comes after the environment's own packages and runs no .pth file of the other place:
     # the editable install that is there stays out.
@@ -109,23 +110,25 @@ def test_the_installed_package_trains_makes_negatives_audits_and_evaluates(pytho
     colors, things = ("red", "blue", "green"), ("car", "bus", "dog", "cat")
     captions = [f"A {color} {thing} next to a {other}." for color in colors for thing in things for other in things]
     (tmp_path / "captions.jsonl").write_text("".join(json.dumps({"caption": text}) + "\n" for text in captions))
-    demo = (
-        "demo.yaml",
-        "--max_steps",
-        "5",
-        "--num_rows",
-        "300",
-        "--held_out_images",
-        "40",
-        "--pairs_per_concept",
-        "10",
-    )
-    table = run(python, "-m", "hf_hardneg.train", *demo, "--output_dir", "demo", cwd=tmp_path, env=environment)
-    assert "| score | start | control | K = 3 |" in table
-    run(program, "negatives", "captions.jsonl", "--out", "negatives", "-k", "2", cwd=tmp_path, env=environment)
+    demo = ["demo.yaml", "--max_steps", "5", "--num_rows", "300", "--held_out_images", "40", "--output_dir", "demo"]
+    demo += ["--pairs_per_concept", "10"]
+    commands = [
+        ["negatives", "captions.jsonl", "--out", "negatives", "-k", "2", "--no_audit"],
+        ["audit", "negatives"],
+        ["evaluate", "demo", "--out", "evaluation"],
+    ]
+    # In one process, since each would import torch, transformers and spaCy anew.
+    code = f"""
+import runpy, sys
+from hf_hardneg.cli import main
+sys.argv = ["hf_hardneg.train", *{demo}]
+runpy.run_module("hf_hardneg.train", run_name="__main__")
+for words in {commands}:
+    main(words)
+"""
+    said = run(python, "-c", code, cwd=tmp_path, env=environment)
+    assert "| score | start | control | K = 3 |" in said and "told" in said.split("Saved in demo")[1]
     assert "README.md" in {file.name for file in (tmp_path / "negatives").iterdir()}
-    assert "told" in run(program, "audit", "negatives", cwd=tmp_path, env=environment)
-    run(program, "evaluate", "demo", "--out", "evaluation", cwd=tmp_path, env=environment)
     assert (tmp_path / "evaluation" / "report.html").stat().st_size > 10_000
     config = run(program, "config", "multi_gpu", cwd=tmp_path, env=environment).strip()
     assert Path(config).is_file() and Path(config).is_relative_to(python.parents[1])

@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 
 from datasets import ClassLabel, Dataset, Features, Image
 from helpers.benchmark_fixtures import save_parquet, scene
 from helpers.hub_server import Blob, Hub
+from helpers.quick_python import quick_python
 
 from hf_hardneg.commands.evaluate import evaluate_to_folder
 from hf_hardneg.training.make_start_model import build_model
@@ -45,7 +45,7 @@ def test_models_and_datasets_are_evaluated_at_the_revision_and_split_that_are_na
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "XDG"))}
         own = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
         argv = ["evaluate", "clip=org/clip@v1", "--benchmarks", "zero_shot=org/birds@v1:validation"]
-        command = [sys.executable, "-m", "hf_hardneg.cli", *argv, "--out", str(tmp_path / "hub")]
+        command = [quick_python(), "-m", "hf_hardneg.cli", *argv, "--out", str(tmp_path / "hub")]
         done = subprocess.run(command, env=kept | own, capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
     assert items(tmp_path / "hub") == items(tmp_path / "local") and len(items(tmp_path / "hub")) == 12

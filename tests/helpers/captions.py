@@ -1,9 +1,9 @@
 """Captions that many tests share, and those of scenes."""
 
-import os
 import random
 import subprocess
-import sys
+
+from helpers.quick_python import quick_python
 
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.slots import find_mentions
@@ -36,12 +36,8 @@ def mentions(text, index=None):
 
 def outputs_under_two_hash_seeds(code):
     """What a Python program prints under PYTHONHASHSEED 1 and under 2."""
-    return [
-        subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
-        ).stdout
-        for seed in ("1", "2")
-    ]
+    commands = [[quick_python(hash_seed=seed), "-c", code] for seed in ("1", "2")]
+    return [subprocess.run(command, capture_output=True, check=True).stdout for command in commands]
 
 
 def scene_captions(size, seed="vocabulary"):

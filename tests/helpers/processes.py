@@ -6,8 +6,12 @@ import signal
 import sys
 import time
 import uuid
+from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 
+import datasets
+import pytest
 import torch
 from torch import distributed
 
@@ -15,8 +19,17 @@ from hf_hardneg.process_group import leave_process_group
 
 
 CONTEXT = mp.get_context("forkserver")
-CONTEXT.set_forkserver_preload([f"hf_hardneg.training.{module}" for module in ("run", "release", "recipe")])
+CONTEXT.set_forkserver_preload(["helpers.before_forks"])
+TESTS = str(Path(__file__).parents[1])
 SECONDS = 300  # A test machine may be busy with other things.
+
+
+@cache
+def _start_server():
+    """Start the server where it finds the module to import first; not every Python tells it sys.path."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", TESTS, prepend=os.pathsep)
+        forkserver.ensure_running()
 
 
 class LoggedProcess:
@@ -31,6 +44,7 @@ class LoggedProcess:
     def __init__(self, log, target, *args):
         self.log = Path(log)
         self.log.touch()
+        _start_server()
         self._process = CONTEXT.Process(target=_run_logged, args=(str(log), target, args))
         self._process.start()
         self.pid = self._process.pid
@@ -105,6 +119,7 @@ def say(text):
 
 
 def _run_logged(log, target, args):
+    assert "helpers.before_forks" in sys.modules, "the server could not import it, so each process would"
     with open(log, "ab", buffering=0) as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
@@ -113,6 +128,7 @@ def _run_logged(log, target, args):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     mp.set_start_method("fork", force=True)  # Data workers start as they do in a command on Linux.
     torch.set_num_threads(1)
+    datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0  # as in conftest.py
     try:
         target(*args)
     finally:

@@ -3,13 +3,13 @@
 import json
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 
 import numpy as np
 from helpers.inpainting_folder import RED, make_folder
+from helpers.quick_python import quick_python
 
 from hf_hardneg.data.coco_photos import read_coco_photos
 from hf_hardneg.inpainting.build import Builder
@@ -78,7 +78,7 @@ class Server:
     def __init__(self, out, *options):
         self.port = find_port()
         self.url = f"http://127.0.0.1:{self.port}/"
-        self.command = [sys.executable, "-m", "hf_hardneg.cli", "inpaint", "review", str(out), "--port"]
+        self.command = [quick_python(), "-m", "hf_hardneg.cli", "inpaint", "review", str(out), "--port"]
         self.command += [str(self.port), *options]
         self.start()
 

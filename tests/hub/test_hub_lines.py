@@ -3,7 +3,6 @@
 import hashlib
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from helpers.captions import CAPTIONS
 from helpers.hub_server import Hub
 from helpers.inpainting_folder import make_folder
 from helpers.pushes import TOKEN, fresh_environment
+from helpers.quick_python import quick_python
 from safetensors.numpy import load
 
 from hf_hardneg.cli import main as cli
@@ -56,7 +56,7 @@ def fresh(hub, tmp_path):
     def run(*command, **environment):
         home = tmp_path / f"home{len(list(tmp_path.iterdir()))}"
         done = subprocess.run(
-            [sys.executable, *command],
+            [quick_python(), *command],
             env=fresh_environment(hub, home, **environment),
             capture_output=True,
             text=True,

@@ -3,12 +3,12 @@ import json
 import os
 import random
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
-from helpers.inpainting_folder import accepted_pairs, change, make_folder
+from helpers.inpainting_folder import PHOTOS, accepted_pairs, change, make_folder
+from helpers.quick_python import quick_python
 from PIL import Image
 
 from hf_hardneg.cli import main
@@ -102,7 +102,7 @@ def test_cut_anywhere_it_goes_on_to_the_same_bytes(coco, built, tmp_path):
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(coco, built, tmp_path):
-    command = [sys.executable, "-m", "hf_hardneg.cli", "inpaint", "build", "--coco", coco, "--out", tmp_path / "out"]
+    command = [quick_python(), "-m", "hf_hardneg.cli", "inpaint", "build", "--coco", coco, "--out", tmp_path / "out"]
     journal, rng = tmp_path / "out" / JOURNAL, random.Random(1)
     size = (built[0] / JOURNAL).stat().st_size
     killed = 0
@@ -139,7 +139,8 @@ def test_bad_photos_and_masks_are_counted(tmp_path):
     assert {item.proposal.image_id for item, _ in accepted_pairs(out)} == {6}
 
 
-def test_without_a_pair_there_is_no_sheet(coco, tmp_path):
+def test_without_a_pair_there_is_no_sheet(tmp_path):
+    coco = make_folder(tmp_path / "coco", PHOTOS[:1])
     assert not build_pairs(coco, tmp_path / "out", ClassicalEditor, gates=(lambda made: "never",)).accepted
     assert write_contact_sheet(tmp_path / "out", tmp_path / "sheet.png") == 0 and not (tmp_path / "sheet.png").exists()
 
@@ -190,7 +191,8 @@ def test_the_command_leaves_a_sheet_and_says_what_came_out(coco, built, capsys):
     (built[0] / "contact_sheet.png").unlink()
 
 
-def test_mistakes_end_with_one_sentence(coco, tmp_path, monkeypatch):
+def test_mistakes_end_with_one_sentence(tmp_path, monkeypatch):
+    coco = make_folder(tmp_path / "coco", PHOTOS[:1])
     with pytest.raises(SystemExit, match="error: .*no-folder has captions_SPLIT.json"):
         main(["inpaint", "build", "--coco", str(tmp_path / "no-folder"), "--out", str(tmp_path / "out")])
 

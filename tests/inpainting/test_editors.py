@@ -1,10 +1,10 @@
 import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
 from helpers.inpainting_folder import BLUE, GREEN, RED, add_thing, disk, ground, make_folder, oval
+from helpers.quick_python import quick_python
 from PIL import Image, ImageDraw
 
 from hf_hardneg.data.coco_photos import read_coco_photos
@@ -168,5 +168,5 @@ def test_without_opencv_the_error_names_the_extra():
         "import sys; sys.modules['cv2'] = None\n"
         "import hf_hardneg.inpainting.build\nimport hf_hardneg.inpainting.edit.classical"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = subprocess.run([quick_python(), "-c", code], capture_output=True, text=True)
     assert "pip install 'hf-hardneg[inpaint]'" in done.stderr.splitlines()[-1]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from datasets import Dataset, Features, Value, load_dataset
 from helpers.inpainting_folder import change, make_folder
+from helpers.quick_python import quick_python
 from huggingface_hub import DatasetCard
 from PIL import Image
 from sklearn.metrics import cohen_kappa_score
@@ -302,7 +303,7 @@ def test_a_killed_export_leaves_what_was_there(folder, tmp_path):
         "def slow(*args):\n    sys.stdout.write('.'); sys.stdout.flush(); time.sleep(30)\n    return real(*args)\n"
         "export.pair_row = slow\nexport.export_pairs(sys.argv[1], sys.argv[2])"
     )
-    child = subprocess.Popen([sys.executable, "-c", code, str(folder), str(out)], stdout=subprocess.PIPE)
+    child = subprocess.Popen([quick_python(), "-c", code, str(folder), str(out)], stdout=subprocess.PIPE)
     assert child.stdout.read(1) == b"."  # it is writing
     child.kill()
     child.wait()

@@ -2,14 +2,18 @@
 
 import json
 import subprocess
-import sys
 
 from helpers.hub_server import Fault, Hub
 from helpers.pushes import TOKEN, fresh_environment
+from helpers.quick_python import quick_python
 
 
+# huggingface_hub asks a busy Hub again for more than a minute. Here, that takes no time.
 LOAD = """
 import json
+from types import SimpleNamespace
+import huggingface_hub.utils._http
+huggingface_hub.utils._http.time = SimpleNamespace(sleep=lambda seconds: None)
 from hf_hardneg.model.loading import load_model
 said = []
 for name in {names}:
@@ -23,7 +27,7 @@ print(json.dumps(said))
 
 def errors_of(names, environment):
     code = LOAD.format(names=names)
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([quick_python(), "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 

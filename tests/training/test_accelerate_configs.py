@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from accelerate.utils import FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
+from helpers.quick_python import quick_python
 
 from hf_hardneg.cli import main
 from hf_hardneg.commands.config import ACCELERATE_CONFIGS as CONFIGS
@@ -74,7 +74,7 @@ def test_every_machine_of_many_starts_its_share():
 
 def test_the_multi_cpu_config_trains_in_two_processes_that_share_each_batch(start, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(CONFIGS / "multi_cpu.yaml")]
+    command = [quick_python(), "-m", "accelerate.commands.launch", "--config_file", str(CONFIGS / "multi_cpu.yaml")]
     command += ["-m", "hf_hardneg.train", "demo.yaml", "--model_name_or_path", start, "--output_dir", str(out)]
     command += ["--num_rows", "64", "--max_steps", "2", "--control", "false", "--use_cpu", "true"]
     command += ["--pairs_per_concept", "2", "--held_out_images", "8", "--per_device_train_batch_size", "8"]

@@ -3,11 +3,11 @@
 import logging
 import os
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
+from helpers.quick_python import quick_python
 from transformers import TrainerControl, TrainerState
 
 from hf_hardneg.commands.config import ACCELERATE_CONFIGS
@@ -62,7 +62,7 @@ def test_a_longer_run_estimates_its_time_once_for_each_training(plan):
 
 
 def test_of_two_processes_one_speaks(start, tmp_path):
-    command = [sys.executable, "-m", "accelerate.commands.launch"]
+    command = [quick_python(), "-m", "accelerate.commands.launch"]
     command += ["--config_file", str(ACCELERATE_CONFIGS / "multi_cpu.yaml"), "-m", "hf_hardneg.train", "demo.yaml"]
     flags = ["--model_name_or_path", start, "--output_dir", str(tmp_path / "out"), *SMALL, "--control", "false"]
     flags += ["--max_steps", "31"]

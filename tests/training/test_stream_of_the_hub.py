@@ -3,10 +3,10 @@
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 from helpers.hub_server import Blob, Hub
+from helpers.quick_python import quick_python
 from helpers.streams import photos, write_parquet
 
 
@@ -38,7 +38,7 @@ def test_a_hub_id_is_streamed_at_the_revision_that_is_named(tmp_path, start, rev
         argv += ["--model_name_or_path", start, "--output_dir", str(tmp_path / "out"), "--held_out_images", "3"]
         argv += ["--per_device_train_batch_size", "4", "--dataloader_num_workers", "0", "--use_cpu", "true"]
         argv += ["--report_to", "none", "--shuffle_buffer", "0", "--long_captions", "cut"]
-        command = [sys.executable, "-m", "hf_hardneg.train", *argv]
+        command = [quick_python(), "-m", "hf_hardneg.train", *argv]
         done = subprocess.run(command, env=kept | own, capture_output=True, text=True, check=False, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())

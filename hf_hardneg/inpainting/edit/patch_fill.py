@@ -61,9 +61,12 @@ class _Level:
             candidates = candidates[np.sort(rng.choice(len(candidates), MAX_SOURCES, replace=False))]
         source, target = self.patches(candidates), self.patches(self.targets)
         squares = (source**2).sum(1)
-        best = np.concatenate(
-            [(squares - 2 * part @ source.T).argmin(1) for part in np.array_split(target, len(target) // 2000 + 1)]
-        )
+
+        def nearest(part: np.ndarray) -> np.ndarray:
+            products = (2 * part) @ source.T  # (N, S), so large that each further array of its size would be felt
+            return np.subtract(squares, products, out=products).argmin(1)
+
+        best = np.concatenate([nearest(part) for part in np.array_split(target, len(target) // 2000 + 1)])
         chosen = candidates[best]
         return chosen, ((self.patches(chosen) - target) ** 2).mean(1)
 
