@@ -221,7 +221,7 @@ def test_the_command_trains_on_twins_and_on_a_control_that_tears_them(start, tmp
     assert (tmp_path / "out" / "control" / "model.safetensors").exists()
 
 
-def train(rank, folder, name, stop, resumed):
+def train(rank, folder, share, name, stop, resumed):
     """Train on two processes for seven steps, or stop after some; keep the caption of each row."""
     model, processor = CLIPModel.from_pretrained(folder), CLIPProcessor.from_pretrained(folder)
     seen = []
@@ -237,7 +237,7 @@ def train(rank, folder, name, stop, resumed):
 
     args = HardNegCLIPTrainingArguments(
         output_dir=f"{folder}/{name}", use_cpu=True, per_device_train_batch_size=6, max_steps=7, num_negatives=0,
-        report_to="none", save_steps=1, disable_tqdm=True, twin_share=2 / 3,
+        report_to="none", save_steps=1, disable_tqdm=True, twin_share=share,
     )  # fmt: skip
     rows = Dataset.load_from_disk(f"{folder}/twins")
     collator = Collator(processor, 0, text_format=find_text_format(model, processor.tokenizer))
@@ -246,16 +246,17 @@ def train(rank, folder, name, stop, resumed):
     (folder / f"{name}{rank}.txt").write_text("\n".join(map(repr, seen)))
 
 
-def test_two_processes_resumed_in_a_later_epoch_go_on_with_the_same_twins(start, tmp_path):
+@pytest.mark.parametrize("share", [2 / 3, 0.0])
+def test_two_processes_resumed_in_a_later_epoch_go_on_with_the_same_rows(start, tmp_path, share):
     """accelerate does not tell the epoch to the sampler under a resumed loader of several processes."""
     folder = Path(start)
     rows = scene_twins("resumed", 2).map(
         lambda row, i: {**row, "pair_id": None if i > 9 else row["pair_id"]}, with_indices=True
     )
     rows.save_to_disk(folder / "twins")  # 16 rows: two steps an epoch
-    run_ranks(train, 2, tmp_path, folder, "whole", None, None)
-    run_ranks(train, 2, tmp_path, folder, "stopped", 5, None)
-    run_ranks(train, 2, tmp_path, folder, "stopped", None, True)
+    run_ranks(train, 2, tmp_path, folder, share, "whole", None, None)
+    run_ranks(train, 2, tmp_path, folder, share, "stopped", 5, None)
+    run_ranks(train, 2, tmp_path, folder, share, "stopped", None, True)
     for rank in range(2):
         whole = (folder / f"whole{rank}.txt").read_text().splitlines()
         assert (folder / f"stopped{rank}.txt").read_text().splitlines()[:2] == whole[5:7]
