@@ -26,7 +26,7 @@ from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
 from .arguments import Arguments, DataArguments
 from .caption_stream import MAX_ADDED_TOKENS, CaptionStream
-from .prepare_twins import add_twins, drop_torn_twins, is_set_of_twins, load_twins_alone
+from .prepare_twins import add_twins, drop_torn_twins, is_set_of_twins, load_twins, load_twins_alone
 from .ready_negatives import NOT_GIVEN, find_given_negatives, order_concepts, use_given_negatives
 
 
@@ -125,7 +125,8 @@ def load_sources(args: DataArguments) -> TrainingData:
         rows = rows.select(range(min(args.num_rows or len(rows), len(rows))))
         data = TrainingData(rows, held_out, pairs, skipped=skipped + broken)
     if args.twins:
-        data.rows, left_out = add_twins(data.rows, data.held_out, data.pairs, args, challenge)
+        twins, left_out = load_twins(data.rows, data.held_out, data.pairs, args, challenge)
+        data.rows = add_twins(data.rows, twins)
         data.skipped += left_out
     return data
 

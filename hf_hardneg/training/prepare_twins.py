@@ -28,26 +28,30 @@ TORN = "the other twin was left out"
 TWIN_SCENES = "twins"  # the seed of the scenes
 
 
-def add_twins(
-    rows: Dataset, held_out: Dataset, pairs: Dataset | None, args: DataArguments, challenge: Collection[int] | None
+def load_twins(
+    rows: Dataset | None,
+    held_out: Dataset,
+    pairs: Dataset | None,
+    args: DataArguments,
+    challenge: Collection[int] | None,
 ) -> tuple[Dataset, Counter[str]]:
-    """Add the twins of all sets that `args.twins` names to the training rows.
+    """Load the twins of all sets that `args.twins` names.
 
     Args:
-        rows: The training rows: single images.
+        rows: The training rows: single images. None if they are a stream.
         held_out: The held-out rows. Twins of their photos are left out.
         pairs: The pairs to evaluate on. Twins with their images are left out.
         args: Those of the run.
         challenge: COCO ids that are not trained on; None if all photos may be.
 
     Returns:
-        The rows with the column `pair_id`, null for single images; and how many twins were left out, by reason.
+        Rows with `columns.TWIN_ROW_FEATURES`, and how many pairs were left out, by reason.
 
     Raises:
         ValueError: If a set cannot be used, or none of its pairs is left.
     """
     found, skipped = _read_sets([name for name in args.twins if name != SCENES], challenge, args)
-    parts = [rows.add_column(PAIR_ID, [None] * len(rows), feature=Value("int64"))]
+    parts = []
     if found:
         known = _find_known(found, rows, held_out, pairs, args)
         ids = number_images(found, known)
@@ -60,11 +64,16 @@ def add_twins(
             )
         parts.append(rows_of_twins([found[i] for i in kept], [ids[i] for i in kept]))
     if SCENES in args.twins:
-        if args.dataset != SCENES:
+        if rows is None or args.dataset != SCENES:
             raise ValueError(f"--twins scenes goes with --dataset scenes, and the dataset is {args.dataset}.")
-        first_image = max(image_id for part in (*parts, held_out) for image_id in part[IMAGE_ID]) + 1
+        first_image = max(image_id for part in (*parts, rows, held_out) for image_id in part[IMAGE_ID]) + 1
         parts.append(scene_twins(TWIN_SCENES, max(1, len(rows) // 8), len(found), first_image))
     return concatenate_datasets(parts), skipped
+
+
+def add_twins(rows: Dataset, twins: Dataset) -> Dataset:
+    """Put twins behind single images, whose `pair_id` is null."""
+    return concatenate_datasets([rows.add_column(PAIR_ID, [None] * len(rows), feature=Value("int64")), twins])
 
 
 def is_set_of_twins(args: DataArguments) -> bool:
@@ -143,21 +152,24 @@ def _read_sets(
 
 
 def _find_known(
-    found: Sequence[TwinPair], rows: Dataset, held_out: Dataset, pairs: Dataset | None, args: DataArguments
+    found: Sequence[TwinPair], rows: Dataset | None, held_out: Dataset, pairs: Dataset | None, args: DataArguments
 ) -> KnownPhotos:
     """Which photos of the other data are those of twins. Only files of the same size are read."""
     sizes = {size_and_time(side.path)[0] for pair in found for side in pair.sides}
     by_digest: dict[str, int] = {}
-    for part in (rows, held_out):
+    for part in (held_out,) if rows is None else (rows, held_out):
         by_digest |= {digest: image_id for digest, image_id in _digests(part, IMAGE, sizes, part[IMAGE_ID][:])}
     judged: set[str] = set()
     for name in ("coco_image", "inpaint_image") if pairs is not None else ():
         judged |= {digest for digest, _ in _digests(pairs, name, sizes, range(len(pairs)))}  # type: ignore[arg-type]
     own_ids: Collection[int] = ()
-    if args.dataset != SCENES:
+    if rows is None:  # A stream has an id that is a number, or a digest of 63 bits, which no set names.
+        own_ids = {side.told_id for pair in found for side in pair.sides if side.told_id is not None}
+    elif args.dataset != SCENES:
         own_ids = read_source_ids(args.dataset, args.dataset_split, args.caption_column, args.dataset_config).coco
     held = set(held_out[IMAGE_ID][:])
-    return KnownPhotos(by_digest, own_ids, held.union(rows[IMAGE_ID][:]), held, judged)
+    taken = held if rows is None else held.union(rows[IMAGE_ID][:])
+    return KnownPhotos(by_digest, own_ids, taken, held, judged)
 
 
 def _digests(part: Dataset, column: str, sizes: Collection[int], ids: Sequence[int]) -> Iterator[tuple[str, int]]:

@@ -256,11 +256,8 @@ def make_twin_sampler(rows: Any, args: HardNegCLIPTrainingArguments, batch_size:
         ValueError: If the rows, or the share of twins in so small a batch, cannot be used.
     """
     twins = find_twin_rows(rows)
-    share = find_share(args.twin_share, twins)
+    share = _find_used_share(args, twins)
     if not share:
-        if args.twin_weight:
-            why = "twin_share is 0" if len(twins.pairs) else "no row has a twin"
-            raise ValueError(f"twin_weight is {args.twin_weight:g}, and {why}: leave out twin_weight.")
         return None
     if args.train_sampling_strategy != "random":
         raise ValueError(
@@ -272,3 +269,32 @@ def make_twin_sampler(rows: Any, args: HardNegCLIPTrainingArguments, batch_size:
         twins, share, batch_size, args.world_size, args.dataloader_drop_last, bool(accelerator.split_batches)
     )
     return TwinSampler(twins, plan, args.seed if args.data_seed is None else args.data_seed)
+
+
+def pairs_beside_stream(stream: Any, args: HardNegCLIPTrainingArguments, batch_size: int) -> int:
+    """Count the pairs of twins in each batch of a stream; the stream gives single images.
+
+    Args:
+        stream: A stream; `twins`, if it has that, are rows as `find_twin_rows` takes them.
+        args: Those of the training.
+        batch_size: Rows of a batch of one process.
+
+    Raises:
+        ValueError: If the share leaves no room, there are fewer pairs than a batch takes, or there are none and a
+            share was asked for.
+    """
+    rows = getattr(stream, "twins", None)
+    twins = TwinRows(np.empty((0, 2), np.int64) if rows is None else find_twin_rows(rows).pairs, np.arange(batch_size))
+    share = _find_used_share(args, twins)
+    pairs = plan_batches(twins, share, batch_size).pairs if share else 0
+    if 2 * pairs == batch_size:
+        raise ValueError(f"twin_share is {share:g}, and leaves no room in a batch for the stream: lower it.")
+    return pairs
+
+
+def _find_used_share(args: HardNegCLIPTrainingArguments, twins: TwinRows) -> float:
+    share = find_share(args.twin_share, twins)
+    if args.twin_weight and not share:
+        why = "twin_share is 0" if len(twins.pairs) else "no row has a twin"
+        raise ValueError(f"twin_weight is {args.twin_weight:g}, and {why}: leave out twin_weight.")
+    return share
