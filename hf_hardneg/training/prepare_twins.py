@@ -16,6 +16,7 @@ from ..data.photo_files import content_digest, size_and_time
 from ..data.photo_ids import read_source_ids
 from ..data.skip_reasons import describe_reasons
 from ..data.twin_sets import TWINS, KnownPhotos, TwinPair, holds_twins, number_images, read_twins, rows_of_twins
+from ..scenes.scenes_folder import TWIN_SCENES
 from ..scenes.world import scene_twins
 from .arguments import SCENES, Arguments, DataArguments
 
@@ -25,7 +26,6 @@ logger = logging.getLogger(__name__)
 HELD_OUT = TWINS.format(reason="a photo is held out")
 JUDGED = TWINS.format(reason=IN_CHALLENGE_SET)
 TORN = "the other twin was left out"
-TWIN_SCENES = "twins"  # the seed of the scenes
 
 
 def load_twins(
