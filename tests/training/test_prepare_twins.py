@@ -8,11 +8,15 @@ import pytest
 from datasets import Dataset, Features, List, Value
 from helpers.benchmark_fixtures import scene
 from helpers.coco_folder import write_split
+from helpers.inpainting_folder import make_folder
 from helpers.processes import run_ranks
 from transformers import CLIPModel, CLIPProcessor, TrainerCallback
 
 from hf_hardneg.columns import PAIR_FEATURES
 from hf_hardneg.data.twin_sets import SAME_CAPTION, SAME_IMAGE
+from hf_hardneg.inpainting.build import build_pairs
+from hf_hardneg.inpainting.edit.classical import ClassicalEditor
+from hf_hardneg.inpainting.publish.export import export_pairs
 from hf_hardneg.model.dual_encoder import find_text_format
 from hf_hardneg.scenes.world import sample_pair, scene_twins
 from hf_hardneg.training.arguments import DataArguments, HardNegCLIPTrainingArguments
@@ -23,6 +27,7 @@ from hf_hardneg.training.prepare_twins import HELD_OUT, JUDGED
 from hf_hardneg.training.recipe import parse_arguments
 from hf_hardneg.training.trainer import HardNegCLIPTrainer
 from hf_hardneg.training.twin_batches import find_twin_rows
+from hf_hardneg.twins import make_twins
 
 
 CONCEPTS = ("object", "color", "size", "location")
@@ -61,7 +66,7 @@ def photos(tmp_path):
 
 def load(photos, *twins, **arguments):
     arguments = {"held_out_images": 3, "num_proc": 1} | arguments
-    return load_sources(DataArguments(dataset=str(photos), twins=list(twins), **arguments))
+    return load_sources(DataArguments(dataset=str(photos), twins=[str(one) for one in twins], **arguments))
 
 
 def test_twins_stand_beside_single_images(photos, tmp_path):
@@ -260,3 +265,32 @@ def test_two_processes_resumed_in_a_later_epoch_go_on_with_the_same_rows(start, 
     for rank in range(2):
         whole = (folder / f"whole{rank}.txt").read_text().splitlines()
         assert (folder / f"stopped{rank}.txt").read_text().splitlines()[:2] == whole[5:7]
+
+
+def test_edited_training_photos_are_twins_that_keep_the_ids_of_their_photos(tmp_path):
+    """Exports are PNG files, whatever the photos are; only ids tell that a photo is a single image, too."""
+    folder = make_folder(tmp_path / "coco")
+    (folder / "val2017").rename(folder / "train2017")
+    for file in (folder / "annotations").glob("*_val2017.json"):
+        file.rename(file.with_name(file.name.replace("val2017", "train2017")))
+    build_pairs(folder, tmp_path / "built", ClassicalEditor, made_with={"editor": "classical"})
+    made = export_pairs(tmp_path / "built", tmp_path / "recolored", unreviewed=True)
+    data = load(folder, tmp_path / "recolored", held_out_images=1)
+    twins = find_twin_rows(data.rows)
+    assert len(twins.pairs) + data.skipped[HELD_OUT] == sum(made["by_concept"].values()) > len(twins.pairs) > 3
+    ids, single = data.rows["image_id"][:], {data.rows["image_id"][i] for i in twins.singles}
+    assert {ids[i] for i in twins.pairs[:, 0]} <= single and not {ids[i] for i in twins.pairs[:, 1]} & single
+
+
+def test_natural_twins_are_two_photos_of_the_training_data(tmp_path):
+    captions = {7: ["A man rides a tall horse on the beach.", "Someone rides."], 8: ["A woman rides a tall horse"]}
+    captions |= {9: ["A red bus on a road.", "A bus."], 10: ["A blue bus on a road."], 11: ["A cup stands alone."]}
+    folder = tmp_path / "photos"
+    write_split(folder, "train", captions, lambda image_id, file: scene(image_id).save(file, quality=37))
+    make_twins(folder, tmp_path / "twins")
+    rows = load(folder, tmp_path / "twins", held_out_images=1).rows
+    ids, found = rows["image_id"][:], find_twin_rows(rows)
+    assert [{ids[i], ids[j]} for i, j in found.pairs.tolist()] == [{9, 10}]  # photo 7 is held out
+    told = {rows[i]["caption"]: set(rows[i]["other_captions"]) for i in found.pairs[0].tolist()}
+    red, blue = "A red bus on a road.", "A blue bus on a road."
+    assert told == {red: {blue, "A bus."}, blue: {red}}
