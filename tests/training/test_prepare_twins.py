@@ -172,6 +172,41 @@ def test_a_twin_is_left_out_with_the_other_one(tmp_path, processor, photos):
     assert data.skipped["the other twin was left out"] == 1
 
 
+def write_table(folder, rows):
+    """A table of (number of the photo, caption, pair_id)."""
+    for number in {number for number, *_ in rows}:
+        scene(number).save(folder / f"{number}.png")
+    lines = [f"{number}.png,{caption},{pair}" for number, caption, pair in rows]
+    (folder / "table.csv").write_text("\n".join(["image,caption,pair_id", *lines]))
+    return folder / "table.csv"
+
+
+def test_a_table_says_in_pair_id_which_row_is_whose_twin(tmp_path):
+    rows = [(number, f"thing {number}", "") for number in range(20)]
+    rows += [(100 + number, f"a cup {number}", f"pair {number // 2}") for number in range(20)]
+    rows += [(200, "a vase", "alone"), (201, "a box", "three"), (202, "a bag", "three"), (203, "a hat", "three")]
+    rows += [(204, "A hen ", "alike"), (205, "a hen", "alike"), (206, "a dog", "one"), (206, "a cat", "one")]
+    more = write_set(tmp_path / "more", map(pair_of, range(2)))
+    data = load(write_table(tmp_path, rows), more, held_out_images=4)
+    twins = find_twin_rows(data.rows)
+    held_out = set(data.held_out["caption"])
+    pairs = [{data.rows[i]["caption"], data.rows[j]["caption"]} for i, j in twins.pairs.tolist()]
+    whole = [{f"a cup {number}", f"a cup {number + 1}"} for number in range(0, 20, 2)]
+    assert len(pairs) == 2 + sum(not pair & held_out for pair in whole)
+    assert all(pair <= held_out for pair in whole if pair & held_out) and any(pair & held_out for pair in whole)
+    assert "pair_id" not in data.held_out.column_names
+    for i, j in twins.pairs.tolist():
+        assert data.rows[j]["caption"] in data.rows[i]["other_captions"]
+    single = "a row became a single image: {}"
+    assert data.skipped == {
+        single.format("its pair has one row"): 1,
+        single.format("its pair has more than two rows"): 3,
+        single.format(SAME_CAPTION): 2,
+        single.format(SAME_IMAGE): 2,
+    }
+    assert len(data.rows) + len(data.held_out) == len(rows) + 4  # nothing is lost
+
+
 @pytest.mark.parametrize("keeps", ["true", "false"])
 def test_text_negatives_of_a_twin_are_false_of_the_other(tmp_path, processor, keeps):
     argv = ["--twins", "scenes", "--num_rows", "800", "--output_dir", str(tmp_path / "out"), "--num_proc", "1"]
@@ -273,7 +308,7 @@ def test_edited_training_photos_are_twins_that_keep_the_ids_of_their_photos(tmp_
     (folder / "val2017").rename(folder / "train2017")
     for file in (folder / "annotations").glob("*_val2017.json"):
         file.rename(file.with_name(file.name.replace("val2017", "train2017")))
-    build_pairs(folder, tmp_path / "built", ClassicalEditor, made_with={"editor": "classical"})
+    build_pairs(folder, tmp_path / "built", ClassicalEditor, made_with={"editor": "classical"}, wanted={"color": 5})
     made = export_pairs(tmp_path / "built", tmp_path / "recolored", unreviewed=True)
     data = load(folder, tmp_path / "recolored", held_out_images=1)
     twins = find_twin_rows(data.rows)
