@@ -118,7 +118,7 @@ def read_twins(
         refuse_urls([one.name for one in of_side], image, source)
     kept, skipped = _find_allowed(dataset, found, challenge, source)
     files = look_at_files([of_side[i].path for of_side in found for i in kept if of_side[i].path], num_proc)
-    texts = dataset.select_columns([name for name in _text_columns(dataset)])
+    texts = dataset.select_columns(_text_columns(dataset))
     pairs = []
     for i in kept:
         row = texts[i]
@@ -212,7 +212,8 @@ def number_images(pairs: Iterable[TwinPair], known: KnownPhotos) -> list[tuple[i
     for pair in pairs:
         for side in pair.sides:
             if side.digest not in ids:
-                ids[side.digest] = side.told_id if side.told_id in known.own_ids else next(new)  # type: ignore[assignment]
+                told = side.told_id if side.told_id in known.own_ids else None
+                ids[side.digest] = next(new) if told is None else told
         numbers.append((ids[pair.sides[0].digest], ids[pair.sides[1].digest]))
     return numbers
 

@@ -187,6 +187,8 @@ def _card_facts(record: RunRecord, metrics: Mapping[str, Any]) -> dict[str, Any]
         "weight_decay": args.weight_decay,
         "seed": args.seed,
         "data": data_args.dataset,
+        "twin_pairs": 0 if args.twin_share == 0 else data["twin_pairs"],
+        "twin_sets": ", ".join(data_args.twins),
         "skipped": describe_reasons(data["skipped"]),
         "negatives": _counts(data["negatives"]),
         "rejections": describe_reasons(data["rejections"]),

@@ -85,8 +85,8 @@ def _describe_model(args: ModelArguments, saved_dtype: str | None) -> str:
 def _describe_rows(data: TrainingData, args: HardNegCLIPTrainingArguments) -> str:
     pairs = "no inpainted pairs" if data.pairs is None else f"{len(data.pairs):,} inpainted pairs"
     number = f"{len(data.rows):,} captions" if data.stream is None else "a stream of unknown length"
-    pairs, size = check_twins(data, args), process_batch_size(args, args.train_batch_size)
-    twins = f" ({count_twins(data):,} pairs of twins, {pairs} of them in each {size} captions)" if pairs else ""
+    in_batch, size = check_twins(data, args), process_batch_size(args, args.train_batch_size)
+    twins = f" ({count_twins(data):,} pairs of twins, {in_batch} of them in each {size} captions)" if in_batch else ""
     return f"{number} to train on{twins}; {len(data.held_out):,} held out and {pairs} to evaluate on"
 
 

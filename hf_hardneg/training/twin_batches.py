@@ -40,8 +40,8 @@ def find_twin_rows(rows: Any) -> TwinRows:
         rows: A data set with a length. It may have the columns `pair_id` and `image_id`; no other is read.
 
     Raises:
-        ValueError: If a pair has one row or more than two, or its two rows have one image id: losses would not
-            compare them.
+        ValueError: If a pair id is no whole number, a pair has one row or more than two, or its two rows have one
+            image id: losses would not compare them.
     """
     if PAIR_ID not in (getattr(rows, "column_names", None) or ()):
         return TwinRows(np.empty((0, 2), np.int64), np.arange(len(rows)))
@@ -50,6 +50,8 @@ def find_twin_rows(rows: Any) -> TwinRows:
     for i, pair_id in enumerate(rows[PAIR_ID][:]):
         if pair_id is None:
             singles.append(i)
+        elif not isinstance(pair_id, int | np.integer):
+            raise ValueError(f"pair_id is {pair_id!r} in row {i}; it must be a whole number, or null without a twin.")
         else:
             of_pair.setdefault(pair_id, []).append(i)
     wrong = {pair_id: len(members) for pair_id, members in of_pair.items() if len(members) != 2}
