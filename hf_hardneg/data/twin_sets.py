@@ -117,7 +117,8 @@ def read_twins(
     for (image, *_), of_side in zip(SIDES, found, strict=True):
         refuse_urls([one.name for one in of_side], image, source)
     kept, skipped = _find_allowed(dataset, found, challenge, source)
-    files = look_at_files([of_side[i].path for of_side in found for i in kept if of_side[i].path], num_proc)
+    paths = [of_side[i].path for of_side in found for i in kept]
+    files = look_at_files([path for path in paths if path], num_proc)
     texts = dataset.select_columns(_text_columns(dataset))
     pairs = []
     for i in kept:
@@ -231,8 +232,9 @@ def rows_of_twins(pairs: Sequence[TwinPair], ids: Sequence[tuple[int, int]]) -> 
     rows: dict[str, list[Any]] = {name: [] for name in TWIN_ROW_FEATURES}
     for number, (pair, of_pair) in enumerate(zip(pairs, ids, strict=True)):
         for side, twin, image_id in zip(pair.sides, pair.sides[::-1], of_pair, strict=True):
-            values = ({"path": side.path, "bytes": None}, image_id, side.caption, [*side.others, twin.caption], [])
-            for name, value in zip(rows, (*values, number), strict=True):
+            image, others = {"path": side.path, "bytes": None}, [*side.others, twin.caption]
+            values: tuple[Any, ...] = (image, image_id, side.caption, others, [], number)
+            for name, value in zip(rows, values, strict=True):
                 rows[name].append(value)
     return on_disk(Dataset.from_dict(rows, features=TWIN_ROW_FEATURES))
 
