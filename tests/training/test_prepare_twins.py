@@ -308,7 +308,13 @@ def test_edited_training_photos_are_twins_that_keep_the_ids_of_their_photos(tmp_
     (folder / "val2017").rename(folder / "train2017")
     for file in (folder / "annotations").glob("*_val2017.json"):
         file.rename(file.with_name(file.name.replace("val2017", "train2017")))
-    build_pairs(folder, tmp_path / "built", ClassicalEditor, made_with={"editor": "classical"}, wanted={"color": 5})
+    build_pairs(
+        folder,
+        tmp_path / "built",
+        ClassicalEditor,
+        made_with={"editor": "classical"},
+        wanted={"color": 4, "object": 1, "size": 1},
+    )
     made = export_pairs(tmp_path / "built", tmp_path / "recolored", unreviewed=True)
     data = load(folder, tmp_path / "recolored", held_out_images=1)
     twins = find_twin_rows(data.rows)
