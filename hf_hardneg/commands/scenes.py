@@ -28,11 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=300,
         help="How many held-out pairs of each concept (default 300).",
     )
+    parser.add_argument(
+        "--twins_per_concept",
+        type=whole_number(Range(0)),
+        default=0,
+        help="How many pairs of each concept to train on, for --twins DIR:twins:train of the training (default 0).",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from ..scenes.scenes_folder import write_scenes
 
-    write_scenes(args.out, args.rows, args.pairs_per_concept)
+    write_scenes(args.out, args.rows, args.pairs_per_concept, args.twins_per_concept)
     sys.stdout.write(f"Saved in {args.out}\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from ..columns import CATEGORIES, IMAGE, OTHER_CAPTIONS
+from ..columns import CATEGORIES, IMAGE, OTHER_CAPTIONS, PAIR_ID
 from ..user_errors import naming
 from .caption_cells import read_cells
 from .files import CAPTION_COLUMNS, find_column, open_dataset
@@ -16,6 +16,7 @@ from .leakage import SOURCE_COLUMNS, count_refused, refuse_split, source_columns
 from .photo_files import FoundFile, PhotoFile, find_files, look_at_files
 from .photo_rows import Photo, clean_captions, rows_from_photos
 from .row_photos import find_row_photos, warn_of_single_rows
+from .same_photo import plain_id
 from .skip_reasons import MISSING, UNREADABLE
 
 
@@ -30,6 +31,7 @@ def load_captioned_images(
     num_proc: int | None = None,
     challenge: Collection[int] | None = None,
     config: str | None = None,
+    keep_pairs: bool = False,
 ) -> tuple[Dataset, Counter[str]]:
     """Read photos with one caption or a list of captions in a row.
 
@@ -45,9 +47,11 @@ def load_captioned_images(
         challenge: For training: COCO ids to leave out (and the split val2017, and rows whose `coco_url` says val2017),
             as far as `leakage.SOURCE_COLUMNS` or COCO's file names tell. None leaves nothing out.
         config: The config of a data set that has several.
+        keep_pairs: Whether a column `pair_id` is kept; each of its values becomes a number.
 
     Returns:
-        Rows with `columns.ROW_FEATURES`, and how often each reason led to a skip.
+        Rows with `columns.ROW_FEATURES`, also with `pair_id` if pairs are kept and there are some; and how often each
+        reason led to a skip.
 
     Raises:
         ValueError: If a column is not there or of the wrong type, or nothing usable is left.
@@ -75,13 +79,14 @@ def load_captioned_images(
         if refused:
             table, found, ids = table.select(kept), [found[i] for i in kept], [ids[i] for i in kept]
     photos = [
-        Photo(one.path, image_id, clean_captions(captions, skipped), others, categories)
-        for one, image_id, captions, others, categories in zip(
+        Photo(one.path, image_id, clean_captions(captions, skipped), others, categories, pair_id)
+        for one, image_id, captions, others, categories, pair_id in zip(
             found,
             ids,
             _texts(table, caption_column, source),
             _told(table, OTHER_CAPTIONS, source),
             _told(table, CATEGORIES, source),
+            _pair_ids(table) if keep_pairs else [None] * len(table),
             strict=True,
         )
     ]
@@ -133,6 +138,13 @@ def _texts(table: Dataset, column: str, source: str) -> list[list[str]]:
     if column not in table.column_names:
         return [[]] * len(table)
     return list(read_cells(table[column], column, source))
+
+
+def _pair_ids(table: Dataset) -> list[int | None]:
+    """A number for each value of the column `pair_id`; None where there is none."""
+    values = list(map(plain_id, table[PAIR_ID])) if PAIR_ID in table.column_names else [None] * len(table)
+    numbers = {value: number for number, value in enumerate(dict.fromkeys(values)) if value is not None}
+    return [numbers.get(value) for value in values]
 
 
 def _told(table: Dataset, column: str, source: str) -> list[list[str]]:

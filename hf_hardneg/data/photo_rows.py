@@ -10,7 +10,7 @@ from typing import NamedTuple
 from datasets import Dataset
 from datasets.arrow_writer import ArrowWriter
 
-from ..columns import ROW_FEATURES
+from ..columns import PAIR_ID, ROW_FEATURES, TWIN_ROW_FEATURES
 from .photo_files import PhotoFile, cache_folder
 from .skip_reasons import EMPTY, MISSING, describe_reasons
 
@@ -24,6 +24,7 @@ class Photo(NamedTuple):
         captions: What is trained on, without spaces around.
         others: More captions, which only say what is true of the photo.
         categories: The names of the objects that it shows.
+        pair_id: A number that the photo shares with its twin, or None.
     """
 
     path: str | None
@@ -31,6 +32,7 @@ class Photo(NamedTuple):
     captions: Sequence[str]
     others: Sequence[str] = ()
     categories: Sequence[str] = ()
+    pair_id: int | None = None
 
 
 def clean_captions(captions: Sequence[str | None], skipped: Counter[str]) -> list[str]:
@@ -49,7 +51,8 @@ def rows_from_photos(photos: Sequence[Photo], files: dict[str, PhotoFile], skipp
         skipped: Counts the photos that cannot be used, by reason.
 
     Returns:
-        Rows with `columns.ROW_FEATURES` in the cache, so that what is made of them is cached, too.
+        Rows with `columns.ROW_FEATURES`, or `columns.TWIN_ROW_FEATURES` if a photo has a pair id. They are in the
+        cache, so that what is made of them is cached, too.
 
     Raises:
         ValueError: If no row is left.
@@ -60,20 +63,21 @@ def rows_from_photos(photos: Sequence[Photo], files: dict[str, PhotoFile], skipp
     for photo in photos:
         if not problems[photo.image_id, photo.path]:
             of_image.setdefault(photo.image_id, []).append(photo)
-    rows: dict[str, list] = {name: [] for name in ROW_FEATURES}
+    rows: dict[str, list] = {name: [] for name in TWIN_ROW_FEATURES}
     for image_id, group in of_image.items():
         captions = [caption for photo in group for caption in photo.captions]
         told = [caption for photo in group for caption in photo.others if caption not in captions]
         categories = sorted({name for photo in group for name in photo.categories})
-        paths = [photo.path for photo in group for _ in photo.captions]
-        for i, (path, caption) in enumerate(zip(paths, captions, strict=True)):
+        places = [(photo.path, photo.pair_id) for photo in group for _ in photo.captions]
+        for i, ((path, pair_id), caption) in enumerate(zip(places, captions, strict=True)):
             others = [*captions[:i], *captions[i + 1 :], *told]
-            values = ({"path": path, "bytes": None}, image_id, caption, others, categories)
+            values = ({"path": path, "bytes": None}, image_id, caption, others, categories, pair_id)
             for name, value in zip(rows, values, strict=True):
                 rows[name].append(value)
     if not rows["caption"]:
         raise ValueError(_nothing_left(photos, files, skipped))
-    return on_disk(Dataset.from_dict(rows, features=ROW_FEATURES))
+    features = TWIN_ROW_FEATURES if any(pair_id is not None for pair_id in rows[PAIR_ID]) else ROW_FEATURES
+    return on_disk(Dataset.from_dict({name: rows[name] for name in features}, features=features))
 
 
 def _problem(photo: Photo, files: dict[str, PhotoFile]) -> str | None:

@@ -19,6 +19,7 @@ def load_photos(
     num_proc: int | None = None,
     challenge: Collection[int] | None = None,
     config: str | None = None,
+    keep_pairs: bool = False,
 ) -> tuple[Dataset, Counter[str]]:
     """Read photos with their captions.
 
@@ -30,9 +31,11 @@ def load_photos(
         num_proc: Processes that check the images.
         challenge: For training: COCO ids to leave out, as `load_captioned_images` explains. None leaves nothing out.
         config: The configuration of a data set that has several.
+        keep_pairs: As `load_captioned_images` takes it.
 
     Returns:
-        Rows with `columns.ROW_FEATURES`, and how often each reason led to a skip.
+        Rows with `columns.ROW_FEATURES`, also with `pair_id` if pairs are kept and there are some; and how often each
+        reason led to a skip.
 
     Raises:
         FileNotFoundError: If a file or a split is not there.
@@ -46,4 +49,4 @@ def load_photos(
         refuse_config(source, config)
         return load_karpathy(file, split, num_proc, challenge)
     columns = (image_column, caption_column)
-    return load_captioned_images(source, split or "train", *columns, num_proc, challenge, config)
+    return load_captioned_images(source, split or "train", *columns, num_proc, challenge, config, keep_pairs)

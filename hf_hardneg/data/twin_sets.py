@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from datasets import Dataset
 
-from ..columns import IMAGE, TWIN_ROW_FEATURES
+from ..columns import CAPTION, IMAGE, IMAGE_ID, OTHER_CAPTIONS, PAIR_ID, TWIN_ROW_FEATURES
 from .files import require_columns
 from .image_columns import refuse_urls, undecoded
 from .inpainted_pairs import NEEDED, image_id_of
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 SIDES = (("coco_image", "coco_caption", "coco_details"), ("inpaint_image", "inpaint_caption", "inpaint_details"))
 SAME_CAPTION, SAME_IMAGE = "both captions are the same", "both images are the same"
 TWINS = "twins: {reason}"  # what counts say of a pair that is left out
+SINGLE = "a row became a single image: {reason}"
 
 
 class TwinSide(NamedTuple):
@@ -160,7 +161,7 @@ def _find_allowed(
 
 def _find_problem(row: Mapping[str, Any], found: Sequence[FoundFile], files: Mapping[str, PhotoFile]) -> str | None:
     """Why a pair cannot be trained on, or None."""
-    captions = [" ".join((row[caption] or "").lower().split()) for _, caption, _ in SIDES]
+    captions = [_plain(row[caption]) for _, caption, _ in SIDES]
     problems = [MISSING if one.path is None else files[one.path].problem for one in found]
     if any(problems):
         return next(filter(None, problems))
@@ -212,7 +213,8 @@ def number_images(pairs: Iterable[TwinPair], known: KnownPhotos) -> list[tuple[i
     for pair in pairs:
         for side in pair.sides:
             if side.digest not in ids:
-                ids[side.digest] = side.told_id if side.told_id in known.own_ids else next(new)  # type: ignore[assignment]
+                told = side.told_id if side.told_id in known.own_ids else None
+                ids[side.digest] = next(new) if told is None else told
         numbers.append((ids[pair.sides[0].digest], ids[pair.sides[1].digest]))
     return numbers
 
@@ -235,3 +237,46 @@ def rows_of_twins(pairs: Sequence[TwinPair], ids: Sequence[tuple[int, int]]) -> 
             for name, value in zip(rows, values, strict=True):
                 rows[name].append(value)
     return on_disk(Dataset.from_dict(rows, features=TWIN_ROW_FEATURES))
+
+
+def settle_pair_ids(rows: Dataset) -> tuple[Dataset, Counter[str]]:
+    """Make single images of rows whose `pair_id` names no pair of twins, and tell twins of each other's captions.
+
+    Args:
+        rows: Rows with `columns.TWIN_ROW_FEATURES`, as somebody's table has them. No image is read.
+
+    Returns:
+        The rows, and how many of them have become single images, by reason.
+    """
+    of_pair: dict[int, list[int]] = {}
+    captions, ids, others = (rows[name][:] for name in (CAPTION, IMAGE_ID, OTHER_CAPTIONS))
+    for i, pair_id in enumerate(rows[PAIR_ID]):
+        if pair_id is not None:
+            of_pair.setdefault(pair_id, []).append(i)
+    pair_ids: list[int | None] = [None] * len(rows)
+    skipped: Counter[str] = Counter()
+    for pair_id, members in of_pair.items():
+        problem = _why_no_pair([captions[i] for i in members], [ids[i] for i in members])
+        if problem:
+            skipped[SINGLE.format(reason=problem)] += len(members)
+            continue
+        for i, j in (members, members[::-1]):
+            pair_ids[i] = pair_id
+            others[i] = list(dict.fromkeys([*others[i], captions[j]]))
+    rows = rows.remove_columns([PAIR_ID, OTHER_CAPTIONS])
+    for name, values in ((OTHER_CAPTIONS, others), (PAIR_ID, pair_ids)):
+        rows = rows.add_column(name, values, feature=TWIN_ROW_FEATURES[name])
+    return rows.select_columns(list(TWIN_ROW_FEATURES)), skipped
+
+
+def _why_no_pair(captions: Sequence[str], ids: Sequence[int]) -> str | None:
+    if len(captions) != 2:
+        return "its pair has one row" if len(captions) == 1 else "its pair has more than two rows"
+    if ids[0] == ids[1]:
+        return SAME_IMAGE
+    return SAME_CAPTION if _plain(captions[0]) == _plain(captions[1]) else None
+
+
+def _plain(caption: str | None) -> str:
+    """A caption without capitals and additional spaces."""
+    return " ".join((caption or "").lower().split())

@@ -25,9 +25,9 @@ def build_model_card(results: Mapping[str, Results], model_name: str, dataset: s
         facts: What the template names: title, base, rows, num_negatives, concepts, version, location, has_control,
             steps, batch_size, learning_rate, weight_decay, seed, data, skipped, negatives, rejections, limits, audit
             (None without one), lora_towers, temperature, language_model, given_negatives (where they come from, None
-            if they were made), is_coco, time, hardware. For the metadata: license,
-            base_model, dataset_id and pairs_id (the Hub ids of the training data and of the pairs), each None if it is
-            not known.
+            if they were made), twin_pairs (how many, 0 if twins were not kept together), twin_sets, is_coco,
+            time, hardware. For the metadata: license, base_model, dataset_id and pairs_id (the Hub ids of the training
+            data and of the pairs), each None if it is not known.
 
     Returns:
         Markdown with a YAML header. The model index in the header has the scores on data that is on the Hub. Scores on

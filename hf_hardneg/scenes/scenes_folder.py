@@ -1,5 +1,6 @@
 """Write the rendered scenes to a dataset folder with a card."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,23 @@ from .world import KINDS, scene_pairs, scene_rows
 
 
 TEMPLATE = Path(__file__).parent / "templates" / "scenes_card.md"
-TRAIN, HELD_OUT = "train", "test"  # seeds of the scenes, as training uses them
+# Seeds of the scenes, as training uses them.
+TRAIN, HELD_OUT, TWIN_SCENES = "train", "test", "twins"
 
 
-def write_scenes(folder: str | Path, rows: int = 12000, pairs_per_concept: int = 300) -> None:
-    """Write captioned scenes (config "captions"), held-out inpainted pairs (config "pairs") and a card.
+def write_scenes(
+    folder: str | Path, rows: int = 12000, pairs_per_concept: int = 300, twins_per_concept: int = 0
+) -> None:
+    """Write captioned scenes (config "captions"), held-out pairs ("pairs"), pairs to train on ("twins") and a card.
 
     Args:
-        folder: Gets captions/train.parquet, pairs/test.parquet and README.md.
+        folder: Gets captions/train.parquet, pairs/test.parquet and README.md; if wanted also twins/train.parquet.
         rows: Number of captioned scenes, at least 1.
         pairs_per_concept: Number of pairs of each of the four concepts, at least 1.
+        twins_per_concept: The same of pairs to train on; 0 writes none.
 
     Raises:
-        ValueError: If `rows` or `pairs_per_concept` is below 1, or the folder holds such files of somebody else.
+        ValueError: If a number is below its least one, or the folder holds such files of somebody else.
 
     Examples:
         >>> import tempfile
@@ -34,28 +39,34 @@ def write_scenes(folder: str | Path, rows: int = 12000, pairs_per_concept: int =
         ...     sorted(path.name for path in Path(folder).iterdir())
         ['README.md', 'captions', 'pairs']
     """
-    if rows < 1 or pairs_per_concept < 1:
-        raise ValueError(f"rows and pairs_per_concept must be 1 or more, got {rows} and {pairs_per_concept}.")
-    check_overwrites(folder, ["pairs/test.parquet"], ["README.md", "captions/train.parquet"])
+    if rows < 1 or pairs_per_concept < 1 or twins_per_concept < 0:
+        raise ValueError(
+            f"rows and pairs_per_concept must be 1 or more and twins_per_concept 0 or more, got {rows}, "
+            f"{pairs_per_concept} and {twins_per_concept}."
+        )
+    check_overwrites(folder, ["pairs/test.parquet"], ["README.md", "captions/train.parquet", "twins/train.parquet"])
     folder = Path(folder)
-    for name, split, dataset in (
+    shutil.rmtree(folder / "twins", ignore_errors=True)  # of an earlier call
+    parts = [
         ("captions", "train", scene_rows(TRAIN, rows)),
         ("pairs", "test", scene_pairs(HELD_OUT, pairs_per_concept)),
-    ):
+    ]
+    parts += [("twins", "train", scene_pairs(TWIN_SCENES, twins_per_concept))] if twins_per_concept else []
+    for name, split, dataset in parts:
         (folder / name).mkdir(parents=True, exist_ok=True)
         dataset.to_parquet(str(folder / name / f"{split}.parquet"))
-    pairs = len(CONCEPTS) * pairs_per_concept
-    (folder / "README.md").write_text(_build_card(folder.name, rows, pairs), encoding="utf-8")
+    pairs, twins = len(CONCEPTS) * pairs_per_concept, len(CONCEPTS) * twins_per_concept
+    (folder / "README.md").write_text(_build_card(folder.name, rows, pairs, twins), encoding="utf-8")
 
 
-def _build_card(title: str, rows: int, pairs: int) -> str:
+def _build_card(title: str, rows: int, pairs: int, twins: int) -> str:
     """The dataset card, Markdown with a YAML header."""
     data = DatasetCardData(
         pretty_name=title,
         language="en",
         license="apache-2.0",
         source_datasets=["original"],
-        size_categories=[size_category(rows + pairs)],
+        size_categories=[size_category(rows + pairs + twins)],
         task_categories=TASK_CATEGORIES,
         annotations_creators=["machine-generated"],
         tags=["hard-negatives", "synthetic", "clip", "hf_hardneg"],
@@ -66,12 +77,18 @@ def _build_card(title: str, rows: int, pairs: int) -> str:
                 "data_files": [{"split": "train", "path": "captions/*.parquet"}],
             },
             {"config_name": "pairs", "data_files": [{"split": "test", "path": "pairs/*.parquet"}]},
+            *(
+                [{"config_name": "twins", "data_files": [{"split": "train", "path": "twins/*.parquet"}]}]
+                if twins
+                else []
+            ),
         ],
     )
     facts: dict[str, Any] = {
         "title": title,
         "rows": f"{rows:,}",
         "pairs": f"{pairs:,}",
+        "twins": f"{twins:,}" if twins else "",
         "kinds": len(KINDS),
         "version": __version__,
         "project_url": PROJECT_URL,

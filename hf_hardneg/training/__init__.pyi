@@ -7,4 +7,5 @@ from .losses import distillation_loss as distillation_loss
 from .losses import margin_loss as margin_loss
 from .losses import own_negatives_loss as own_negatives_loss
 from .losses import sigmoid_loss as sigmoid_loss
+from .losses import twins_loss as twins_loss
 from .trainer import HardNegCLIPTrainer as HardNegCLIPTrainer

@@ -199,6 +199,8 @@ class DataArguments:
         if self.long_captions not in LONG_CAPTIONS:
             raise ValueError(f"long_captions is {self.long_captions!r}; it must be one of {', '.join(LONG_CAPTIONS)}.")
         self._check_streaming()
+        if SCENES in self.twins and self.dataset != SCENES:
+            raise ValueError(f"--twins scenes goes with --dataset scenes, and the dataset is {self.dataset}.")
         if len(self.scene_mention_rates) != 3:
             raise ValueError(f"scene_mention_rates {self.scene_mention_rates} must be 3: color, size, location.")
 

@@ -22,9 +22,9 @@ from ..report.model_card import build_model_card
 from ..report.table import draw_figure, format_table
 from ..versions import package_versions
 from .arguments import Arguments, HardNegCLIPTrainingArguments
+from .plan import count_twins
 from .prepare import TrainingData
 from .time_estimate import format_seconds
-from .twin_batches import find_twin_rows
 
 
 AUDITED_CAPTIONS = 2000  # takes a second or two
@@ -90,7 +90,7 @@ def _data_metrics(record: RunRecord) -> dict[str, Any]:
         **asdict(record.arguments.data),
         "rows": None if data.stream is not None else len(data.rows),
         "fingerprint": data.rows._fingerprint,
-        "twin_pairs": len(find_twin_rows(data.rows).pairs),
+        "twin_pairs": count_twins(data),
         "held_out": len(data.held_out),
         "skipped": dict(data.skipped),
         "negatives": dict(data.negatives),
@@ -187,6 +187,8 @@ def _card_facts(record: RunRecord, metrics: Mapping[str, Any]) -> dict[str, Any]
         "weight_decay": args.weight_decay,
         "seed": args.seed,
         "data": data_args.dataset,
+        "twin_pairs": 0 if args.twin_share == 0 else data["twin_pairs"],
+        "twin_sets": ", ".join(data_args.twins),
         "skipped": describe_reasons(data["skipped"]),
         "negatives": _counts(data["negatives"]),
         "rejections": describe_reasons(data["rejections"]),

@@ -101,6 +101,7 @@ class CaptionStream(IterableDataset):
         seed: Decides the order.
         keep_without_negatives: Whether captions that have no negative are rows, too.
         skipped: Counts what is left out.
+        twins: Rows with a `pair_id` that the loader puts beside those of the stream; None for none.
     """
 
     raw: datasets.IterableDataset
@@ -116,6 +117,7 @@ class CaptionStream(IterableDataset):
     seed: int
     keep_without_negatives: bool
     skipped: SkipCounts
+    twins: datasets.Dataset | None = None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """All rows of the first pass, read alone."""

@@ -101,9 +101,9 @@ class HardNegCollator:
 
 
 def _pair_ids(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-    if PAIR_ID not in rows[0]:
+    if PAIR_ID not in rows[0]:  # twins come first in a batch
         return {}
-    return {PAIR_ID: torch.tensor([NO_PAIR if row[PAIR_ID] is None else row[PAIR_ID] for row in rows])}
+    return {PAIR_ID: torch.tensor([NO_PAIR if row.get(PAIR_ID) is None else row[PAIR_ID] for row in rows])}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from .arguments import Arguments, HardNegCLIPTrainingArguments
 from .model_arguments import ModelArguments
 from .prepare import TrainingData
 from .time_estimate import FIRST_STEP, LAST_STEP
-from .twin_batches import make_twin_sampler
+from .twin_batches import find_twin_rows, make_twin_sampler, pairs_beside_stream, process_batch_size
 
 
 def count_steps(args: HardNegCLIPTrainingArguments, num_rows: int) -> int:
@@ -32,6 +32,20 @@ def count_steps(args: HardNegCLIPTrainingArguments, num_rows: int) -> int:
     batches = round_batches(round_batches(num_rows / args.train_batch_size) / args.world_size)
     steps_per_epoch = max(math.ceil(batches / args.gradient_accumulation_steps), 1)
     return math.ceil(args.num_train_epochs * steps_per_epoch)
+
+
+def count_twins(data: TrainingData) -> int:
+    """Count the pairs of twins that are trained on."""
+    rows = data.rows if data.stream is None else data.stream.twins
+    return 0 if rows is None else len(find_twin_rows(rows).pairs)
+
+
+def check_twins(data: TrainingData, args: HardNegCLIPTrainingArguments) -> int:
+    """Count the pairs of twins in a batch of one process; raises ValueError if batches cannot be composed so."""
+    if data.stream is not None:
+        return pairs_beside_stream(data.stream, args, args.train_batch_size)
+    sampler = make_twin_sampler(data.rows, args, args.train_batch_size)
+    return 0 if sampler is None else sampler.plan.pairs
 
 
 def describe_plan(
@@ -71,11 +85,8 @@ def _describe_model(args: ModelArguments, saved_dtype: str | None) -> str:
 def _describe_rows(data: TrainingData, args: HardNegCLIPTrainingArguments) -> str:
     pairs = "no inpainted pairs" if data.pairs is None else f"{len(data.pairs):,} inpainted pairs"
     number = f"{len(data.rows):,} captions" if data.stream is None else "a stream of unknown length"
-    sampler = make_twin_sampler(data.rows, args, args.train_batch_size) if data.stream is None else None
-    twins = ""
-    if sampler is not None:
-        plan = sampler.plan
-        twins = f" ({len(sampler.twins.pairs):,} pairs of twins, {plan.pairs} of them in each {plan.size} captions)"
+    in_batch, size = check_twins(data, args), process_batch_size(args, args.train_batch_size)
+    twins = f" ({count_twins(data):,} pairs of twins, {in_batch} of them in each {size} captions)" if in_batch else ""
     return f"{number} to train on{twins}; {len(data.held_out):,} held out and {pairs} to evaluate on"
 
 

@@ -18,6 +18,7 @@ from ..data.photo_sources import load_photos
 from ..data.skip_reasons import describe_reasons
 from ..data.sources import open_source
 from ..data.splits import split_by_image
+from ..data.twin_sets import settle_pair_ids
 from ..lexicon.concepts import load_lexicon
 from ..negatives.add_negatives import AddHardNegatives
 from ..negatives.count_words import count_words
@@ -26,7 +27,7 @@ from ..negatives.slot_model import SlotModel
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
 from .arguments import Arguments, DataArguments
 from .caption_stream import MAX_ADDED_TOKENS, CaptionStream
-from .prepare_twins import add_twins, drop_torn_twins, is_set_of_twins, load_twins_alone
+from .prepare_twins import add_twins, drop_torn_twins, is_set_of_twins, load_twins, load_twins_alone
 from .ready_negatives import NOT_GIVEN, find_given_negatives, order_concepts, use_given_negatives
 
 
@@ -118,14 +119,17 @@ def load_sources(args: DataArguments) -> TrainingData:
         pairs, broken = load_pairs(args)
         challenge = find_challenge_ids(args, pairs)
         if is_set_of_twins(args):
-            rows, held_out, skipped = load_twins_alone(args, challenge)
+            rows, held_out, skipped = load_twins_alone(args, pairs, challenge)
             return TrainingData(rows, held_out, pairs, skipped=skipped + broken)
         rows, skipped = _load_photos(args, challenge)
         rows, held_out = split_by_image(rows, args.held_out_images)
+        if PAIR_ID in held_out.column_names:
+            held_out = held_out.remove_columns(PAIR_ID)
         rows = rows.select(range(min(args.num_rows or len(rows), len(rows))))
         data = TrainingData(rows, held_out, pairs, skipped=skipped + broken)
     if args.twins:
-        data.rows, left_out = add_twins(data.rows, data.held_out, data.pairs, args, challenge)
+        twins, left_out = load_twins(data.rows, data.held_out, data.pairs, args, challenge)
+        data.rows = add_twins(data.rows, twins)
         data.skipped += left_out
     return data
 
@@ -143,7 +147,13 @@ def _load_photos(args: DataArguments, challenge_ids: set[int] | None) -> tuple[D
     """Load rows of a COCO folder, a split file, a Hub id or other files, and count what was left out by reason."""
     columns = (args.image_column, args.caption_column)
     num_proc = args.num_proc or os.cpu_count()
-    return load_photos(args.dataset, args.dataset_split, *columns, num_proc, challenge_ids, args.dataset_config)
+    rows, skipped = load_photos(
+        args.dataset, args.dataset_split, *columns, num_proc, challenge_ids, args.dataset_config, keep_pairs=True
+    )
+    if PAIR_ID not in rows.column_names:
+        return rows, skipped
+    rows, no_twins = settle_pair_ids(rows)
+    return rows, skipped + no_twins
 
 
 def find_challenge_ids(args: DataArguments, pairs: Dataset | None) -> set[int] | None:

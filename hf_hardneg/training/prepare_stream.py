@@ -22,10 +22,11 @@ from ..columns import (
     NEGATIVES,
     OTHER_CAPTIONS,
     ROW_FEATURES,
+    with_negatives,
 )
 from ..data.coco import is_coco_folder
 from ..data.given_negatives import UNKNOWN_CONCEPT, join_negatives, read_given_negatives
-from ..data.long_captions import fit_captions
+from ..data.long_captions import drop_equal_negatives, fit_captions
 from ..data.skip_reasons import describe_reasons
 from ..data.streaming import (
     StreamColumns,
@@ -52,6 +53,7 @@ from .prepare import (
     make_adder,
     settle_negatives,
 )
+from .prepare_twins import drop_torn_twins, load_twins
 from .ready_negatives import NOT_GIVEN, TakeGivenNegatives, order_concepts, say_which_are_used
 
 
@@ -109,7 +111,27 @@ def prepare_stream(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Tra
         keep_without_negatives=args.keep_captions_without_negatives,
         skipped=SkipCounts(training.dataloader_num_workers),
     )
+    if args.twins:
+        data.stream.twins = _prepare_twins(data, args, challenge, tokenizer, max_tokens)
     return data
+
+
+def _prepare_twins(
+    data: TrainingData, args: DataArguments, challenge: Collection[int] | None, tokenizer: Any, max_tokens: int
+) -> Dataset:
+    """Load the twins that stand beside the rows of the stream, with negatives as these have."""
+    twins, left_out = load_twins(None, data.held_out, data.pairs, args, challenge)
+    twins, too_long = fit_captions(twins, tokenizer, max_tokens - MAX_ADDED_TOKENS, args.long_captions == "cut")
+    twins, torn = drop_torn_twins(twins)
+    data.skipped += left_out + too_long + torn
+    add = data.stream.add if data.stream else None
+    if add is None:
+        return twins
+    if isinstance(add, TakeGivenNegatives):
+        twins = add.add_to(twins)
+    else:
+        twins = twins.map(add, batched=True, features=with_negatives(twins.features), desc="Adding hard negatives")
+    return drop_equal_negatives(twins, tokenizer, max_tokens)[0]
 
 
 def _find_columns(raw: datasets.IterableDataset, args: DataArguments, makes_negatives: bool) -> StreamColumns:
@@ -156,10 +178,6 @@ def _check_arguments(arguments: Arguments) -> None:
     args = arguments.data
     if arguments.training.max_steps <= 0:
         raise ValueError("The number of rows of a stream is not known: set --max_steps to say how long to train.")
-    if args.twins:
-        raise ValueError(
-            "twins do not work with --streaming true: a stream has no rows to put beside them. Leave out --streaming."
-        )
     if args.num_rows:
         logger.warning(f"num_rows {args.num_rows} is not used: max_steps says how many captions of a stream are read.")
     if arguments.model.text_only:

@@ -15,7 +15,8 @@ from ..data.leakage import IN_CHALLENGE_SET
 from ..data.photo_files import content_digest, size_and_time
 from ..data.photo_ids import read_source_ids
 from ..data.skip_reasons import describe_reasons
-from ..data.twin_sets import TWINS, KnownPhotos, TwinPair, holds_twins, number_images, read_twins, rows_of_twins
+from ..data.twin_sets import SIDES, TWINS, KnownPhotos, TwinPair, holds_twins, number_images, read_twins, rows_of_twins
+from ..scenes.scenes_folder import TWIN_SCENES
 from ..scenes.world import scene_twins
 from .arguments import SCENES, Arguments, DataArguments
 
@@ -25,29 +26,32 @@ logger = logging.getLogger(__name__)
 HELD_OUT = TWINS.format(reason="a photo is held out")
 JUDGED = TWINS.format(reason=IN_CHALLENGE_SET)
 TORN = "the other twin was left out"
-TWIN_SCENES = "twins"  # the seed of the scenes
 
 
-def add_twins(
-    rows: Dataset, held_out: Dataset, pairs: Dataset | None, args: DataArguments, challenge: Collection[int] | None
+def load_twins(
+    rows: Dataset | None,
+    held_out: Dataset,
+    pairs: Dataset | None,
+    args: DataArguments,
+    challenge: Collection[int] | None,
 ) -> tuple[Dataset, Counter[str]]:
-    """Add the twins of all sets that `args.twins` names to the training rows.
+    """Load the twins of all sets that `args.twins` names.
 
     Args:
-        rows: The training rows: single images.
+        rows: The training rows: single images. None if they are a stream.
         held_out: The held-out rows. Twins of their photos are left out.
         pairs: The pairs to evaluate on. Twins with their images are left out.
         args: Those of the run.
         challenge: COCO ids that are not trained on; None if all photos may be.
 
     Returns:
-        The rows with the column `pair_id`, null for single images; and how many twins were left out, by reason.
+        Rows with `columns.TWIN_ROW_FEATURES`, and how many pairs were left out, by reason.
 
     Raises:
         ValueError: If a set cannot be used, or none of its pairs is left.
     """
     found, skipped = _read_sets([name for name in args.twins if name != SCENES], challenge, args)
-    parts = [rows.add_column(PAIR_ID, [None] * len(rows), feature=Value("int64"))]
+    parts = []
     if found:
         known = _find_known(found, rows, held_out, pairs, args)
         ids = number_images(found, known)
@@ -60,11 +64,20 @@ def add_twins(
             )
         parts.append(rows_of_twins([found[i] for i in kept], [ids[i] for i in kept]))
     if SCENES in args.twins:
-        if args.dataset != SCENES:
-            raise ValueError(f"--twins scenes goes with --dataset scenes, and the dataset is {args.dataset}.")
-        first_image = max(image_id for part in (*parts, held_out) for image_id in part[IMAGE_ID]) + 1
+        assert rows is not None  # scenes are no stream
+        first_image = max(image_id for part in (*parts, rows, held_out) for image_id in part[IMAGE_ID]) + 1
         parts.append(scene_twins(TWIN_SCENES, max(1, len(rows) // 8), len(found), first_image))
     return concatenate_datasets(parts), skipped
+
+
+def add_twins(rows: Dataset, twins: Dataset) -> Dataset:
+    """Put twins behind other rows. Single images among these have, or get, a `pair_id` that is null."""
+    if PAIR_ID not in rows.column_names:
+        return concatenate_datasets([rows.add_column(PAIR_ID, [None] * len(rows), feature=Value("int64")), twins])
+    first = 1 + max([-1, *(pair_id for pair_id in rows[PAIR_ID] if pair_id is not None)])
+    numbers = [first + pair_id for pair_id in twins[PAIR_ID]]
+    twins = twins.remove_columns(PAIR_ID).add_column(PAIR_ID, numbers, feature=Value("int64"))
+    return concatenate_datasets([rows, twins])
 
 
 def is_set_of_twins(args: DataArguments) -> bool:
@@ -75,16 +88,19 @@ def is_set_of_twins(args: DataArguments) -> bool:
 
 
 def uses_twins(arguments: Arguments) -> bool:
-    """Whether a run keeps twins together in its batches."""
-    data = arguments.data
-    return arguments.training.twin_share != 0 and (bool(data.twins) or is_set_of_twins(data))
+    """Whether a run keeps twins together in its batches, as far as the arguments tell without the data."""
+    share = arguments.training.twin_share
+    return share != 0 and bool(arguments.data.twins or share)
 
 
-def load_twins_alone(args: DataArguments, challenge: Collection[int] | None) -> tuple[Dataset, Dataset, Counter[str]]:
+def load_twins_alone(
+    args: DataArguments, pairs: Dataset | None, challenge: Collection[int] | None
+) -> tuple[Dataset, Dataset, Counter[str]]:
     """Load training rows and held-out rows of a data set that is a set of twins; further sets are trained on, too.
 
     Args:
         args: Those of the run.
+        pairs: The pairs to evaluate on. Twins with their images are left out.
         challenge: COCO ids that are not trained on; None if all photos may be.
 
     Returns:
@@ -100,14 +116,17 @@ def load_twins_alone(args: DataArguments, challenge: Collection[int] | None) -> 
     held = {i * len(found) // number for i in range(number)}
     others, left_out = _read_sets(args.twins, challenge, args)
     found, skipped = found + others, skipped + left_out
-    judged = {side.digest for i in held for side in found[i].sides}
-    trained = [i for i, pair in enumerate(found) if not any(side.digest in judged for side in pair.sides)]
+    known = KnownPhotos(judged=_find_judged(found, pairs))
+    ids = number_images(found, known)
+    known = known._replace(held_out={image_id for i in held for image_id in ids[i]})
+    reasons = [_why_left_out(pair, of_pair, known) for pair, of_pair in zip(found, ids, strict=True)]
+    trained = [i for i, reason in enumerate(reasons) if reason is None]
+    skipped += Counter(reason for i, reason in enumerate(reasons) if reason and i not in held)
     if not trained:
         raise ValueError(
-            f"{args.dataset} has {len(found)} pairs of twins that can be used; training needs at least 2."
+            f"{args.dataset} has {len(found)} pairs of twins, of which {len(held)} is held out and none is left to "
+            f"train on. Skipped: {describe_reasons(skipped)}."
         )
-    skipped[HELD_OUT] += len(found) - len(trained) - len(held)
-    ids = number_images(found, KnownPhotos())
     rows, held_out = (
         rows_of_twins([found[i] for i in some], [ids[i] for i in some]) for some in (trained, sorted(held))
     )
@@ -143,21 +162,33 @@ def _read_sets(
 
 
 def _find_known(
-    found: Sequence[TwinPair], rows: Dataset, held_out: Dataset, pairs: Dataset | None, args: DataArguments
+    found: Sequence[TwinPair], rows: Dataset | None, held_out: Dataset, pairs: Dataset | None, args: DataArguments
 ) -> KnownPhotos:
     """Which photos of the other data are those of twins. Only files of the same size are read."""
-    sizes = {size_and_time(side.path)[0] for pair in found for side in pair.sides}
+    sizes = _sizes(found)
     by_digest: dict[str, int] = {}
-    for part in (rows, held_out):
+    for part in (held_out,) if rows is None else (rows, held_out):
         by_digest |= {digest: image_id for digest, image_id in _digests(part, IMAGE, sizes, part[IMAGE_ID][:])}
-    judged: set[str] = set()
-    for name in ("coco_image", "inpaint_image") if pairs is not None else ():
-        judged |= {digest for digest, _ in _digests(pairs, name, sizes, range(len(pairs)))}  # type: ignore[arg-type]
     own_ids: Collection[int] = ()
-    if args.dataset != SCENES:
+    if rows is None:  # A stream has an id that is a number, or a digest of 63 bits, which no set names.
+        own_ids = {side.told_id for pair in found for side in pair.sides if side.told_id is not None}
+    elif args.dataset != SCENES:
         own_ids = read_source_ids(args.dataset, args.dataset_split, args.caption_column, args.dataset_config).coco
     held = set(held_out[IMAGE_ID][:])
-    return KnownPhotos(by_digest, own_ids, held.union(rows[IMAGE_ID][:]), held, judged)
+    taken = held if rows is None else held.union(rows[IMAGE_ID][:])
+    return KnownPhotos(by_digest, own_ids, taken, held, _find_judged(found, pairs))
+
+
+def _sizes(found: Sequence[TwinPair]) -> set[int]:
+    return {size_and_time(side.path)[0] for pair in found for side in pair.sides}
+
+
+def _find_judged(found: Sequence[TwinPair], pairs: Dataset | None) -> set[str]:
+    """Digests of the images of pairs to evaluate on that may be twins' images."""
+    if pairs is None:
+        return set()
+    sizes, numbers = _sizes(found), range(len(pairs))
+    return {digest for name, *_ in SIDES for digest, _ in _digests(pairs, name, sizes, numbers)}
 
 
 def _digests(part: Dataset, column: str, sizes: Collection[int], ids: Sequence[int]) -> Iterator[tuple[str, int]]:

@@ -34,7 +34,7 @@ from .earlier_run import warn_of_earlier_run
 from .finish import keep_finished_training, say_where_the_model_is
 from .log_lines import write_log_lines
 from .model_arguments import ModelArguments
-from .plan import describe_plan
+from .plan import check_twins, describe_plan
 from .prepare import TrainingData, prepare_data
 from .prepare_stream import prepare_stream
 from .prepare_twins import uses_twins
@@ -43,7 +43,7 @@ from .stop_signals import StopAfterStep, StopSignals
 from .time_estimate import TimeEstimate
 from .tracking import tracked_apart
 from .trainer import HardNegCLIPTrainer
-from .twin_batches import count_pairs, make_twin_sampler, process_batch_size
+from .twin_batches import count_pairs, process_batch_size
 
 
 logger = logging.getLogger(__name__)
@@ -86,8 +86,7 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
     _check_before_data(arguments, model, processor, tasks)
     data = _prepare(arguments, model, processor)
     _check_best_metric(arguments, tasks, _concepts_of(data.held_out))
-    if data.stream is None:
-        make_twin_sampler(data.rows, args, args.train_batch_size)  # Better known before the training than in it.
+    check_twins(data, args)
     if args.process_index == 0:
         logger.info(describe_plan(arguments, data, list(trainings), saved_dtype(_start_model(arguments))))
     outcomes = {START: collect_outcomes(model.to(args.device), processor, data.pairs, data.held_out)}

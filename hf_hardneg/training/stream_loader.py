@@ -8,6 +8,7 @@ Here each process reads rows of its own. With `dispatch_batches` the first one r
 A process that has no row left takes part with a filler, which `gather_embeddings` leaves out, until all are done.
 """
 
+import itertools
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from ..data.streaming import examples, part_of
 from .caption_stream import CaptionStream
 from .collator import NO_NEGATIVE
 from .gather import NO_ROW, collect_numbers, scatter_objects, send_object
+from .twin_batches import draw_in_turn, find_twin_rows
 
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ class LoaderSettings:
         seed: Of the workers' random generators.
         drop_last: Whether incomplete batches are left out.
         options: More arguments of `torch.utils.data.DataLoader`.
+        pairs: Pairs of twins in a batch, which come from `CaptionStream.twins`.
     """
 
     batch_size: int
@@ -66,9 +69,12 @@ class LoaderSettings:
     seed: int
     drop_last: bool
     options: dict[str, Any]
+    pairs: int = 0
 
     @classmethod
-    def of_trainer(cls, args: TrainingArguments, batch_size: int, is_training: bool) -> "LoaderSettings":
+    def of_trainer(
+        cls, args: TrainingArguments, batch_size: int, is_training: bool, pairs: int = 0
+    ) -> "LoaderSettings":
         """Take the settings from a trainer's arguments."""
         accelerator: Any = args.accelerator_config
         return cls(
@@ -80,6 +86,7 @@ class LoaderSettings:
             device=args.device,
             seed=args.seed,
             drop_last=args.dataloader_drop_last and is_training,
+            pairs=pairs,
             options={"pin_memory": args.dataloader_pin_memory, "prefetch_factor": args.dataloader_prefetch_factor},
         )
 
@@ -102,12 +109,28 @@ class _Part(IterableDataset):
         worker = get_worker_info()
         number, workers = (0, 1) if worker is None else (worker.id, worker.num_workers)
         # Workers take turns, so each gave at least this many of the batches to skip, or all that it has.
-        skip = self.skip // workers * self.settings.batch_size
+        batches = self.skip // workers
         process, processes = self.settings.reading
         reader, readers = number * processes + process, workers * processes
         if isinstance(self.stream, CaptionStream):
-            return self.stream.rows(reader, readers, self.epoch, skip)
+            singles = self.settings.batch_size - 2 * self.settings.pairs
+            rows = self.stream.rows(reader, readers, self.epoch, batches * singles)
+            return self._with_twins(rows, (reader, readers), batches) if self.settings.pairs else rows
+        skip = batches * self.settings.batch_size
         return (None if i < skip else row for i, row in enumerate(self._rows(reader, readers)))
+
+    def _with_twins(self, rows: Iterator[Any], reader: tuple[int, int], skip: int) -> Iterator[Any]:
+        """Put whole pairs before the single images of each batch; each reader draws pairs in an order of its own."""
+        size, pairs, twins = self.settings.batch_size, self.settings.pairs, self.stream.twins
+        of_pairs = find_twin_rows(twins).pairs
+        seed = [self.settings.seed, self.epoch, *reader]
+        for batch in itertools.count():
+            singles = list(islice(rows, size - 2 * pairs))
+            if not singles:
+                return
+            drawn = of_pairs[draw_in_turn(len(of_pairs), batch * pairs, (batch + 1) * pairs, seed)].ravel().tolist()
+            yield from (None if batch < skip else twins[i] for i in drawn)
+            yield from singles
 
     def _rows(self, reader: int, readers: int) -> Iterator[Any]:
         stream = self.stream

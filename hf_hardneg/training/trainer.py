@@ -38,7 +38,7 @@ from .pair_scores import pair_scores, share_embeddings
 from .special_tokens import KeepSpecialTokens
 from .stream_loader import LoaderSettings, StreamLoader, StreamPosition, is_stream
 from .temperature import ClampTemperature
-from .twin_batches import TwinSampler, make_twin_sampler
+from .twin_batches import TwinSampler, make_twin_sampler, pairs_beside_stream
 
 
 logger = logging.getLogger(__name__)
@@ -174,7 +174,8 @@ class HardNegCLIPTrainer(Trainer):
         whole: Any = self.data_collator
         collator = ChunkCollator(whole, self.args.grad_cache_rows) if self.args.grad_cache_rows else whole
         if is_stream(self.train_dataset):
-            settings = LoaderSettings.of_trainer(self.args, self._train_batch_size, is_training=True)
+            pairs = pairs_beside_stream(self.train_dataset, self.args, self._train_batch_size)
+            settings = LoaderSettings.of_trainer(self.args, self._train_batch_size, is_training=True, pairs=pairs)
             self.stream_position.loader = StreamLoader(self.train_dataset, collator, settings, is_endless=True)
             return self.stream_position.loader
         self.data_collator = collator
@@ -196,11 +197,9 @@ class HardNegCLIPTrainer(Trainer):
 
     def get_test_dataloader(self, test_dataset: Any) -> Any:
         """Make Trainer's loader, or that of a stream."""
-        return (
-            self.get_eval_dataloader(test_dataset)
-            if is_stream(test_dataset)
-            else super().get_test_dataloader(test_dataset)
-        )
+        if is_stream(test_dataset):
+            return self.get_eval_dataloader(test_dataset)
+        return super().get_test_dataloader(test_dataset)
 
     def prediction_step(self, *args: Any, **kwargs: Any) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Evaluate a batch; on a stream, processes may differ in their rows, and missing ones have no label."""

@@ -40,8 +40,8 @@ def find_twin_rows(rows: Any) -> TwinRows:
         rows: A data set with a length. It may have the columns `pair_id` and `image_id`; no other is read.
 
     Raises:
-        ValueError: If a pair has one row or more than two, or its two rows have one image id: losses would not
-            compare them.
+        ValueError: If a pair id is no whole number, a pair has one row or more than two, or its two rows have one
+            image id: losses would not compare them.
     """
     if PAIR_ID not in (getattr(rows, "column_names", None) or ()):
         return TwinRows(np.empty((0, 2), np.int64), np.arange(len(rows)))
@@ -50,6 +50,8 @@ def find_twin_rows(rows: Any) -> TwinRows:
     for i, pair_id in enumerate(rows[PAIR_ID][:]):
         if pair_id is None:
             singles.append(i)
+        elif not isinstance(pair_id, int | np.integer):
+            raise ValueError(f"pair_id is {pair_id!r} in row {i}; it must be a whole number, or null without a twin.")
         else:
             of_pair.setdefault(pair_id, []).append(i)
     wrong = {pair_id: len(members) for pair_id, members in of_pair.items() if len(members) != 2}
@@ -256,11 +258,8 @@ def make_twin_sampler(rows: Any, args: HardNegCLIPTrainingArguments, batch_size:
         ValueError: If the rows, or the share of twins in so small a batch, cannot be used.
     """
     twins = find_twin_rows(rows)
-    share = find_share(args.twin_share, twins)
+    share = _find_used_share(args, twins)
     if not share:
-        if args.twin_weight:
-            why = "twin_share is 0" if len(twins.pairs) else "no row has a twin"
-            raise ValueError(f"twin_weight is {args.twin_weight:g}, and {why}: leave out twin_weight.")
         return None
     if args.train_sampling_strategy != "random":
         raise ValueError(
@@ -272,3 +271,32 @@ def make_twin_sampler(rows: Any, args: HardNegCLIPTrainingArguments, batch_size:
         twins, share, batch_size, args.world_size, args.dataloader_drop_last, bool(accelerator.split_batches)
     )
     return TwinSampler(twins, plan, args.seed if args.data_seed is None else args.data_seed)
+
+
+def pairs_beside_stream(stream: Any, args: HardNegCLIPTrainingArguments, batch_size: int) -> int:
+    """Count the pairs of twins in each batch of a stream; the stream gives single images.
+
+    Args:
+        stream: A stream; `twins`, if it has that, are rows as `find_twin_rows` takes them.
+        args: Those of the training.
+        batch_size: Rows of a batch of one process.
+
+    Raises:
+        ValueError: If the share leaves no room, there are fewer pairs than a batch takes, or there are none and a
+            share was asked for.
+    """
+    rows = getattr(stream, "twins", None)
+    twins = TwinRows(np.empty((0, 2), np.int64) if rows is None else find_twin_rows(rows).pairs, np.arange(batch_size))
+    share = _find_used_share(args, twins)
+    pairs = plan_batches(twins, share, batch_size).pairs if share else 0
+    if 2 * pairs == batch_size:
+        raise ValueError(f"twin_share is {share:g}, and leaves no room in a batch for the stream: lower it.")
+    return pairs
+
+
+def _find_used_share(args: HardNegCLIPTrainingArguments, twins: TwinRows) -> float:
+    share = find_share(args.twin_share, twins)
+    if args.twin_weight and not share:
+        why = "twin_share is 0" if len(twins.pairs) else "no row has a twin"
+        raise ValueError(f"twin_weight is {args.twin_weight:g}, and {why}: leave out twin_weight.")
+    return share

@@ -67,6 +67,14 @@ ONLY_PARSED = {
     "test_language_model.py has a tiny one",
     "python dataset_scripts/inpaintcoco.py inpaintcoco --push_to_hub org/inpaintcoco --private": "needs a Hub",
     **{
+        f"accelerate launch -m hf_hardneg.train {line}": "trains; test_prepare_twins.py does it with small sets"
+        for line in (
+            "demo.yaml --twins scenes",
+            "photos.yaml --dataset data/photos --twins twins recolored",
+            "photos.yaml --dataset recolored --dataset_split test --twin_share 1",
+        )
+    },
+    **{
         f"hf-hardneg inpaint build --coco {line}": "downloads models; test_diffusers.py has tiny ones"
         for line in (
             "data/coco --out sd2 --editor diffusers --candidates 3",

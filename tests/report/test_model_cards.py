@@ -37,6 +37,8 @@ FACTS = {
     "temperature": 1.35,
     "language_model": None,
     "given_negatives": None,
+    "twin_pairs": 0,
+    "twin_sets": "",
     "is_coco": False,
     "time": "8 s",
     "hardware": "1 core",
@@ -129,6 +131,15 @@ def test_the_card_is_the_golden_one():
     audit = {"captions": 9, "pairs": 20, "learned": 61.04, "learned_low": 58.0, "learned_high": 64.0}
     facts = {**FACTS, "audit": audit | {"rules": 50, "length": 50}}
     assert build_model_card(results, "K = 3", "scenes", facts) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_card_tells_of_twins():
+    results = {name: MINIATURE["results"][name] for name in ("start", "control (K = 0)", "K = 3")}
+    card = build_model_card(results, "K = 3", "scenes", {**FACTS, "twin_pairs": 30, "twin_sets": "org/twins"})
+    assert (
+        "object, color), and with 30 pairs of twins: two images" in card and "org/data and twins: org/twins." in card
+    )
+    assert "without hard negatives and with twins in any order: same start" in card
 
 
 def test_the_code_of_a_written_card_runs(tmp_path):

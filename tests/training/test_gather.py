@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from datasets import load_from_disk
+from datasets import concatenate_datasets, load_from_disk
 from helpers.models import small_siglip
 from helpers.processes import run_ranks
 from torch import nn
@@ -17,7 +17,7 @@ from hf_hardneg.model.adapters import add_lora
 from hf_hardneg.model.dual_encoder import find_text_format, take_collated_batches
 from hf_hardneg.model.embeddings import Embeddings, split_embeddings
 from hf_hardneg.negatives.add_negatives import AddHardNegatives
-from hf_hardneg.scenes.world import scene_rows
+from hf_hardneg.scenes.world import scene_rows, scene_twins
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
 from hf_hardneg.training.collator import NO_NEGATIVE, HardNegCollator
 from hf_hardneg.training.gather import gather_embeddings, unshardable_parameters
@@ -129,6 +129,10 @@ RUNS = {
     "grad cache, accumulated": {"grad_cache_rows": 3, "gradient_accumulation_steps": 2},
     "grad cache, LoRA": {"grad_cache_rows": 3, "lora": True},
     "all terms": {"distillation_weight": 1.0, "margin_weight": 1.0, "focal_gamma": 2.0, "label_smoothing_factor": 0.1},
+    "twins": {"twins": True},
+    "twins, all terms, grad cache": {"twins": True, "twin_weight": 1.0, "twin_share": 0.5, "grad_cache_rows": 3},
+    "twins, all terms": {"twins": True, "twin_weight": 1.0, "twin_share": 0.5},
+    "twins, accumulated": {"twins": True, "twin_share": 1.0, "gradient_accumulation_steps": 2},
     "siglip": {"siglip": True},
     "siglip, grad cache": {"siglip": True, "grad_cache_rows": 3},
 }
@@ -140,6 +144,7 @@ def train_two_steps(rank, folder, world_size):
     results = {}
     for name, settings in RUNS.items():
         settings = dict(settings)
+        rows = load_from_disk(f"{folder}/{'twins' if settings.pop('twins', False) else 'rows'}")
         model = (
             small_siglip(processor.tokenizer) if settings.pop("siglip", False) else CLIPModel.from_pretrained(folder)
         )
@@ -160,7 +165,6 @@ def train_two_steps(rank, folder, world_size):
             disable_tqdm=True,
             **settings,
         )
-        rows = load_from_disk(f"{folder}/rows")
         trainer = HardNegCLIPTrainer(model, args, train_dataset=rows, processing_class=processor)
         trainer.train()
         losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
@@ -177,6 +181,9 @@ def runs(tmp_path_factory, processor):
     rows = scene_rows("distributed", 16)
     rows = rows.map(AddHardNegatives(), batched=True, features=with_negatives(rows.features))
     rows.save_to_disk(folder / "rows")
+    twins = scene_twins("distributed", 3, first_image=16).map(AddHardNegatives(), batched=True)
+    singles = rows.add_column("pair_id", [None] * 16, feature=twins.features["pair_id"])
+    concatenate_datasets([twins.cast(singles.features), singles]).save_to_disk(folder / "twins")
     for world_size in (1, 2):
         run_ranks(train_two_steps, world_size, folder, str(folder), world_size)
     results = [torch.load(folder / f"results{n}", weights_only=False) for n in (1, 2)]
@@ -191,7 +198,10 @@ def test_the_trainer_on_two_processes_ends_with_the_losses_and_weights_of_one(ru
         torch.testing.assert_close(two[name][0][weight], expected, atol=2e-6, rtol=1e-5, msg=weight)
 
 
-@pytest.mark.parametrize(("name", "same_as"), [("tree", "padded"), ("grad cache", "tree")])
+@pytest.mark.parametrize(
+    ("name", "same_as"),
+    [("tree", "padded"), ("grad cache", "tree"), ("twins, all terms, grad cache", "twins, all terms")],
+)
 def test_how_a_batch_is_encoded_does_not_change_what_is_learned(runs, name, same_as):
     for of_world in runs[0]:
         for weight, expected in of_world[same_as][0].items():
@@ -203,7 +213,11 @@ def test_every_setting_learned_something_of_its_own(runs):
     before = start.logit_scale.item()
     scales = {name: float(one[name][0]["logit_scale"]) for name in RUNS if "logit_scale" in one[name][0]}
     assert all(abs(scale - before) > 1e-5 for name, scale in scales.items() if "siglip" not in name)
-    distinct = {name for name in scales if name not in ("padded", "grad cache", "siglip, grad cache")}
+    distinct = {
+        name
+        for name in scales
+        if name not in ("padded", "grad cache", "siglip, grad cache", "twins, all terms, grad cache")
+    }
     assert len({scales[name] for name in distinct}) == len(distinct)
 
 

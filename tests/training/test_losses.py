@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from hf_hardneg.model.embeddings import Embeddings, split_embeddings
+from hf_hardneg.model.embeddings import NO_PAIR, Embeddings, split_embeddings
 from hf_hardneg.training.collator import HardNegCollator
 from hf_hardneg.training.losses import (
     batch_negatives_loss,
@@ -15,6 +15,7 @@ from hf_hardneg.training.losses import (
     margin_loss,
     own_negatives_loss,
     sigmoid_loss,
+    twins_loss,
 )
 
 
@@ -251,3 +252,52 @@ def test_shapes_that_disagree_are_named():
         batch_negatives_loss(batch._replace(caption=batch.caption[:2]), logit_scale=SCALE)
     with pytest.raises(ValueError, match="mask has 2 rows for 3 images"):
         split_embeddings(batch.image, batch.caption, batch.mask[:2], batch.image_id)
+
+
+def slow_twins_loss(batch, scale, *options):
+    """Each image of a pair chooses between two captions, and each caption between two images."""
+    pairs = [
+        (i, j)
+        for i, one in enumerate(batch.pair_id)
+        for j, other in enumerate(batch.pair_id)
+        if one == other and i != j
+    ]
+    pairs = [(i, j) for i, j in pairs if batch.pair_id[i] != NO_PAIR]
+    logits = [[float(scale * batch.image[i] @ batch.caption[k]) for k in (i, j)] for i, j in pairs]
+    logits += [[float(scale * batch.caption[i] @ batch.image[k]) for k in (i, j)] for i, j in pairs]
+    return sum(slow_choice(of_row, *options) for of_row in logits) / len(logits)
+
+
+@pytest.mark.parametrize("options", [(), (0.1, 0.0), (0.2, 2.0)])
+def test_the_term_of_twins_is_that_of_their_blocks(options):
+    pair_id = torch.tensor([NO_PAIR, 5, 3, 5, NO_PAIR, 3, NO_PAIR])
+    batch = random_batch(7, 2)._replace(pair_id=pair_id)
+    named = dict(zip(("label_smoothing", "focal_gamma"), options, strict=False))
+    ours = twins_loss(batch, logit_scale=SCALE, **named)
+    assert float(ours) == pytest.approx(slow_twins_loss(batch, SCALE, *options), abs=1e-12)
+    alone = Embeddings(*(part[[1, 2, 3, 5]] for part in batch))  # single images do not count
+    assert float(twins_loss(alone, logit_scale=SCALE, **named)) == pytest.approx(float(ours), abs=1e-12)
+
+
+def test_without_twins_their_term_is_zero():
+    batch = random_batch(3, 1)
+    assert twins_loss(batch, logit_scale=SCALE) == 0
+    assert twins_loss(batch._replace(pair_id=torch.full((3,), NO_PAIR)), logit_scale=SCALE) == 0
+
+
+def test_a_pair_that_comes_twice_has_the_term_of_one():
+    """At the turn of a shuffle a batch can hold a pair twice; a copy of the own caption is no wrong choice."""
+    batch = random_batch(2, 0)._replace(pair_id=torch.tensor([4, 4]))
+    twice = Embeddings(*(torch.cat([part, part]) for part in batch))
+    once, both = (torch.exp(-twins_loss(one, logit_scale=torch.tensor(0.0))) for one in (batch, twice))
+    assert float(once) == pytest.approx(1 / 2) and float(both) == pytest.approx(1 / 3)  # own, and two equal wrong ones
+
+
+def test_each_twin_is_a_wrong_choice_for_the_other():
+    """The block of two twins is an in-batch one: nothing masks it, and it costs what the closed form says."""
+    image = torch.eye(2, dtype=torch.float64)[[0, 0]]  # both images look alike, and so do the captions
+    batch = Embeddings(image, image, image[:, None][:, :0], torch.ones(2, 0, dtype=torch.bool), torch.arange(2))
+    batch = batch._replace(pair_id=torch.tensor([0, 0]))
+    assert float(batch_negatives_loss(batch, logit_scale=SCALE)) == pytest.approx(math.log(2))
+    same = batch._replace(image_id=torch.tensor([1, 1]))  # what `find_twin_rows` refuses
+    assert float(batch_negatives_loss(same, logit_scale=SCALE)) == 0

@@ -75,6 +75,14 @@ def test_of_two_processes_one_speaks(start, tmp_path):
         assert done.stderr.count(name) == 1, name
 
 
+@pytest.mark.parametrize("flags", [[], ["--text_only", "true"]])
+def test_a_run_with_twins_says_how_many_a_batch_has(plan, flags):
+    rows, _, steps, *_ = plan("--twins", "scenes", "--num_negatives", "1", "--max_steps", "2", *flags)
+    twins = "28 pairs of twins, 2 of them in each 8 captions"
+    assert rows == f"Rows: 116 captions to train on ({twins}); 8 held out and 8 inpainted pairs to evaluate on"
+    assert steps.endswith("in each of 2 trainings: control, K = 1 and twins")
+
+
 @pytest.mark.parametrize("rows", [1, 7, 8, 20, 33])
 @pytest.mark.parametrize("drop_last", [False, True])
 def test_steps_are_counted_as_trainer_counts_them(make_trainer, model, training_rows, rows, drop_last):

@@ -12,7 +12,7 @@ from transformers import CLIPModel, CLIPProcessor
 from hf_hardneg.columns import with_negatives
 from hf_hardneg.data.streaming import find_stream_columns, open_stream
 from hf_hardneg.negatives.add_negatives import AddHardNegatives
-from hf_hardneg.scenes.world import scene_rows
+from hf_hardneg.scenes.world import scene_rows, scene_twins
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
 from hf_hardneg.training.caption_stream import CaptionStream, SkipCounts
 from hf_hardneg.training.gather import NO_ROW
@@ -33,6 +33,7 @@ READS = {
     "dispatched": ([9, 2], 0, True),
     "dispatched, a single row": ([1], 0, True),
 }
+FIRST_TWIN = 1_000_000  # twins are numbered from here, two by two
 RUNS = {
     "own part": {},
     "own part, one negative": {"num_negatives": 1},
@@ -56,10 +57,12 @@ class Words:
         return {"input_ids": [text.split() for text in texts]}
 
 
-def stream_of(source):
+def stream_of(source, twins=None):
     raw = open_stream(source)
     columns = find_stream_columns(raw, source, None, None)
-    return CaptionStream(raw, columns, None, Words(), 99, 99, False, None, frozenset(), 5, 0, True, SkipCounts(2))
+    return CaptionStream(
+        raw, columns, None, Words(), 99, 99, False, None, frozenset(), 5, 0, True, SkipCounts(2), twins
+    )
 
 
 def read(rank, folder):
@@ -69,6 +72,11 @@ def read(rank, folder):
         how = LoaderSettings(2, workers, rank, 2, is_dispatched, torch.device("cpu"), 0, False, {})
         loader = StreamLoader(stream_of(f"{folder}/{name}"), image_ids, how, is_endless=False)
         found[name] = [batch["image_id"].tolist() for batch in loader]
+        # With two pairs of twins before each single image.
+        twins = scene_twins("stream processes", 1, first_image=FIRST_TWIN)
+        how = LoaderSettings(5, workers, rank, 2, is_dispatched, torch.device("cpu"), 0, False, {}, pairs=2)
+        loader = StreamLoader(stream_of(f"{folder}/{name}", twins), image_ids, how, is_endless=False)
+        found[f"{name}, twins"] = [batch["image_id"].tolist() for batch in loader]
     return found
 
 
@@ -135,6 +143,19 @@ def test_two_processes_read_each_row_once_in_equally_many_batches(results, name)
     assert set(read.values()) == {1} and len(read) == sum(READS[name][0])
     # In no step have all processes nothing but fillers.
     assert all({*one, *other} != {NO_ROW} for one, other in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("name", READS)
+def test_two_processes_put_whole_pairs_beside_the_rows_of_a_stream(results, name):
+    _, first, second = (found.get("reads", {}).get(f"{name}, twins") for found in results)
+    assert len(first) == len(second) >= 1
+    batches = [batch for batch in [*first, *second] if NO_ROW not in batch]
+    assert Counter(row for *_, row in batches) == {row: 1 for *_, row in batches}
+    assert len(batches) == sum(READS[name][0])
+    for batch in batches:
+        twins = [image_id - FIRST_TWIN for image_id in batch[:4]]
+        assert twins[0] + 1 == twins[1] and twins[2] + 1 == twins[3] and not twins[0] % 2 and not twins[2] % 2
+    assert len({tuple(batch[:4]) for batch in batches}) > len(batches) / 4
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -14,6 +14,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from hf_hardneg.columns import NEGATIVE_FEATURES, with_negatives
 from hf_hardneg.data.captioned_images import load_captioned_images
 from hf_hardneg.negatives.count_words import count_words
+from hf_hardneg.scenes.world import scene_pairs
 from hf_hardneg.training import run
 from hf_hardneg.training.command import main
 from hf_hardneg.training.prepare import make_adder, prepare_data
@@ -215,6 +216,27 @@ def test_the_command_trains_on_each_form(tmp_path, start, form):
     assert (out / "slot_model" / "slot_model.npz").is_file()
 
 
+def write_pairs(folder, per_concept):
+    folder.mkdir()
+    scene_pairs("stream twins", per_concept).to_parquet(folder / "train.parquet")
+    return str(folder)
+
+
+def test_the_command_puts_twins_beside_a_stream(tmp_path, start, capsys, caplog, batches):
+    source = write_parquet(tmp_path / "shards", photos(24), [9, 15])
+    twins = {"twins": write_pairs(tmp_path / "pairs", 2), "twin_share": 0.5, "dataloader_num_workers": 0}
+    main(flags(source, start, tmp_path / "out", **twins, max_steps=6))
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["data"]["twin_pairs"] == 8
+    of_batches = [[row.get("pair_id") for row in batches[4 * i : 4 * i + 4]] for i in range(6)]
+    assert all(a == b is not None and c is None and d is None for a, b, c, d in of_batches)
+    assert all("negatives" in row for row in batches)
+    with pytest.raises(SystemExit, match="twin_share is 1, and leaves no room in a batch for the stream: lower it"):
+        main(flags(source, start, tmp_path / "whole", **twins | {"twin_share": 1}, max_steps=1))
+    with pytest.raises(SystemExit, match="twin_share is 0.5, and no row has a twin"):
+        main(flags(source, start, tmp_path / "none", twin_share=0.5, max_steps=1))
+
+
 def final(out):
     from safetensors.torch import load_file
 
@@ -228,21 +250,23 @@ def without_report(monkeypatch):
     monkeypatch.setattr(run, "save_artifacts", lambda record, metrics: None)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_training_ends_with_the_same_weights(tmp_path, start, without_report, workers):
+@pytest.mark.parametrize(("workers", "twins"), [(0, False), (2, False), (0, True), (2, True)])
+def test_a_resumed_training_ends_with_the_same_weights(tmp_path, start, without_report, workers, twins):
     """20 rows make five or six batches a pass: checkpoints lie in the first pass and in the second."""
     source = write_parquet(tmp_path / "shards", photos(22), [13, 9])
     saves = {"save_strategy": "steps", "save_steps": 3, "max_steps": 9, "dataloader_num_workers": workers}
+    if twins:  # one pair in a batch of four: the two single images make twice as many batches
+        saves |= {"twins": write_pairs(tmp_path / "pairs", 6), "save_steps": 6, "max_steps": 18}
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     main(flags(source, start, whole, **saves))
-    for step in (3, 6):
+    for step in (saves["save_steps"], 2 * saves["save_steps"]):
         shutil.rmtree(cut, ignore_errors=True)
         for part in (f"checkpoint-{step}", "slot_model"):
             shutil.copytree(whole / part, cut / part)
         main(flags(source, start, cut, **saves, resume_from_checkpoint=str(cut / f"checkpoint-{step}")))
         assert_same(final(whole), final(cut))
     state = json.loads((whole / "trainer_state.json").read_text())
-    assert state["epoch"] == 1 and state["global_step"] == 9
+    assert state["epoch"] == 1 and state["global_step"] == saves["max_steps"]
 
 
 def test_a_finished_training_is_not_trained_on_when_it_is_resumed(tmp_path, start, without_report):

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from datasets import Value
 from helpers.benchmark_fixtures import make_benchmark
 from helpers.models import processor_for, small_metaclip, small_siglip, small_siglip2
 from transformers import AutoModel, CLIPModel, CLIPProcessor, TrainerCallback
@@ -262,15 +263,26 @@ RESUMED = {
     "with workers": {"dataloader_num_workers": 2},
     "distilled": {"distillation_weight": 1.0},
     "LoRA with dropout": {"lora": True},
+    "twins": {"twins": True, "twin_weight": 1.0, "per_device_train_batch_size": 6},
 }
+
+
+def with_twins(rows):
+    """The rows of `training_rows`, of which the first ten are five pairs."""
+    pair_ids = [*range(5), *range(5), *[None] * (len(rows) - 10)]
+    return rows.add_column("pair_id", pair_ids, feature=Value("int64"))
 
 
 @pytest.mark.parametrize("name", RESUMED)
 @pytest.mark.parametrize("stop", [1, 3, 6])
-def test_a_run_stopped_anywhere_and_resumed_ends_with_the_same_bits(processor, make_trainer, tmp_path, name, stop):
+def test_a_run_stopped_anywhere_and_resumed_ends_with_the_same_bits(
+    processor, make_trainer, training_rows, tmp_path, name, stop
+):
     """Seven steps are more than one epoch of 40 rows, so that data order is resumed within and across epochs."""
     settings = dict(RESUMED[name])
     lora = settings.pop("lora", False)
+    if settings.pop("twins", False):
+        settings["rows"] = with_twins(training_rows)
 
     def build():
         model = build_model(processor.tokenizer, num_hidden_layers=1)

@@ -151,6 +151,7 @@ def test_rows_that_cannot_fill_a_batch_are_named(pairs, singles, share, size, me
     [
         ([4, None, 5, 5], [0, 1, 2, 3], "1 of 2 pairs are no twins: pair_id 4 has 1 row, and a pair has two"),
         ([4, 4, 4, 5, 5], [0, 1, 2, 3, 4], "pair_id 4 has 3 rows"),
+        (["a", "a", None], [7, 8, 9], "pair_id is 'a' in row 0; it must be a whole number"),
         ([4, 4, None], [7, 7, 8], "both rows of pair_id 4 have the image_id 7: give each image an id"),
     ],
 )
