@@ -144,7 +144,7 @@ def _pair_ids(table: Dataset) -> list[int | None]:
     """A number for each value of the column `pair_id`; None where there is none."""
     values = list(map(plain_id, table[PAIR_ID])) if PAIR_ID in table.column_names else [None] * len(table)
     numbers = {value: number for number, value in enumerate(dict.fromkeys(values)) if value is not None}
-    return [numbers.get(value) for value in values]
+    return [None if value is None else numbers[value] for value in values]
 
 
 def _told(table: Dataset, column: str, source: str) -> list[list[str]]:
