@@ -20,14 +20,19 @@ from hf_hardneg.evaluation.results import Outcomes, join_seeds
 PARTS = ("values", "groups", "clusters")
 
 
+# Written by the runs themselves, and read by none.
+RESULTS = ":(exclude,top,glob)benchmarks/**/results.*"
+
+
 def find_commit() -> str:
-    """The commit of the tree; with changes that are not committed, also a digest of them."""
-    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
-    if not commit.endswith("-dirty"):
-        return commit
-    changes = subprocess.run(["git", "diff", "HEAD"], capture_output=True, check=True).stdout
-    return f"{commit}-{hashlib.sha256(changes).hexdigest()[:8]}"
+    """The commit of the tree; with changes that are not committed, also a digest of them. Results do not count."""
+    commit = _git("rev-parse", "--short", "HEAD").decode().strip()
+    changes = _git("diff", "HEAD", "--", ":/", RESULTS)
+    return f"{commit}-dirty-{hashlib.sha256(changes).hexdigest()[:8]}" if changes else commit
+
+
+def _git(*words: str) -> bytes:
+    return subprocess.run(["git", *words], capture_output=True, check=True).stdout
 
 
 def check_runs(work: Path, made_with: Mapping[str, Any]) -> None:

@@ -107,3 +107,24 @@ def test_an_arm_with_other_settings_is_another_run():
 
     assert run_name("K = 1", {"num_negatives": 1}) == run_name("K = 1", {"num_negatives": 1})
     assert len({run_name(name, {"num_negatives": k}) for name in ("K = 1", "K > 1") for k in (1, 2)}) == 2
+
+
+def test_results_that_a_comparison_wrote_do_not_make_the_tree_another_one(tmp_path, monkeypatch):
+    """Else no second comparison could go on with the start model of the first."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from paired_runs import find_commit
+
+    for words in (["init", "-q"], ["config", "user.name", "A"], ["config", "user.email", "a@example.org"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    settings, results = tmp_path / "benchmarks/photos/arms.yaml", tmp_path / "benchmarks/photos/results.json"
+    settings.parent.mkdir(parents=True)
+    for file in (settings, results):
+        file.write_text("before")
+    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+    subprocess.run(["git", "commit", "-qm", "both"], cwd=tmp_path, check=True)
+    monkeypatch.chdir(settings.parent)
+    commit = find_commit()
+    results.write_text("after")
+    assert find_commit() == commit
+    settings.write_text("after")
+    assert find_commit().startswith(f"{commit}-dirty-")
