@@ -208,7 +208,8 @@ def number_images(pairs: Iterable[TwinPair], known: KnownPhotos) -> list[tuple[i
 
     Losses do not compare captions of one image, so copies of a photo must have one id, and twins have two.
     """
-    ids, new = dict(known.by_digest), count(max([-1, *known.taken]) + 1)
+    # Below all others: which ids a stream has is not known before it is read, but none of them is below 0.
+    ids, new = dict(known.by_digest), count(min([0, *known.taken]) - 1, -1)
     numbers = []
     for pair in pairs:
         for side in pair.sides:

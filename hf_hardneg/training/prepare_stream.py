@@ -129,6 +129,8 @@ def _prepare_twins(
         return twins
     if isinstance(add, TakeGivenNegatives):
         twins = add.add_to(twins)
+        number = sum(map(bool, twins[NEGATIVES]))
+        logger.warning(f"{number:,} of {len(twins):,} captions of twins have given negatives.")
     else:
         twins = twins.map(add, batched=True, features=with_negatives(twins.features), desc="Adding hard negatives")
     return drop_equal_negatives(twins, tokenizer, max_tokens)[0]
