@@ -269,6 +269,15 @@ def test_chunks_beside_a_stream_make_the_loss_of_the_whole_batch(tmp_path, start
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
+def test_the_control_of_a_stream_is_said_to_have_no_twins(tmp_path, start, caplog, batches):
+    source = write_parquet(tmp_path / "shards", photos(24), [9, 15])
+    twins = {"twins": write_pairs(tmp_path / "pairs", 2), "control": "true", "max_steps": 1}
+    main(flags(source, start, tmp_path / "out", **twins))
+    assert sum(row.get("pair_id") is not None for row in batches[:4]) == 0  # the control is trained first
+    assert "The control is trained on the stream alone, without the twins beside it." in caplog.text
+    assert "training on the stream alone, without hard negatives and twins" in (tmp_path / "out/README.md").read_text()
+
+
 def final(out):
     from safetensors.torch import load_file
 
