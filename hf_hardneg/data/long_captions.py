@@ -89,13 +89,17 @@ def tell_apart(
     return [[next(of_negatives) != ids for _ in texts] for ids, texts in zip(read(captions), negatives, strict=True)]
 
 
-def drop_equal_negatives(rows: Dataset, tokenizer: Any, max_tokens: int) -> tuple[Dataset, Counter[str]]:
+def drop_equal_negatives(
+    rows: Dataset, tokenizer: Any, max_tokens: int, captions: Sequence[str] | None = None, reason: str = EQUAL_NEGATIVE
+) -> tuple[Dataset, Counter[str]]:
     """Remove negatives that the model cannot tell from their caption: see `tell_apart`.
 
     Args:
         rows: Rows with negatives. Only captions and negatives are read.
         tokenizer: The model's tokenizer.
         max_tokens: The most tokens that the model reads.
+        captions: A text for each row that its negatives must differ from; None takes its caption.
+        reason: What the count says of negatives that were removed.
 
     Returns:
         The rows, each with the negatives that are left, and how many negatives were removed.
@@ -109,5 +113,8 @@ def drop_equal_negatives(rows: Dataset, tokenizer: Any, max_tokens: int) -> tupl
 
     before = sum(map(len, rows[NEGATIVES]))
     options: dict[str, Any] = {"input_columns": [CAPTION, *names], "features": rows.features}
+    if captions is not None:
+        options |= {"input_columns": ["compared_with", *names], "remove_columns": ["compared_with"]}
+        rows = rows.add_column("compared_with", list(captions))
     rows = rows.map(keep, batched=True, **options, desc="Comparing negatives")
-    return rows, +Counter({EQUAL_NEGATIVE: before - sum(map(len, rows[NEGATIVES]))})
+    return rows, +Counter({reason: before - sum(map(len, rows[NEGATIVES]))})

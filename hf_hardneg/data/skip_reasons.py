@@ -15,6 +15,7 @@ CUT = "{reason}, and was cut"
 EQUAL_NEGATIVE = "a negative has the same tokens as its caption, as far as the model reads"
 EMPTY = "the caption is empty"
 NEGATIVE_EMPTY, NEGATIVE_IS_CAPTION = "the negative is empty", "the negative is its caption"
+NEGATIVE_IS_TWIN = "a negative is the caption of the twin"
 
 
 def describe_reasons(counts: Mapping[str, int]) -> str:

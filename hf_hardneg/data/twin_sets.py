@@ -13,7 +13,7 @@ from ..columns import CAPTION, IMAGE, IMAGE_ID, OTHER_CAPTIONS, PAIR_ID, TWIN_RO
 from .files import require_columns
 from .image_columns import refuse_urls, undecoded
 from .inpainted_pairs import NEEDED, image_id_of
-from .leakage import count_refused, refuse_split, source_columns, tells_source
+from .leakage import count_refused, ids_of_pairs, refuse_split, source_columns, tells_source
 from .photo_files import FoundFile, PhotoFile, find_files, look_at_files
 from .photo_rows import on_disk
 from .skip_reasons import EMPTY, MISSING, describe_reasons
@@ -52,10 +52,12 @@ class TwinPair(NamedTuple):
     Attributes:
         concept: Which one, or None.
         sides: Both twins.
+        photo_ids: COCO ids of all photos that the images show or are made of, as far as the set says them.
     """
 
     concept: str | None
     sides: tuple[TwinSide, TwinSide]
+    photo_ids: frozenset[int] = frozenset()
 
 
 def open_twins(source: str, split: str | None = None, config: str | None = None) -> Dataset:
@@ -119,7 +121,7 @@ def read_twins(
     kept, skipped = _find_allowed(dataset, found, challenge, source)
     paths = [of_side[i].path for of_side in found for i in kept]
     files = look_at_files([path for path in paths if path], num_proc)
-    texts = dataset.select_columns(_text_columns(dataset))
+    texts, about = dataset.select_columns(_text_columns(dataset)), _sources_of(dataset)
     pairs = []
     for i in kept:
         row = texts[i]
@@ -127,7 +129,8 @@ def read_twins(
         if problem:
             skipped[TWINS.format(reason=problem)] += 1
         else:
-            pairs.append(TwinPair(row.get("concept"), _sides(row, [of_side[i].path for of_side in found], files)))
+            sides = _sides(row, [of_side[i].path for of_side in found], files)
+            pairs.append(TwinPair(row.get("concept"), sides, frozenset(ids_of_pairs([about[i]]))))
     if not pairs:
         raise ValueError(f"None of {len(dataset)} pairs of {source} can be used: {describe_reasons(skipped)}.")
     return pairs, skipped
@@ -138,6 +141,12 @@ def _text_columns(dataset: Dataset) -> list[str]:
     return [name for name in wanted if name in dataset.column_names]
 
 
+def _sources_of(dataset: Dataset) -> Sequence[Mapping[str, Any]]:
+    """What each row says of its photos' sources; no image is read."""
+    names = source_columns(dataset.features)
+    return list(dataset.select_columns(names)) if names else [{}] * len(dataset)
+
+
 def _find_allowed(
     dataset: Dataset, found: Sequence[Sequence[FoundFile]], challenge: Collection[int] | None, source: str
 ) -> tuple[list[int], Counter[str]]:
@@ -145,9 +154,7 @@ def _find_allowed(
     kept, skipped = list(range(len(dataset))), Counter[str]()
     if challenge is None:
         return kept, skipped
-    names = source_columns(dataset.features)
-    rows: list[Mapping[str, Any]] = list(dataset.select_columns(names)) if names else [{}] * len(dataset)
-    told = False
+    rows, told = _sources_of(dataset), False
     for of_side in found:
         about = [{**rows[i], IMAGE: {"path": of_side[i].name}} for i in kept]
         told |= any(map(tells_source, about))
@@ -193,6 +200,7 @@ class KnownPhotos(NamedTuple):
         own_ids: The image ids that the training data themselves say.
         taken: All image ids of the training data.
         held_out: The image ids that are held out.
+        held_photos: COCO ids of photos that are held out.
         judged: Digests of the images that models are judged on.
     """
 
@@ -200,6 +208,7 @@ class KnownPhotos(NamedTuple):
     own_ids: Collection[int] = ()
     taken: Collection[int] = ()
     held_out: Collection[int] = ()
+    held_photos: Collection[int] = ()
     judged: Collection[str] = ()
 
 
@@ -208,7 +217,8 @@ def number_images(pairs: Iterable[TwinPair], known: KnownPhotos) -> list[tuple[i
 
     Losses do not compare captions of one image, so copies of a photo must have one id, and twins have two.
     """
-    ids, new = dict(known.by_digest), count(max([-1, *known.taken]) + 1)
+    # Below all others: which ids a stream has is not known before it is read, but none of them is below 0.
+    ids, new = dict(known.by_digest), count(min([0, *known.taken]) - 1, -1)
     numbers = []
     for pair in pairs:
         for side in pair.sides:

@@ -101,7 +101,7 @@ class HardNegCollator:
 
 
 def _pair_ids(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-    if PAIR_ID not in rows[0]:  # twins come first in a batch
+    if PAIR_ID not in rows[0]:
         return {}
     return {PAIR_ID: torch.tensor([NO_PAIR if row.get(PAIR_ID) is None else row[PAIR_ID] for row in rows])}
 

@@ -24,10 +24,18 @@ from ..negatives.add_negatives import AddHardNegatives
 from ..negatives.count_words import count_words
 from ..negatives.language_model import ThinByLanguageModel
 from ..negatives.slot_model import SlotModel
+from ..scenes.scenes_folder import TRAIN, TWIN_SCENES
 from ..scenes.world import MENTION_RATES, scene_pairs, scene_rows
 from .arguments import Arguments, DataArguments
 from .caption_stream import MAX_ADDED_TOKENS, CaptionStream
-from .prepare_twins import add_twins, drop_torn_twins, is_set_of_twins, load_twins, load_twins_alone
+from .prepare_twins import (
+    add_twins,
+    drop_captions_of_twins,
+    is_set_of_twins,
+    keep_whole_twins,
+    load_twins,
+    load_twins_alone,
+)
 from .ready_negatives import NOT_GIVEN, find_given_negatives, order_concepts, use_given_negatives
 
 
@@ -87,7 +95,7 @@ def prepare_data(arguments: Arguments, tokenizer: Any, max_tokens: int) -> Train
     cut = args.long_captions == "cut"
     data.rows, too_long = fit_captions(data.rows, tokenizer, limit, cut)
     data.held_out, also = fit_captions(data.held_out, tokenizer, limit, cut, "held-out caption")
-    data.rows, torn = drop_torn_twins(data.rows)
+    data.rows, torn = keep_whole_twins(data.rows, tokenizer, max_tokens)
     data.skipped += too_long + also + torn
     if arguments.training.num_negatives or not args.keep_captions_without_negatives:
         given = find_given_negatives(args)
@@ -107,9 +115,14 @@ def load_sources(args: DataArguments) -> TrainingData:
     """
     if args.dataset == "scenes":
         refuse_config(args.dataset, args.dataset_config)
+        if args.held_out_scenes in (TRAIN, TWIN_SCENES):
+            raise ValueError(
+                f"held_out_scenes is {args.held_out_scenes!r}, the seed of scenes that are trained on: take another, "
+                "such as 'test' or 'dev'."
+            )
         rates = dict(zip(MENTION_RATES, args.scene_mention_rates, strict=True))
         data = TrainingData(
-            rows=scene_rows("train", args.num_rows or DEFAULT_SCENES, rates),
+            rows=scene_rows(TRAIN, args.num_rows or DEFAULT_SCENES, rates),
             held_out=scene_rows(args.held_out_scenes, args.held_out_images),
             pairs=scene_pairs(args.held_out_scenes, args.pairs_per_concept),
         )
@@ -208,7 +221,8 @@ def settle_negatives(data: TrainingData, arguments: Arguments, tokenizer: Any, m
     """Leave out negatives equal to their caption and, on demand, captions without any; count what is left."""
     rows, equal = drop_equal_negatives(data.rows, tokenizer, max_tokens)
     data.held_out, _ = drop_equal_negatives(data.held_out, tokenizer, max_tokens)
-    data.skipped += equal
+    rows, of_twins = drop_captions_of_twins(rows, tokenizer, max_tokens)
+    data.skipped += equal + of_twins
     data.negatives.update(concept for concepts in rows[NEGATIVE_CONCEPTS] for concept in concepts)
     counts = [len(negatives) for negatives in rows[NEGATIVES]]
     if not any(counts):

@@ -53,7 +53,7 @@ from .prepare import (
     make_adder,
     settle_negatives,
 )
-from .prepare_twins import drop_torn_twins, load_twins
+from .prepare_twins import drop_captions_of_twins, keep_whole_twins, load_twins
 from .ready_negatives import NOT_GIVEN, TakeGivenNegatives, order_concepts, say_which_are_used
 
 
@@ -122,16 +122,21 @@ def _prepare_twins(
     """Load the twins that stand beside the rows of the stream, with negatives as these have."""
     twins, left_out = load_twins(None, data.held_out, data.pairs, args, challenge)
     twins, too_long = fit_captions(twins, tokenizer, max_tokens - MAX_ADDED_TOKENS, args.long_captions == "cut")
-    twins, torn = drop_torn_twins(twins)
+    twins, torn = keep_whole_twins(twins, tokenizer, max_tokens)
     data.skipped += left_out + too_long + torn
     add = data.stream.add if data.stream else None
     if add is None:
         return twins
     if isinstance(add, TakeGivenNegatives):
         twins = add.add_to(twins)
+        number = sum(map(bool, twins[NEGATIVES]))
+        logger.warning(f"{number:,} of {len(twins):,} captions of twins have given negatives.")
     else:
         twins = twins.map(add, batched=True, features=with_negatives(twins.features), desc="Adding hard negatives")
-    return drop_equal_negatives(twins, tokenizer, max_tokens)[0]
+    twins, _ = drop_equal_negatives(twins, tokenizer, max_tokens)
+    twins, of_twins = drop_captions_of_twins(twins, tokenizer, max_tokens)
+    data.skipped += of_twins
+    return twins
 
 
 def _find_columns(raw: datasets.IterableDataset, args: DataArguments, makes_negatives: bool) -> StreamColumns:

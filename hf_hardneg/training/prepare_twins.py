@@ -5,20 +5,33 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset, Image, Value, concatenate_datasets
 
-from ..columns import IMAGE, IMAGE_ID, PAIR_ID
+from ..columns import CAPTION, IMAGE, IMAGE_ID, PAIR_ID
 from ..data.coco import is_coco_folder
 from ..data.karpathy import karpathy_file
 from ..data.leakage import IN_CHALLENGE_SET
+from ..data.long_captions import drop_equal_negatives, tell_apart
 from ..data.photo_files import content_digest, size_and_time
 from ..data.photo_ids import read_source_ids
-from ..data.skip_reasons import describe_reasons
-from ..data.twin_sets import SIDES, TWINS, KnownPhotos, TwinPair, holds_twins, number_images, read_twins, rows_of_twins
+from ..data.skip_reasons import NEGATIVE_IS_TWIN, describe_reasons
+from ..data.twin_sets import (
+    SAME_CAPTION,
+    SIDES,
+    TWINS,
+    KnownPhotos,
+    TwinPair,
+    holds_twins,
+    number_images,
+    read_twins,
+    rows_of_twins,
+)
 from ..scenes.scenes_folder import TWIN_SCENES
 from ..scenes.world import scene_twins
 from .arguments import SCENES, Arguments, DataArguments
+from .twin_batches import find_twin_rows
 
 
 logger = logging.getLogger(__name__)
@@ -118,7 +131,10 @@ def load_twins_alone(
     found, skipped = found + others, skipped + left_out
     known = KnownPhotos(judged=_find_judged(found, pairs))
     ids = number_images(found, known)
-    known = known._replace(held_out={image_id for i in held for image_id in ids[i]})
+    known = known._replace(
+        held_out={image_id for i in held for image_id in ids[i]},
+        held_photos=frozenset[int]().union(*(found[i].photo_ids for i in held)),
+    )
     reasons = [_why_left_out(pair, of_pair, known) for pair, of_pair in zip(found, ids, strict=True)]
     trained = [i for i, reason in enumerate(reasons) if reason is None]
     skipped += Counter(reason for i, reason in enumerate(reasons) if reason and i not in held)
@@ -133,14 +149,52 @@ def load_twins_alone(
     return rows.select(range(_even(args.num_rows or len(rows), len(rows)))), held_out.remove_columns(PAIR_ID), +skipped
 
 
-def drop_torn_twins(rows: Dataset) -> tuple[Dataset, Counter[str]]:
-    """Leave out twins whose partner was left out, and count them."""
+def keep_whole_twins(rows: Dataset, tokenizer: Any, max_tokens: int) -> tuple[Dataset, Counter[str]]:
+    """Leave out twins whose partner was left out, and twins whose captions the model reads alike, and count both.
+
+    Args:
+        rows: One row per caption. Captions may have been left out or cut.
+        tokenizer: The model's tokenizer.
+        max_tokens: The most tokens that the model reads.
+
+    Raises:
+        ValueError: If no row is left.
+    """
     if PAIR_ID not in rows.column_names:
         return rows, Counter()
     pair_ids = rows[PAIR_ID][:]
     number = Counter(pair_ids)
-    kept = [i for i, pair_id in enumerate(pair_ids) if pair_id is None or number[pair_id] > 1]
-    return rows.select(kept), +Counter({TORN: len(rows) - len(kept)})
+    whole = [i for i, pair_id in enumerate(pair_ids) if pair_id is None or number[pair_id] > 1]
+    skipped = Counter({TORN: len(rows) - len(whole)})
+    rows = rows.select(whole)
+    pairs, captions = find_twin_rows(rows).pairs.tolist(), rows[CAPTION][:]
+    differ = tell_apart([captions[i] for i, _ in pairs], [[captions[j]] for _, j in pairs], tokenizer, max_tokens)
+    alike = {i for pair, (differs,) in zip(pairs, differ, strict=True) if not differs for i in pair}
+    skipped[TWINS.format(reason=SAME_CAPTION)] += len(alike) // 2
+    if len(alike) == len(rows):
+        raise ValueError(f"No row is left to train on: {describe_reasons(skipped)}.")
+    return rows.select([i for i in range(len(rows)) if i not in alike]), +skipped
+
+
+def drop_captions_of_twins(rows: Dataset, tokenizer: Any, max_tokens: int) -> tuple[Dataset, Counter[str]]:
+    """Remove negatives that are the caption of the twin, which is right for an image beside them in the batch.
+
+    Args:
+        rows: Rows with negatives.
+        tokenizer: The model's tokenizer.
+        max_tokens: The most tokens that the model reads.
+
+    Returns:
+        The rows, and how many negatives were removed.
+    """
+    pairs = find_twin_rows(rows).pairs
+    if not len(pairs):
+        return rows, Counter()
+    captions = rows[CAPTION][:]
+    of_twin = list(captions)
+    for i, j in pairs.tolist():
+        of_twin[i], of_twin[j] = captions[j], captions[i]
+    return drop_equal_negatives(rows, tokenizer, max_tokens, of_twin, NEGATIVE_IS_TWIN)
 
 
 def _even(number: int, most: int) -> int:
@@ -171,12 +225,12 @@ def _find_known(
         by_digest |= {digest: image_id for digest, image_id in _digests(part, IMAGE, sizes, part[IMAGE_ID][:])}
     own_ids: Collection[int] = ()
     if rows is None:  # A stream has an id that is a number, or a digest of 63 bits, which no set names.
-        own_ids = {side.told_id for pair in found for side in pair.sides if side.told_id is not None}
+        own_ids = frozenset[int]().union(*(pair.photo_ids for pair in found))
     elif args.dataset != SCENES:
         own_ids = read_source_ids(args.dataset, args.dataset_split, args.caption_column, args.dataset_config).coco
     held = set(held_out[IMAGE_ID][:])
     taken = held if rows is None else held.union(rows[IMAGE_ID][:])
-    return KnownPhotos(by_digest, own_ids, taken, held, _find_judged(found, pairs))
+    return KnownPhotos(by_digest, own_ids, taken, held, held.intersection(own_ids), _find_judged(found, pairs))
 
 
 def _sizes(found: Sequence[TwinPair]) -> set[int]:
@@ -207,6 +261,7 @@ def _digests(part: Dataset, column: str, sizes: Collection[int], ids: Sequence[i
 
 
 def _why_left_out(pair: TwinPair, ids: tuple[int, int], known: KnownPhotos) -> str | None:
-    if any(image_id in known.held_out for image_id in ids):
+    # An edited image shows the photo that was edited, and may show a cut-out of another one.
+    if any(image_id in known.held_out for image_id in ids) or not pair.photo_ids.isdisjoint(known.held_photos):
         return HELD_OUT
     return JUDGED if any(side.digest in known.judged for side in pair.sides) else None

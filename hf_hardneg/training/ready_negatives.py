@@ -148,6 +148,8 @@ class TakeGivenNegatives:
     def _find(self, batch: Mapping[str, Any]) -> Sequence[Sequence[Negative]]:
         if self.given is not None:
             return self.given.find(batch[IMAGE_ID], batch[CAPTION])
+        if NEGATIVES not in batch:  # twins beside a stream with negatives of its own
+            return [[]] * len(batch[CAPTION])
         columns = zip(batch[NEGATIVES], batch[NEGATIVE_CONCEPTS], strict=True)
         return [list(zip(*of_row, strict=True)) for of_row in columns]
 

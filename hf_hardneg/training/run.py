@@ -86,7 +86,8 @@ def run(arguments: Arguments, signals: StopSignals) -> dict[str, Any]:
     _check_before_data(arguments, model, processor, tasks)
     data = _prepare(arguments, model, processor)
     _check_best_metric(arguments, tasks, _concepts_of(data.held_out))
-    check_twins(data, args)
+    if check_twins(data, args) and arguments.model.control:
+        _warn_of_control(data, trainings)
     if args.process_index == 0:
         logger.info(describe_plan(arguments, data, list(trainings), saved_dtype(_start_model(arguments))))
     outcomes = {START: collect_outcomes(model.to(args.device), processor, data.pairs, data.held_out)}
@@ -143,6 +144,14 @@ def _run_name(args: HardNegCLIPTrainingArguments) -> str:
 def has_control(arguments: Arguments) -> bool:
     """Whether a run trains a control, too: without negatives, and with twins in any order."""
     return arguments.model.control and (arguments.training.num_negatives > 0 or uses_twins(arguments))
+
+
+def _warn_of_control(data: TrainingData, trainings: Collection[str]) -> None:
+    """Say what a control lacks where twins are trained on."""
+    if CONTROL not in trainings:
+        logger.warning("No control is trained, since only the data say that there are twins: set --twin_share.")
+    elif data.stream is not None:
+        logger.warning("The control is trained on the stream alone, without the twins beside it.")
 
 
 def _check_control(args: HardNegCLIPTrainingArguments) -> None:

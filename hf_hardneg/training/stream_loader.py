@@ -25,7 +25,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import seed_worker
 
-from ..columns import IMAGE_ID, NEGATIVE_CONCEPTS
+from ..columns import IMAGE_ID, NEGATIVE_CONCEPTS, PAIR_ID
 from ..data.streaming import examples, part_of
 from .caption_stream import CaptionStream
 from .collator import NO_NEGATIVE
@@ -130,7 +130,8 @@ class _Part(IterableDataset):
                 return
             drawn = of_pairs[draw_in_turn(len(of_pairs), batch * pairs, (batch + 1) * pairs, seed)].ravel().tolist()
             yield from (None if batch < skip else twins[i] for i in drawn)
-            yield from singles
+            # All rows of a batch have the column, so that each chunk of GradCache has it.
+            yield from (None if row is None else {**row, PAIR_ID: None} for row in singles)
 
     def _rows(self, reader: int, readers: int) -> Iterator[Any]:
         stream = self.stream

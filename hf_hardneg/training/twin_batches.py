@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import Sampler
 
-from ..columns import IMAGE_ID, PAIR_ID
+from ..columns import CAPTION, IMAGE_ID, PAIR_ID
 from .arguments import HardNegCLIPTrainingArguments
 
 
@@ -266,11 +266,25 @@ def make_twin_sampler(rows: Any, args: HardNegCLIPTrainingArguments, batch_size:
             f"train_sampling_strategy is {args.train_sampling_strategy!r}, and twins are drawn at random: leave it "
             "out, or set twin_share to 0."
         )
+    _check_captions(rows, twins)
     accelerator: Any = args.accelerator_config
     plan = plan_batches(
         twins, share, batch_size, args.world_size, args.dataloader_drop_last, bool(accelerator.split_batches)
     )
     return TwinSampler(twins, plan, args.seed if args.data_seed is None else args.data_seed)
+
+
+def _check_captions(rows: Any, twins: TwinRows) -> None:
+    """Raise a ValueError if twins have equal captions: each would be right and wrong for both images."""
+    if CAPTION not in rows.column_names:
+        return
+    captions = rows[CAPTION][:]
+    alike = [int(i) for i, j in twins.pairs if captions[i].strip().lower() == captions[j].strip().lower()]
+    if alike:
+        raise ValueError(
+            f"Twins differ in their captions, and both rows of pair_id {rows[PAIR_ID][alike[0]]} have the caption "
+            f"{captions[alike[0]]!r}: leave out such pairs ({len(alike)} of {len(twins.pairs)})."
+        )
 
 
 def pairs_beside_stream(stream: Any, args: HardNegCLIPTrainingArguments, batch_size: int) -> int:

@@ -1,5 +1,6 @@
 """Sets of pairs become training rows: which pairs, which ids, and what is counted and left out."""
 
+import json
 import random
 from io import BytesIO
 from pathlib import Path
@@ -33,6 +34,7 @@ from hf_hardneg.twins import make_twins
 CONCEPTS = ("object", "color", "size", "location")
 DETAILS = {"id": Value("int64"), "captions": List(Value("string"))}
 FEATURES = Features({**PAIR_FEATURES, "coco_details": DETAILS})
+WITH_SOURCES = Features({**FEATURES, "inpaint_details": {"source_image_id": Value("int64")}})
 
 
 def png(image):
@@ -130,6 +132,33 @@ def test_photos_that_models_are_judged_on_are_left_out(photos, tmp_path):
         load(photos, write_set(tmp_path / "held", pairs[:2]))
 
 
+def test_twins_that_show_a_cut_out_of_a_held_out_photo_are_left_out(photos, tmp_path):
+    held = sorted(set(load(photos).held_out["image_id"]))
+    cut_out = {"inpaint_details": {"source_image_id": held[1]}}
+    pairs = [pair_of(0, inpaint_details=None), pair_of(1, **cut_out), pair_of(2, inpaint_details=None)]
+    data = load(photos, write_set(tmp_path / "set", pairs, features=WITH_SOURCES))
+    assert len(find_twin_rows(data.rows).pairs) == 2 and data.skipped == {HELD_OUT: 1}
+
+
+def test_a_set_alone_holds_out_all_pairs_of_a_photo_by_its_id(tmp_path):
+    """Two edits of one photo may hold it in files of different bytes."""
+
+    def details(photo, source=None):
+        return {"coco_details": {"id": photo, "captions": []}, "inpaint_details": {"source_image_id": source}}
+
+    pairs = [pair_of(number, **details(number)) for number in range(20)]
+    pairs[7], pairs[8] = pair_of(7, **details(0)), pair_of(8, **details(8, source=0))
+    data = load(write_set(tmp_path / "set", pairs, features=WITH_SOURCES), held_out_images=40)
+    assert {pairs[0]["coco_caption"], pairs[10]["coco_caption"]} == set(data.held_out["caption"][::2])
+    assert len(data.rows) == 2 * 16 and data.skipped == {HELD_OUT: 2}
+
+
+def test_scenes_that_are_trained_on_are_not_held_out():
+    for seed in ("train", "twins"):
+        with pytest.raises(ValueError, match=f"held_out_scenes is '{seed}', the seed of scenes that are trained on"):
+            load_sources(DataArguments(dataset="scenes", twins=["scenes"], held_out_scenes=seed, num_rows=8))
+
+
 def test_pairs_that_are_no_twins_are_counted_and_left_out(photos, tmp_path):
     whole = pair_of(0)
     pairs = [
@@ -170,6 +199,47 @@ def test_a_twin_is_left_out_with_the_other_one(tmp_path, processor, photos):
     data = prepare_data(parse_arguments(argv), processor.tokenizer, 32)
     assert len(find_twin_rows(data.rows).pairs) == 2
     assert data.skipped["the other twin was left out"] == 1
+
+
+def test_twins_whose_captions_are_alike_when_cut_are_left_out(tmp_path, processor, photos):
+    tree = "a tree and " * 20
+    long = {"coco_caption": f"{tree}a red cup", "inpaint_caption": f"{tree}a blue cup"}
+    pairs = [pair_of(0), pair_of(1, **long), pair_of(2)]
+    argv = ["--output_dir", str(tmp_path / "out"), "--report_to", "none", "--num_negatives", "0", "--num_proc", "1"]
+    argv += ["--long_captions", "cut", "--dataset"]
+    twins = write_set(tmp_path / "set", pairs)
+    data = prepare_data(parse_arguments([*argv, str(photos), "--twins", twins]), processor.tokenizer, 32)
+    assert len(find_twin_rows(data.rows).pairs) == 2
+    assert data.skipped[f"twins: {SAME_CAPTION}"] == 1
+    alone = write_set(tmp_path / "alone", [{**pair_of(number), **long} for number in (1, 5)])
+    with pytest.raises(ValueError, match="No row is left to train on: twins: both captions are the same"):
+        prepare_data(parse_arguments([*argv, alone]), processor.tokenizer, 32)
+
+
+def test_given_negatives_are_no_captions_of_twins(tmp_path, processor, photos):
+    """Edits are made of the negatives of a caption, so these often are what is true of the edited image."""
+    pairs = [pair_of(number) for number in range(4)]
+    given = [
+        {"caption": one, "negatives": [other.upper(), "a wrong thing"]}
+        for pair in pairs
+        for one, other in [(pair["coco_caption"], pair["inpaint_caption"])]
+    ]
+    (tmp_path / "given.jsonl").write_text("\n".join(map(json.dumps, given)))
+    argv = ["--dataset", str(photos), "--twins", write_set(tmp_path / "set", pairs), "--num_proc", "1"]
+    argv += [
+        "--output_dir",
+        str(tmp_path / "out"),
+        "--report_to",
+        "none",
+        "--negatives",
+        str(tmp_path / "given.jsonl"),
+    ]
+    data = prepare_data(parse_arguments(argv), processor.tokenizer, 32)
+    twins = [
+        (data.rows[i]["negatives"], data.rows[j]["negatives"]) for i, j in find_twin_rows(data.rows).pairs.tolist()
+    ]
+    assert twins == [(["a wrong thing"], [])] * 4
+    assert data.skipped["a negative is the caption of the twin"] == 4
 
 
 def write_table(folder, rows):

@@ -16,11 +16,13 @@ from hf_hardneg.data.captioned_images import load_captioned_images
 from hf_hardneg.negatives.count_words import count_words
 from hf_hardneg.scenes.world import scene_pairs
 from hf_hardneg.training import run
+from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
 from hf_hardneg.training.command import main
 from hf_hardneg.training.prepare import make_adder, prepare_data
 from hf_hardneg.training.prepare_stream import prepare_stream
 from hf_hardneg.training.recipe import parse_arguments
 from hf_hardneg.training.stream_loader import LoaderSettings, StreamLoader
+from hf_hardneg.training.trainer import HardNegCLIPTrainer
 
 
 DISPATCH = {"accelerator_config": {"dispatch_batches": True}}
@@ -235,6 +237,45 @@ def test_the_command_puts_twins_beside_a_stream(tmp_path, start, capsys, caplog,
         main(flags(source, start, tmp_path / "whole", **twins | {"twin_share": 1}, max_steps=1))
     with pytest.raises(SystemExit, match="twin_share is 0.5, and no row has a twin"):
         main(flags(source, start, tmp_path / "none", twin_share=0.5, max_steps=1))
+
+
+def test_the_photos_of_twins_have_ids_that_no_photo_of_a_stream_has(tmp_path, start, processor, in_folder):
+    """Losses do not compare captions of one image, so two images must not have one id."""
+    source = write_parquet(tmp_path / "shards", photos(24), [9, 15])
+    stream = prepared(source, start, processor, twins=write_pairs(tmp_path / "pairs", 2)).stream
+    assert not {row["image_id"] for row in stream} & set(stream.twins["image_id"])
+
+
+def test_twins_beside_a_stream_with_negatives_of_its_own_have_none(tmp_path, start, processor, in_folder, caplog):
+    source = write_rows(tmp_path / "shards", with_own(photos(24)), [24])
+    stream = prepared(source, start, processor, twins=write_pairs(tmp_path / "pairs", 2), num_negatives=2).stream
+    assert stream.twins["negatives"][:] == [[]] * 16
+    assert "0 of 16 captions of twins have given negatives" in caplog.text
+
+
+def test_chunks_beside_a_stream_make_the_loss_of_the_whole_batch(tmp_path, start, processor, in_folder, model):
+    """One chunk has twins, another one single images only."""
+    source, pairs = write_parquet(tmp_path / "shards", photos(24), [9, 15]), write_pairs(tmp_path / "pairs", 2)
+    losses = []
+    for chunks in (None, 4):
+        stream = prepared(source, start, processor, twins=pairs, num_negatives=1).stream
+        args = HardNegCLIPTrainingArguments(
+            output_dir=str(tmp_path / "out"), use_cpu=True, per_device_train_batch_size=8, max_steps=1,
+            num_negatives=1, report_to="none", disable_tqdm=True, save_strategy="no", twin_weight=1.0,
+            grad_cache_rows=chunks,
+        )  # fmt: skip
+        trainer = HardNegCLIPTrainer(copy.deepcopy(model), args, train_dataset=stream, processing_class=processor)
+        losses.append(trainer.train().training_loss)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_the_control_of_a_stream_is_said_to_have_no_twins(tmp_path, start, caplog, batches):
+    source = write_parquet(tmp_path / "shards", photos(24), [9, 15])
+    twins = {"twins": write_pairs(tmp_path / "pairs", 2), "control": "true", "max_steps": 1}
+    main(flags(source, start, tmp_path / "out", **twins))
+    assert sum(row.get("pair_id") is not None for row in batches[:4]) == 0  # the control is trained first
+    assert "The control is trained on the stream alone, without the twins beside it." in caplog.text
+    assert "training on the stream alone, without hard negatives and twins" in (tmp_path / "out/README.md").read_text()
 
 
 def final(out):

@@ -13,7 +13,14 @@ from torch.utils.data import BatchSampler
 
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
 from hf_hardneg.training.plan import count_steps
-from hf_hardneg.training.twin_batches import TwinSampler, count_pairs, draw_in_turn, find_twin_rows, plan_batches
+from hf_hardneg.training.twin_batches import (
+    TwinSampler,
+    count_pairs,
+    draw_in_turn,
+    find_twin_rows,
+    make_twin_sampler,
+    plan_batches,
+)
 
 
 def rows_of(pairs, singles):
@@ -158,3 +165,17 @@ def test_rows_that_cannot_fill_a_batch_are_named(pairs, singles, share, size, me
 def test_rows_that_are_no_twins_are_named(pair_ids, image_ids, message):
     with pytest.raises(ValueError, match=message):
         find_twin_rows(Dataset.from_dict({"pair_id": pair_ids, "image_id": image_ids}))
+
+
+def test_twins_with_equal_captions_are_named():
+    rows = rows_of(4, 8)
+    captions = [f"a cup {i}" for i in range(len(rows))]
+    captions[2], captions[14] = "A cup", "a cup "
+    args = HardNegCLIPTrainingArguments(
+        output_dir="out", per_device_train_batch_size=4, report_to="none", use_cpu=True
+    )
+    assert make_twin_sampler(rows, args, 4).plan.pairs == 1
+    with pytest.raises(
+        ValueError, match=r"both rows of pair_id 2 have the caption 'A cup': leave out such pairs \(1 of 4\)"
+    ):
+        make_twin_sampler(rows.add_column("caption", captions), args, 4)
