@@ -6,7 +6,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import GradientState
 
-from hf_hardneg.model.embeddings import Embeddings
+from hf_hardneg.model.embeddings import NO_PAIR, Embeddings, join_embeddings
 from hf_hardneg.training.collator import HardNegCollator
 from hf_hardneg.training.gather import NO_ROW
 from hf_hardneg.training.looking_accuracy import control_accuracy, count_choices, wrong_rows
@@ -98,13 +98,15 @@ def test_fillers_and_missing_negatives_are_not_counted_and_the_order_of_rows_doe
     mask = torch.rand(40, 3, generator=generator) < 0.5
     photos = torch.arange(40) // 3
     image = image[photos]
-    batch = Embeddings(image, caption, torch.stack(negatives, 1), mask, photos)
+    no_pair = torch.full((40,), NO_PAIR)
+    batch = Embeddings(image, caption, torch.stack(negatives, 1), mask, photos, no_pair)
     counts = count(batch)
     assert counts[0] == mask.sum() and 0 < counts[2] < counts[0]
     order = torch.randperm(40, generator=generator)
     assert torch.equal(count(Embeddings(*(part[order] for part in batch))), counts)
-    fillers = Embeddings(image[:4], caption[:4], batch.negatives[:4], mask[:4] & False, torch.full((4,), NO_ROW))
-    filled = Embeddings(*(torch.cat(parts) for parts in zip(batch, fillers, strict=True)))
+    no_rows = torch.full((4,), NO_ROW)
+    fillers = Embeddings(image[:4], caption[:4], batch.negatives[:4], mask[:4] & False, no_rows, no_pair[:4])
+    filled = join_embeddings([batch, fillers])
     assert torch.equal(count(filled), counts)
     assert not count(fillers).any() and not control_accuracy(count(fillers))
 
