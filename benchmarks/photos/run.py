@@ -169,7 +169,8 @@ def write_results(report: dict[str, Any], files: Mapping[str, Sequence[Path]], p
         if name not in (START, control)
     }
     over = "seeds and photos" if len(report["seeds"]) > 1 else "photos; one seed says nothing about other seeds"
-    report |= {"intervals": f"95 %, bootstrap over {over}", "results": results, "differences": differences}
+    report |= {"intervals": f"95 %, bootstrap over {over}"}
+    report |= {"results": _for_json(results), "differences": _for_json(differences)}
     place.mkdir(parents=True, exist_ok=True)
     # Further digits are noise. With them and with indents, the file has more than the 100 kB that a source package
     # takes.
@@ -178,6 +179,17 @@ def write_results(report: dict[str, Any], files: Mapping[str, Sequence[Path]], p
     (place / "results.md").write_text(format_results(results, differences) + "\n")
     if len(results) <= MOST_BARS:
         draw_results(results, place / "results.png", f"Held-out photos, seeds: {len(report['seeds'])}")
+
+
+def _for_json(by_arm: Mapping[str, Any]) -> dict[str, Any]:
+    """Of many arms the scores of all items only, since the file must stay small; results.md has all groups."""
+    return {
+        arm: {
+            t: {g: of for g, of in groups.items() if g == "all" or len(by_arm) <= MOST_BARS}
+            for t, groups in tasks.items()
+        }
+        for arm, tasks in by_arm.items()
+    }
 
 
 def format_results(results: Mapping[str, Any], differences: Mapping[str, Any]) -> str:
