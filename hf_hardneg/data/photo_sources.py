@@ -50,3 +50,8 @@ def load_photos(
         return load_karpathy(file, split, num_proc, challenge)
     columns = (image_column, caption_column)
     return load_captioned_images(source, split or "train", *columns, num_proc, challenge, config, keep_pairs)
+
+
+def is_table(source: str) -> bool:
+    """Whether photos come as rows of a data set, and from neither a COCO folder nor one of Karpathy's files."""
+    return not is_coco_folder(source) and karpathy_file(source) is None

@@ -118,10 +118,11 @@ def read_twins(
     found = [find_files(undecoded(dataset, image), image, root, num_proc) for image, *_ in SIDES]
     for (image, *_), of_side in zip(SIDES, found, strict=True):
         refuse_urls([one.name for one in of_side], image, source)
-    kept, skipped = _find_allowed(dataset, found, challenge, source)
+    about = _sources_of(dataset)
+    kept, skipped = _find_allowed(about, found, challenge, source)
     paths = [of_side[i].path for of_side in found for i in kept]
     files = look_at_files([path for path in paths if path], num_proc)
-    texts, about = dataset.select_columns(_text_columns(dataset)), _sources_of(dataset)
+    texts = dataset.select_columns(_text_columns(dataset))
     pairs = []
     for i in kept:
         row = texts[i]
@@ -148,13 +149,16 @@ def _sources_of(dataset: Dataset) -> Sequence[Mapping[str, Any]]:
 
 
 def _find_allowed(
-    dataset: Dataset, found: Sequence[Sequence[FoundFile]], challenge: Collection[int] | None, source: str
+    rows: Sequence[Mapping[str, Any]],
+    found: Sequence[Sequence[FoundFile]],
+    challenge: Collection[int] | None,
+    source: str,
 ) -> tuple[list[int], Counter[str]]:
     """The pairs whose photos may be trained on, by their number, and how many are refused, by reason."""
-    kept, skipped = list(range(len(dataset))), Counter[str]()
+    kept, skipped = list(range(len(rows))), Counter[str]()
     if challenge is None:
         return kept, skipped
-    rows, told = _sources_of(dataset), False
+    told = False
     for of_side in found:
         about = [{**rows[i], IMAGE: {"path": of_side[i].name}} for i in kept]
         told |= any(map(tells_source, about))

@@ -10,12 +10,11 @@ from typing import Any
 from datasets import Dataset, Image, Value, concatenate_datasets
 
 from ..columns import CAPTION, IMAGE, IMAGE_ID, PAIR_ID
-from ..data.coco import is_coco_folder
-from ..data.karpathy import karpathy_file
 from ..data.leakage import IN_CHALLENGE_SET
 from ..data.long_captions import drop_equal_negatives, tell_apart
 from ..data.photo_files import content_digest, size_and_time
 from ..data.photo_ids import read_source_ids
+from ..data.photo_sources import is_table
 from ..data.skip_reasons import NEGATIVE_IS_TWIN, describe_reasons
 from ..data.twin_sets import (
     SAME_CAPTION,
@@ -95,7 +94,7 @@ def add_twins(rows: Dataset, twins: Dataset) -> Dataset:
 
 def is_set_of_twins(args: DataArguments) -> bool:
     """Whether the training data themselves are a set of twins, by their columns."""
-    if args.dataset == SCENES or is_coco_folder(args.dataset) or karpathy_file(args.dataset):
+    if args.dataset == SCENES or not is_table(args.dataset):
         return False
     return holds_twins(args.dataset, args.dataset_split, args.dataset_config)
 

@@ -8,7 +8,6 @@ from typing import Any
 from datasets import Dataset
 
 from ..columns import CAPTION, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES
-from ..data.coco import is_coco_folder
 from ..data.files import open_dataset
 from ..data.given_negatives import (
     UNKNOWN_CONCEPT,
@@ -20,7 +19,7 @@ from ..data.given_negatives import (
     join_negatives,
     read_given_negatives,
 )
-from ..data.karpathy import karpathy_file
+from ..data.photo_sources import is_table
 from .arguments import SCENES, DataArguments
 from .prepare_twins import is_set_of_twins
 
@@ -59,7 +58,7 @@ def say_which_are_used(args: DataArguments, own: str | None) -> None:
 
 def _own_column(args: DataArguments) -> str | None:
     """The column of negatives in the training data, if they are a table and have one."""
-    if args.dataset == SCENES or is_coco_folder(args.dataset) or karpathy_file(args.dataset) or is_set_of_twins(args):
+    if args.dataset == SCENES or not is_table(args.dataset) or is_set_of_twins(args):
         return None
     rows = open_dataset(args.dataset, args.dataset_split or "train", args.dataset_config)
     return find_own_negatives(rows, rows.column_names, args.dataset)
