@@ -1,16 +1,17 @@
-"""The paper's experiment in miniature: the start model continued without and with K = 1, 2, 3 hard negatives.
+"""The experiment in miniature: the start model continued with hard negatives, with twins, with both, and with neither.
 
-`make miniature` trains each K with three seeds on the same rows for the same steps (recipes/demo.yaml but for the
-steps), two runs at a time on a core each, and judges them on held-out scenes that no setting was chosen on. Runs that
-are already in outputs/miniature are not repeated. Writes results.json, results.md and results.png beside this file.
+`make miniature` trains each arm with three seeds for the same steps (recipes/demo.yaml), two runs at a time on a core
+each, and judges them on held-out scenes that no setting was chosen on. All arms have as many different images: arms
+without twins train on 24,000 scenes, arms with twins on 12,000 scenes and 6,000 pairs. Runs that are already in
+outputs/miniature are not repeated. Writes results.json, results.md and results.png beside this file.
 """
 
 import argparse
 import json
 import os
 import platform
+import re
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from hf_hardneg.training.arguments import Arguments
@@ -23,19 +24,36 @@ from paired_runs import check_runs, find_commit, load_outcomes, run_jobs, save_o
 
 
 HERE, WORK = Path(__file__).parent, Path("outputs/miniature")
-STEPS, SEEDS, KS = 1500, (0, 1, 2), (0, 1, 2, 3)
-NAMES = {0: "control (K = 0)", 1: "K = 1", 2: "K = 2", 3: "K = 3"}
+SEEDS = (0, 1, 2)
+# Instead of the loss of twins, the loss of each caption's own negatives.
+ALONE = ["--twins", "--twin_share", "0", "--twin_weight", "0", "--own_negatives_weight", "1", "--num_rows", "24000"]
+START = "start"
+ARMS = {
+    "control (K = 0)": [*ALONE, "--num_negatives", "0"],
+    "K = 1": [*ALONE, "--num_negatives", "1"],
+    "K = 2": [*ALONE, "--num_negatives", "2"],
+    "K = 3": [*ALONE, "--num_negatives", "3"],
+    "twins": ["--num_negatives", "0"],
+    "K = 3, twins": ["--num_negatives", "3"],
+}
 
 
-def arguments(seed: int) -> Arguments:
-    """The demo recipe with the miniature's steps and a seed."""
-    flags = ["--seed", str(seed), "--max_steps", str(STEPS), "--control", "false", "--output_dir", str(WORK / "run")]
+def arguments(arm: str, seed: int) -> Arguments:
+    """The demo recipe with the settings of an arm and a seed."""
+    flags = [
+        "--seed",
+        str(seed),
+        "--control",
+        "false",
+        "--output_dir",
+        str(WORK / "run" / outcome_file(arm, seed).stem),
+    ]
     quiet = ["--dataloader_num_workers", "0", "--disable_tqdm", "true", "--num_proc", "1"]
-    return parse_arguments(["demo.yaml", *flags, *quiet])
+    return parse_arguments(["demo.yaml", *ARMS.get(arm, []), *flags, *quiet])
 
 
-def train_one(k: int, seed: int) -> None:
-    """Train with K and seed and save the outcome of every held-out item; K = -1 judges the start model."""
+def train_one(arm: str, seed: int) -> None:
+    """Train an arm with a seed and save the outcome of every held-out item; the arm "start" is not trained."""
     from hf_hardneg.evaluation.results import collect_outcomes
     from hf_hardneg.model.encoding import text_limit
     from hf_hardneg.model.loading import START_MODEL, load_model
@@ -43,16 +61,15 @@ def train_one(k: int, seed: int) -> None:
     from hf_hardneg.training.run import train_model
     from hf_hardneg.training.stop_signals import StopSignals
 
-    of_seed = arguments(seed)
-    most_negatives = of_seed._replace(training=replace(of_seed.training, num_negatives=max(KS)))
+    of_run = arguments(arm, seed)
     model, processor = load_model(str(START_MODEL))
-    data = prepare_data(most_negatives, processor.tokenizer, text_limit(model))
-    if k >= 0:
-        training = replace(of_seed.training, num_negatives=k)
+    data = prepare_data(of_run, processor.tokenizer, text_limit(model))
+    if arm != START:
         with StopSignals() as signals:
-            model = train_model(NAMES[k], of_seed._replace(training=training), data, signals).model
-    outcomes = collect_outcomes(model, processor, data.pairs, data.held_out)
-    save_outcomes(outcomes, outcome_file(k, seed))
+            model = train_model(arm, of_run, data, signals).model
+    # All arms are judged on the same negatives, those of the seed's recipe.
+    most = prepare_data(arguments(START, seed), processor.tokenizer, text_limit(model))
+    save_outcomes(collect_outcomes(model, processor, most.pairs, most.held_out), outcome_file(arm, seed))
 
 
 def write_results(commit: str) -> None:
@@ -60,14 +77,15 @@ def write_results(commit: str) -> None:
     from hf_hardneg.evaluation.results import summarize_run
     from hf_hardneg.report.table import draw_figure, format_table
 
-    results = {"start": summarize_run(load_outcomes([outcome_file(-1, 0)]))}
-    results |= {NAMES[k]: summarize_run(load_outcomes([outcome_file(k, seed) for seed in SEEDS])) for k in KS}
+    results = {START: summarize_run(load_outcomes([outcome_file(START, 0)]))}
+    results |= {arm: summarize_run(load_outcomes([outcome_file(arm, seed) for seed in SEEDS])) for arm in ARMS}
+    steps = arguments(START, 0).training.max_steps
     report = {
         "command": "make miniature",
         "trained_at_commit": commit,
-        "steps": STEPS,
+        "steps": steps,
         "seeds": SEEDS,
-        "rows": arguments(0).data.num_rows,
+        "arms": {arm: " ".join(flags) for arm, flags in ARMS.items()},
         "intervals": "95 %, bootstrap over seeds and items",
         "results": results,
         "versions": package_versions() | {"python": platform.python_version()},
@@ -75,26 +93,26 @@ def write_results(commit: str) -> None:
     }
     (HERE / "results.json").write_text(json.dumps(report, indent=1) + "\n")
     (HERE / "results.md").write_text(format_table(results) + "\n")
-    title = f"The paper's experiment in miniature ({STEPS} steps, {len(SEEDS)} seeds)"
+    title = f"Hard negatives and twins in miniature ({steps} steps, {len(SEEDS)} seeds)"
     draw_figure(results, HERE / "results.png", title)
 
 
-def outcome_file(k: int, seed: int) -> Path:
+def outcome_file(arm: str, seed: int) -> Path:
     """Where the outcomes of a run are."""
-    return WORK / f"k{k}_seed{seed}.npz"
+    return WORK / f"{re.sub('[^a-z0-9]+', '_', arm.lower()).strip('_')}_seed{seed}.npz"
 
 
 def main() -> None:
     """Run what is missing and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--one", type=int, nargs=2, metavar=("K", "SEED"), help="run one training only")
+    parser.add_argument("--one", nargs=2, metavar=("ARM", "SEED"), help="run one training only")
     one = parser.parse_args().one
     commit = find_commit()
     check_runs(WORK, {"commit": commit})
     if one:
-        train_one(*one)
+        train_one(one[0], int(one[1]))
         return
-    runs = [(-1, 0), *((k, seed) for seed in SEEDS for k in reversed(KS))]
+    runs = [(START, 0), *((arm, seed) for seed in SEEDS for arm in reversed(ARMS))]
     run_jobs([(outcome_file(*run), [[__file__, "--one", *map(str, run)]]) for run in runs])
     write_results(commit)
     print((HERE / "results.md").read_text())

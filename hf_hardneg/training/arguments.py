@@ -101,7 +101,7 @@ class DataArguments:
         default_factory=list,
         metadata={
             "help": "How often each concept is chosen in captions that name several: one number per concept, 0 or "
-            "more. Default: all alike."
+            "more. Twins of scenes have the concepts in these shares. Default: all alike."
         },
     )
     negatives: str | None = field(
@@ -200,7 +200,10 @@ class DataArguments:
             raise ValueError(f"long_captions is {self.long_captions!r}; it must be one of {', '.join(LONG_CAPTIONS)}.")
         self._check_streaming()
         if SCENES in self.twins and self.dataset != SCENES:
-            raise ValueError(f"--twins scenes goes with --dataset scenes, and the dataset is {self.dataset}.")
+            raise ValueError(
+                f"--twins scenes goes with --dataset scenes, and the dataset is {self.dataset}: name other twins, or "
+                "write --twins without a name for none."
+            )
         if len(self.scene_mention_rates) != 3:
             raise ValueError(f"scene_mention_rates {self.scene_mention_rates} must be 3: color, size, location.")
 

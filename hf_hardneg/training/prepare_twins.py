@@ -27,6 +27,7 @@ from ..data.twin_sets import (
     read_twins,
     rows_of_twins,
 )
+from ..lexicon.concepts import CONCEPTS
 from ..scenes.scenes_folder import TWIN_SCENES
 from ..scenes.world import scene_twins
 from .arguments import SCENES, Arguments, DataArguments
@@ -78,8 +79,43 @@ def load_twins(
     if SCENES in args.twins:
         assert rows is not None  # scenes are no stream
         first_image = max(image_id for part in (*parts, rows, held_out) for image_id in part[IMAGE_ID]) + 1
-        parts.append(scene_twins(TWIN_SCENES, max(1, len(rows) // 8), len(found), first_image))
+        numbers = count_scene_twins(len(rows) // 2, args.concepts, args.concept_weights)
+        parts.append(scene_twins(TWIN_SCENES, numbers, len(found), first_image))
     return concatenate_datasets(parts), skipped
+
+
+def count_scene_twins(number: int, concepts: Sequence[str], weights: Sequence[float]) -> dict[str, int]:
+    """Share out pairs of scenes among the concepts.
+
+    Args:
+        number: About how many pairs there shall be.
+        concepts: The concepts of the run; those that scenes do not have get no pairs.
+        weights: For each of them its share of the pairs, 0 or more. Empty: all alike.
+
+    Returns:
+        For each concept that gets pairs their number, at least 1.
+
+    Raises:
+        ValueError: If weights and concepts differ in number, or scenes have no concept with a weight.
+
+    Examples:
+        >>> count_scene_twins(100, ["color", "size", "location"], [1, 1, 2])
+        {'color': 25, 'size': 25, 'location': 50}
+    """
+    if weights and len(weights) != len(concepts):
+        raise ValueError(
+            f"concept_weights {list(weights)} must hold one number, 0 or more and not all 0, for each of the "
+            f"concepts {list(concepts)}."
+        )
+    weighted = zip(concepts, weights or [1.0] * len(concepts), strict=True)
+    of_scenes = {concept: weight for concept, weight in weighted if concept in CONCEPTS and weight > 0}
+    if not of_scenes:
+        raise ValueError(
+            f"--twins scenes has pairs of {', '.join(CONCEPTS)}, and of concepts {list(concepts)} none has a weight "
+            "above 0: name one of these with --concepts, or leave out --twins."
+        )
+    total = sum(of_scenes.values())
+    return {concept: max(1, round(number * weight / total)) for concept, weight in of_scenes.items()}
 
 
 def add_twins(rows: Dataset, twins: Dataset) -> Dataset:

@@ -19,6 +19,7 @@ from helpers.bad_inputs import (
     values_instead,
 )
 from helpers.benchmark_fixtures import make_benchmark
+from helpers.demo_recipe import DEMO_WITHOUT_TWINS
 from safetensors.torch import load_file, save
 
 from hf_hardneg.training.argument_ranges import DATA_RANGES, MODEL_RANGES, TRAINING_RANGES
@@ -177,7 +178,7 @@ def test_recipes(tmp_path, capsys):
 
 
 def test_models_and_photos_of_a_training(tiny, coco, tmp_path, capsys):
-    argv = ["demo.yaml", "--model_name_or_path", str(tiny), "--output_dir", str(tmp_path / "out")]
+    argv = [*DEMO_WITHOUT_TWINS, "--model_name_or_path", str(tiny), "--output_dir", str(tmp_path / "out")]
     argv += ["--dataset", str(coco), "--allow_challenge_images", "true", "--num_proc", "1", "--report_to", "none"]
     inputs = list(model_inputs(tiny, argv))
     file = coco / "annotations" / "captions_val2017.json"

@@ -69,7 +69,8 @@ ONLY_PARSED = {
     **{
         f"accelerate launch -m hf_hardneg.train {line}": "trains; test_prepare_twins.py does it with small sets"
         for line in (
-            "demo.yaml --twins scenes",
+            "demo.yaml",
+            "coco_twins.yaml",
             "photos.yaml --dataset data/photos --twins twins recolored",
             "photos.yaml --dataset recolored --dataset_split test --twin_share 1",
         )

@@ -127,7 +127,7 @@ for words in {commands}:
     main(words)
 """
     said = run(python, "-c", code, cwd=tmp_path, env=environment)
-    assert "| score | start | control | K = 3 |" in said and "told" in said.split("Saved in demo")[1]
+    assert "| score | start | control | K = 3 and twins |" in said and "told" in said.split("Saved in demo")[1]
     assert "README.md" in {file.name for file in (tmp_path / "negatives").iterdir()}
     assert (tmp_path / "evaluation" / "report.html").stat().st_size > 10_000
     config = run(program, "config", "multi_gpu", cwd=tmp_path, env=environment).strip()

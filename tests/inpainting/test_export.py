@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from hf_hardneg.atomic_folder import new_folder
 from hf_hardneg.cli import main
 from hf_hardneg.columns import CHALLENGE_FEATURES, PAIR_FEATURES
 from hf_hardneg.data.inpainted_pairs import read_inpainted_pairs
+from hf_hardneg.data.twin_sets import read_twins
 from hf_hardneg.inpainting.build import build_pairs
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.journal import JOURNAL, read_journal
@@ -214,6 +216,30 @@ def test_unreviewed_pairs_say_that_nobody_looked(folder, tmp_path):
     assert set(rows["worker"]) == {""} and len(rows) == len(accepted_items(folder))
     assert {one["duration"] for one in rows["inpaint_details"]} == {None}
     assert "**Nobody looked at these pairs.**" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_one_command_makes_twins_to_train_on_and_goes_on_where_it_was(tmp_path, capsys):
+    coco, out, twins = make_folder(tmp_path / "coco"), tmp_path / "edits", tmp_path / "twins"
+    argv = ["inpaint", "build", "--coco", str(coco), "--out", str(out), "--twins", str(twins)]
+    main(argv)
+    said = capsys.readouterr().out
+    pairs, _ = read_twins(str(twins), None, 1)
+    assert len(pairs) == len(accepted_items(out)) > 0
+    by_concept = Counter(pair.concept for pair in pairs)
+    assert f"{len(pairs)} pairs of twins to train on (" in said
+    assert all(f"{concept} {number}" in said for concept, number in by_concept.items())
+    before = (twins / DATA_FILE).read_bytes()
+    main(argv)
+    assert (twins / DATA_FILE).read_bytes() == before
+
+
+def test_a_folder_of_others_is_refused_for_twins_before_anything_is_edited(tmp_path):
+    coco, out, twins = make_folder(tmp_path / "coco"), tmp_path / "edits", tmp_path / "twins"
+    twins.mkdir()
+    (twins / "thesis.txt").write_text("mine")
+    with pytest.raises(SystemExit, match="thesis.txt"):
+        main(["inpaint", "build", "--coco", str(coco), "--out", str(out), "--twins", str(twins)])
+    assert not out.exists()
 
 
 def test_the_card_counts_what_the_journal_says(folder, tmp_path):

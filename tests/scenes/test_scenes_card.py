@@ -2,6 +2,7 @@ from datasets import load_dataset
 from helpers.dataset_cards import read_metadata
 
 from hf_hardneg.columns import TWIN_ROW_FEATURES
+from hf_hardneg.lexicon.concepts import CONCEPTS
 from hf_hardneg.scenes import write_scenes
 from hf_hardneg.scenes.world import scene_pairs, scene_twins
 from hf_hardneg.training.arguments import DataArguments
@@ -35,7 +36,10 @@ def test_pairs_to_train_on_are_other_ones_than_those_held_out(tmp_path):
 
 
 def test_scenes_that_a_run_renders_as_twins_are_those_of_the_folder():
-    pairs, rows = scene_pairs("twins", 2), scene_twins("twins", 2, first_pair=7, first_image=50)
+    pairs, rows = (
+        scene_pairs("twins", 2),
+        scene_twins("twins", dict.fromkeys(CONCEPTS, 2), first_pair=7, first_image=50),
+    )
     assert rows.features == TWIN_ROW_FEATURES
     assert rows["image_id"][:] == [*range(50, 66)] and rows["pair_id"][:] == [7 + i // 2 for i in range(16)]
     captions = [text for pair in pairs for text in (pair["coco_caption"], pair["inpaint_caption"])]

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import CLIPModel, CLIPProcessor
 
 from hf_hardneg.columns import with_negatives
+from hf_hardneg.lexicon.concepts import CONCEPTS
 from hf_hardneg.model.adapters import add_lora
 from hf_hardneg.model.dual_encoder import find_text_format, take_collated_batches
 from hf_hardneg.model.embeddings import Embeddings, split_embeddings
@@ -181,7 +182,9 @@ def runs(tmp_path_factory, processor):
     rows = scene_rows("distributed", 16)
     rows = rows.map(AddHardNegatives(), batched=True, features=with_negatives(rows.features))
     rows.save_to_disk(folder / "rows")
-    twins = scene_twins("distributed", 3, first_image=16).map(AddHardNegatives(), batched=True)
+    twins = scene_twins("distributed", dict.fromkeys(CONCEPTS, 3), first_image=16).map(
+        AddHardNegatives(), batched=True
+    )
     singles = rows.add_column("pair_id", [None] * 16, feature=twins.features["pair_id"])
     concatenate_datasets([twins.cast(singles.features), singles]).save_to_disk(folder / "twins")
     for world_size in (1, 2):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from helpers.demo_recipe import NO_TWINS
 from helpers.quick_python import quick_python
 from transformers import TrainerControl, TrainerState
 
@@ -35,7 +36,7 @@ def plan(start, tmp_path, caplog):
 
 
 def test_a_run_with_its_control_says_what_it_will_do(plan, tmp_path):
-    rows, negatives, steps, time, output, *_ = plan("--max_steps", "2")
+    rows, negatives, steps, time, output, *_ = plan("--max_steps", "2", *NO_TWINS)
     assert rows == "Rows: 60 captions to train on; 8 held out and 8 inpainted pairs to evaluate on"
     assert (
         negatives.startswith("Negatives: up to K = 3 per caption; ") and " % of the captions have some, " in negatives
@@ -46,7 +47,7 @@ def test_a_run_with_its_control_says_what_it_will_do(plan, tmp_path):
 
 
 def test_text_only_training_without_negatives_says_what_it_will_do(plan):
-    flags = ["--text_only", "true", "--num_negatives", "0", "--max_steps", "-1", "--num_train_epochs", "1"]
+    flags = ["--text_only", "true", "--num_negatives", "0", "--max_steps", "-1", "--num_train_epochs", "1", *NO_TWINS]
     _, negatives, steps, *_ = plan(*flags)
     assert negatives == "Negatives: none (K = 0), only the other captions of a batch"
     assert steps == "Steps: 8 with batches of 8 captions (1.07 epochs) in 1 training: K = 0"
@@ -57,7 +58,7 @@ def test_a_longer_run_estimates_its_time_once_for_each_training(plan):
     assert lines[3] == "Time: estimated at step 30 of each training, from its steps 11 to 30"
     estimates = [line for line in lines[5:] if line.startswith("Time: about ")]
     assert len(estimates) == 2
-    for name, line in zip(("control", "K = 3"), estimates, strict=True):
+    for name, line in zip(("control", "K = 3 and twins"), estimates, strict=True):
         assert f" for the other 3 steps of {name} (" in line
 
 
@@ -65,7 +66,7 @@ def test_of_two_processes_one_speaks(start, tmp_path):
     command = [quick_python(), "-m", "accelerate.commands.launch"]
     command += ["--config_file", str(ACCELERATE_CONFIGS / "multi_cpu.yaml"), "-m", "hf_hardneg.train", "demo.yaml"]
     flags = ["--model_name_or_path", start, "--output_dir", str(tmp_path / "out"), *SMALL, "--control", "false"]
-    flags += ["--max_steps", "31"]
+    flags += ["--max_steps", "31", *NO_TWINS]
     done = subprocess.run(
         [*command, *flags], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
     )
@@ -77,9 +78,9 @@ def test_of_two_processes_one_speaks(start, tmp_path):
 
 @pytest.mark.parametrize("flags", [[], ["--text_only", "true"]])
 def test_a_run_with_twins_says_how_many_a_batch_has(plan, flags):
-    rows, _, steps, *_ = plan("--twins", "scenes", "--num_negatives", "1", "--max_steps", "2", *flags)
-    twins = "28 pairs of twins, 2 of them in each 8 captions"
-    assert rows == f"Rows: 116 captions to train on ({twins}); 8 held out and 8 inpainted pairs to evaluate on"
+    rows, _, steps, *_ = plan("--num_negatives", "1", "--max_steps", "2", *flags)
+    twins = "30 pairs of twins, 3 of them in each 8 captions"
+    assert rows == f"Rows: 120 captions to train on ({twins}); 8 held out and 8 inpainted pairs to evaluate on"
     assert steps.endswith("in each of 2 trainings: control, K = 1 and twins")
 
 

@@ -18,20 +18,20 @@ from hf_hardneg.data.twin_sets import SAME_CAPTION, SAME_IMAGE
 from hf_hardneg.inpainting.build import build_pairs
 from hf_hardneg.inpainting.edit.classical import ClassicalEditor
 from hf_hardneg.inpainting.publish.export import export_pairs
+from hf_hardneg.lexicon.concepts import CONCEPTS
 from hf_hardneg.model.dual_encoder import find_text_format
 from hf_hardneg.scenes.world import sample_pair, scene_twins
 from hf_hardneg.training.arguments import DataArguments, HardNegCLIPTrainingArguments
 from hf_hardneg.training.collator import HardNegCollator
 from hf_hardneg.training.command import main
 from hf_hardneg.training.prepare import load_sources, prepare_data
-from hf_hardneg.training.prepare_twins import HELD_OUT, JUDGED
+from hf_hardneg.training.prepare_twins import HELD_OUT, JUDGED, count_scene_twins
 from hf_hardneg.training.recipe import parse_arguments
 from hf_hardneg.training.trainer import HardNegCLIPTrainer
 from hf_hardneg.training.twin_batches import find_twin_rows
 from hf_hardneg.twins import make_twins
 
 
-CONCEPTS = ("object", "color", "size", "location")
 DETAILS = {"id": Value("int64"), "captions": List(Value("string"))}
 FEATURES = Features({**PAIR_FEATURES, "coco_details": DETAILS})
 WITH_SOURCES = Features({**FEATURES, "inpaint_details": {"source_image_id": Value("int64")}})
@@ -151,6 +151,27 @@ def test_a_set_alone_holds_out_all_pairs_of_a_photo_by_its_id(tmp_path):
     data = load(write_set(tmp_path / "set", pairs, features=WITH_SOURCES), held_out_images=40)
     assert {pairs[0]["coco_caption"], pairs[10]["coco_caption"]} == set(data.held_out["caption"][::2])
     assert len(data.rows) == 2 * 16 and data.skipped == {HELD_OUT: 2}
+
+
+def test_twins_of_scenes_have_the_concepts_in_the_shares_of_their_weights():
+    args = DataArguments(dataset="scenes", twins=["scenes"], num_rows=40, concept_weights=[0, 1, 1, 2])
+    rows = load_sources(args).rows
+    twins = rows.select(range(40, len(rows)))
+    expected = scene_twins("twins", {"color": 5, "size": 5, "location": 10}, first_image=1040)
+    assert twins["caption"][:] == expected["caption"][:]
+
+
+@pytest.mark.parametrize(
+    ("concepts", "weights", "message"),
+    [
+        (["color", "size"], [1.0], "concept_weights \\[1.0\\] must hold one number, 0 or more"),
+        (["object", "color"], [0.0, 0.0], "none has a weight above 0"),
+        (["./animals.yaml"], [], "none has a weight above 0: name one of these with --concepts"),
+    ],
+)
+def test_twins_of_scenes_need_a_concept_that_scenes_have(concepts, weights, message):
+    with pytest.raises(ValueError, match=message):
+        count_scene_twins(8, concepts, weights)
 
 
 def test_scenes_that_are_trained_on_are_not_held_out():
@@ -360,7 +381,7 @@ def train(rank, folder, share, name, stop, resumed):
 def test_two_processes_resumed_in_a_later_epoch_go_on_with_the_same_rows(start, tmp_path, share):
     """accelerate does not tell the epoch to the sampler under a resumed loader of several processes."""
     folder = Path(start)
-    rows = scene_twins("resumed", 2).map(
+    rows = scene_twins("resumed", dict.fromkeys(CONCEPTS, 2)).map(
         lambda row, i: {**row, "pair_id": None if i > 9 else row["pair_id"]}, with_indices=True
     )
     rows.save_to_disk(folder / "twins")  # 16 rows: two steps an epoch

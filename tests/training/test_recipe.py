@@ -23,6 +23,12 @@ def test_the_coco_recipe_is_the_papers_setting(tmp_path):
     assert not data.keep_captions_without_negatives
 
 
+def test_the_recipe_of_twins_is_that_of_coco_but_for_twins():
+    plain, twins = (yaml.safe_load((RECIPES / f"coco_{name}.yaml").read_text()) for name in ("vit_b32", "twins"))
+    differs = {key for key in plain.keys() | twins.keys() if plain.get(key) != twins.get(key)}
+    assert differs == {"twins", "twin_share", "twin_weight", "output_dir"}
+
+
 def test_flags_override_the_recipe_and_a_file_can_be_named(tmp_path):
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(f"num_negatives: 1\nlearning_rate: 2e-4\noutput_dir: {tmp_path}\nconcepts: [color, size]\n")
@@ -122,7 +128,7 @@ def test_data_of_ones_own_get_the_papers_setting_and_not_the_demos(flags):
     model, data, training = parse_arguments(flags)
     assert model.model_name_or_path == PAPER_MODEL and not model.control
     assert (data.dataset, training.learning_rate, training.max_steps) == ("photos.csv", 5e-6, -1)
-    assert parse_arguments(["--dataset", "scenes"]).training.learning_rate == 1e-3
+    assert parse_arguments(["--dataset", "scenes"]).training.learning_rate == 8e-4
 
 
 def test_the_default_model_is_the_papers_for_photos_and_the_small_one_for_scenes(tmp_path):
@@ -168,3 +174,16 @@ def test_other_names_lead_to_flags_that_there_are():
 
     known = {item.name for cls in ARGUMENT_CLASSES for item in fields(cls)}
     assert set(OTHER_NAMES.values()) <= known and not set(OTHER_NAMES) & known
+
+
+def test_a_flag_without_a_value_takes_back_the_list_of_a_recipe(tmp_path):
+    (tmp_path / "mine.yaml").write_text("twins: [scenes]\nconcept_weights: [1, 2, 3, 4]\noutput_dir: out\n")
+    argv = [str(tmp_path / "mine.yaml"), "--twins", "--concept_weights", "--seed", "3"]
+    data = parse_arguments(argv).data
+    assert (data.twins, data.concept_weights) == ([], [])
+
+
+def test_concepts_cannot_be_an_empty_list(capsys):
+    with pytest.raises(SystemExit):
+        parse_arguments(["demo.yaml", "--concepts", "--seed", "1"])
+    assert "--concepts: expected at least one argument" in capsys.readouterr().err

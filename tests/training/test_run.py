@@ -56,7 +56,7 @@ def demo(tmp_path_factory):
 def test_the_run_leaves_model_processor_metrics_figure_and_card(demo):
     folder, done = demo
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert list(metrics["results"]) == ["start", "control", "K = 3"]
+    assert list(metrics["results"]) == ["start", "control", "K = 3 and twins"]
     assert metrics["table"] in done.stdout
     assert metrics["training"]["steps"] == 12
     assert metrics["versions"]["transformers"]
@@ -74,7 +74,7 @@ def test_the_run_leaves_model_processor_metrics_figure_and_card(demo):
 
 def test_the_run_shows_progress(demo):
     said = demo[1].stderr
-    assert "Training control: " in said and "control, 12 steps in " in said and "K = 3, 12 steps in " in said
+    assert "Training control: " in said and "control, 12 steps in " in said and "K = 3 and twins, 12 steps in " in said
 
 
 def test_a_stranger_process_gets_the_printed_scores(demo, tmp_path):
@@ -86,7 +86,7 @@ def test_a_stranger_process_gets_the_printed_scores(demo, tmp_path):
         text=True,
         check=True,
     )
-    results = json.loads((folder / "metrics.json").read_text())["results"]["K = 3"]
+    results = json.loads((folder / "metrics.json").read_text())["results"]["K = 3 and twins"]
     assert json.loads(done.stdout) == {
         c: results[c]["group"]["value"] for c in ("object", "color", "size", "location")
     }
@@ -219,7 +219,7 @@ def test_the_coco_recipe_runs_on_a_coco_folder(coco, random_vit, tmp_path, caplo
     ("argv", "message"),
     [
         (["--num_negativs", "3"], "--num_negatives"),
-        (["demo.yaml", "--dataset", "no/such/dataset", "--output_dir", "{tmp}/out"], "--model_name_or_path"),
+        (["photos.yaml", "--dataset", "no/such/dataset", "--output_dir", "{tmp}/out"], "--model_name_or_path"),
         (
             ["--dataset", "no/such/dataset", "--model_name_or_path", str(START_MODEL), "--output_dir", "{tmp}/out"],
             "no/such/dataset",

@@ -11,6 +11,7 @@ from transformers import CLIPModel, CLIPProcessor
 
 from hf_hardneg.columns import with_negatives
 from hf_hardneg.data.streaming import find_stream_columns, open_stream
+from hf_hardneg.lexicon.concepts import CONCEPTS
 from hf_hardneg.negatives.add_negatives import AddHardNegatives
 from hf_hardneg.scenes.world import scene_rows, scene_twins
 from hf_hardneg.training.arguments import HardNegCLIPTrainingArguments
@@ -73,7 +74,7 @@ def read(rank, folder):
         loader = StreamLoader(stream_of(f"{folder}/{name}"), image_ids, how, is_endless=False)
         found[name] = [batch["image_id"].tolist() for batch in loader]
         # With two pairs of twins before each single image.
-        twins = scene_twins("stream processes", 1, first_image=FIRST_TWIN)
+        twins = scene_twins("stream processes", dict.fromkeys(CONCEPTS, 1), first_image=FIRST_TWIN)
         how = LoaderSettings(5, workers, rank, 2, is_dispatched, torch.device("cpu"), 0, False, {}, pairs=2)
         loader = StreamLoader(stream_of(f"{folder}/{name}", twins), image_ids, how, is_endless=False)
         found[f"{name}, twins"] = [batch["image_id"].tolist() for batch in loader]

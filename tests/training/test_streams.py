@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 import torch
 from datasets import Dataset, Features, Image
+from helpers.demo_recipe import DEMO_WITHOUT_TWINS
 from helpers.streams import WRITERS, cut, photos, write_parquet, write_tars
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -123,7 +124,7 @@ def flags(source, start, out, **settings):
         "seed": 3,
     }
     values = [(f"--{name}", str(value)) for name, value in (defaults | settings).items()]
-    return ["demo.yaml", *(part for pair in values for part in pair)]
+    return [*DEMO_WITHOUT_TWINS, *(part for pair in values for part in pair)]
 
 
 def prepared(source, start, processor, **settings):

@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="COCO-format folder with annotations/ (captions and instances) and the photos",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder to write or to continue")
+    parser.add_argument(
+        "--twins",
+        metavar="DIR",
+        help="also write all pairs that passed the gates as a set of twins to train on, as "
+        "`hf-hardneg inpaint export --unreviewed` does",
+    )
     parser.add_argument("--split", help="for instance val2017 (default: the only one)")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default 0)")
     _add_editor(parser)
@@ -118,12 +124,17 @@ def _resolve(name_or_path: str) -> str:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
+    from ...atomic_folder import check_replaceable
     from ...inpainting.build import build_pairs
     from ...inpainting.journal_items import format_build_summary
+    from ...inpainting.publish.export import ENTRIES, export_pairs
+    from ...inpainting.publish.export_card import EXPORT_JSON
     from ...inpainting.review.contact_sheet import write_contact_sheet
     from ...inpainting.run_parts import load_run_parts
 
     made_with = describe_run(args)
+    if args.twins is not None:
+        check_replaceable(args.twins, EXPORT_JSON, ENTRIES)  # before hours of editing
     parts = load_run_parts(made_with)
     summary = build_pairs(
         args.coco,
@@ -139,3 +150,7 @@ def run(args: argparse.Namespace) -> None:
     sheet = Path(args.out) / "contact_sheet.png"
     drawn = write_contact_sheet(args.out, sheet, seed=args.seed)
     sys.stdout.write(format_build_summary(summary) + (f"\n{drawn} of them: {sheet}\n" if drawn else "\n"))
+    if args.twins is not None:
+        twins = export_pairs(args.out, args.twins, unreviewed=True)
+        concepts = ", ".join(f"{name} {count}" for name, count in twins["by_concept"].items())
+        sys.stdout.write(f"{twins['pairs']} pairs of twins to train on ({concepts}): --twins {args.twins}\n")
