@@ -31,7 +31,6 @@ START = "start"
 ARMS = {
     "control (K = 0)": [*ALONE, "--num_negatives", "0"],
     "K = 1": [*ALONE, "--num_negatives", "1"],
-    "K = 2": [*ALONE, "--num_negatives", "2"],
     "K = 3": [*ALONE, "--num_negatives", "3"],
     "twins": ["--num_negatives", "0"],
     "K = 3, twins": ["--num_negatives", "3"],
