@@ -84,27 +84,28 @@ def _is_of_writing(error: OSError, part: Path) -> bool:
     return part in (file := Path(os.fsdecode(str(error.filename)))).parents or file == part
 
 
-def check_replaceable(out: str | Path, marker: str, entries: Collection[str]) -> None:
+def check_replaceable(out: str | Path, marker: str, entries: Collection[str], option: str = "--out") -> None:
     """Raise if `new_folder` would refuse the folder; call it before a long reading.
 
     Args:
         out: As `new_folder` takes it.
         marker: The same.
         entries: The same.
+        option: The option that names it, for the error.
 
     Raises:
         ValueError: If `out` has no name, is a file or holds something that would be lost.
     """
-    require_name(out, "--out")
+    require_name(out, option)
     out, entries = _real(out), {*entries, marker}
     if os.path.lexists(out) and not out.is_dir():
-        raise ValueError(f"{out} is a file; --out must be a folder that is new, empty or from an earlier run.")
+        raise ValueError(f"{out} is a file; {option} must be a folder that is new, empty or from an earlier run.")
     found = sorted(one.name for one in out.iterdir()) if out.is_dir() else []
     foreign = [name for name in found if name not in entries]
     if foreign or (found and marker not in found):
         raise ValueError(
             f"{out} holds {', '.join((foreign or found)[:3])}, which this command did not write and would lose; "
-            "choose another --out."
+            f"choose another {option}."
         )
 
 

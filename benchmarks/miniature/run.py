@@ -14,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 
+from hf_hardneg.columns import ROW_FEATURES
 from hf_hardneg.training.arguments import Arguments
 from hf_hardneg.training.recipe import parse_arguments
 from hf_hardneg.versions import package_versions
@@ -48,7 +49,7 @@ def arguments(arm: str, seed: int) -> Arguments:
         str(WORK / "run" / outcome_file(arm, seed).stem),
     ]
     quiet = ["--dataloader_num_workers", "0", "--disable_tqdm", "true", "--num_proc", "1"]
-    return parse_arguments(["demo.yaml", *ARMS.get(arm, []), *flags, *quiet])
+    return parse_arguments(["demo.yaml", *(ARMS[arm] if arm != START else []), *flags, *quiet])
 
 
 def train_one(arm: str, seed: int) -> None:
@@ -66,9 +67,9 @@ def train_one(arm: str, seed: int) -> None:
     if arm != START:
         with StopSignals() as signals:
             model = train_model(arm, of_run, data, signals).model
-    # All arms are judged on the same negatives, those of the seed's recipe.
-    most = prepare_data(arguments(START, seed), processor.tokenizer, text_limit(model))
-    save_outcomes(collect_outcomes(model, processor, most.pairs, most.held_out), outcome_file(arm, seed))
+    # Held-out negatives would be others for each seed.
+    held_out = data.held_out.select_columns(list(ROW_FEATURES))
+    save_outcomes(collect_outcomes(model, processor, data.pairs, held_out), outcome_file(arm, seed))
 
 
 def write_results(commit: str) -> None:

@@ -99,8 +99,10 @@ class GroupedArgumentParser(HfArgumentParser):
         if self._collected is None or "--help" in flags:
             return super().add_argument(*flags, **options)
         name = flags[0].removeprefix("--")
-        if options.get("nargs") == "+" and options.get("default") == []:
-            options["nargs"] = "*"  # A flag without a value takes back the list of a recipe.
+        if name == "twins":
+            # Without a value, it takes back a recipe's list. Not so challenge_sets: if a shell's variable were empty,
+            # test photos would be trained on.
+            options["nargs"] = "*"
         if "dest" in options:  # --no_NAME, to which HfArgumentParser gives the help of --NAME
             name = options["dest"]
             options |= {"help": f"Set {name} to false.", "default": argparse.SUPPRESS}

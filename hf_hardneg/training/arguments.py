@@ -202,7 +202,7 @@ class DataArguments:
         if SCENES in self.twins and self.dataset != SCENES:
             raise ValueError(
                 f"--twins scenes goes with --dataset scenes, and the dataset is {self.dataset}: name other twins, or "
-                "write --twins without a name for none."
+                "write --twins without a name (of demo.yaml also --twin_share 0 --twin_weight 0)."
             )
         if len(self.scene_mention_rates) != 3:
             raise ValueError(f"scene_mention_rates {self.scene_mention_rates} must be 3: color, size, location.")

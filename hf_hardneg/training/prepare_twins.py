@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from datasets import Dataset, Image, Value, concatenate_datasets
 
 from ..columns import CAPTION, IMAGE, IMAGE_ID, PAIR_ID
@@ -27,7 +28,7 @@ from ..data.twin_sets import (
     read_twins,
     rows_of_twins,
 )
-from ..lexicon.concepts import CONCEPTS
+from ..lexicon.concepts import CONCEPTS, load_lexicon
 from ..scenes.scenes_folder import TWIN_SCENES
 from ..scenes.world import scene_twins
 from .arguments import SCENES, Arguments, DataArguments
@@ -79,7 +80,9 @@ def load_twins(
     if SCENES in args.twins:
         assert rows is not None  # scenes are no stream
         first_image = max(image_id for part in (*parts, rows, held_out) for image_id in part[IMAGE_ID]) + 1
-        numbers = count_scene_twins(len(rows) // 2, args.concepts, args.concept_weights)
+        names = tuple(load_lexicon(tuple(args.concepts)).concepts)  # in files, concepts have names of their own
+        numbers = count_scene_twins(max(1, len(rows) // 2), names, args.concept_weights)
+        logger.warning(f"Twins of scenes: {sum(numbers.values()):,} pairs ({describe_reasons(Counter(numbers))})")
         parts.append(scene_twins(TWIN_SCENES, numbers, len(found), first_image))
     return concatenate_datasets(parts), skipped
 
@@ -88,12 +91,12 @@ def count_scene_twins(number: int, concepts: Sequence[str], weights: Sequence[fl
     """Share out pairs of scenes among the concepts.
 
     Args:
-        number: About how many pairs there shall be.
+        number: How many pairs there shall be.
         concepts: The concepts of the run; those that scenes do not have get no pairs.
         weights: For each of them its share of the pairs, 0 or more. Empty: all alike.
 
     Returns:
-        For each concept that gets pairs their number, at least 1.
+        For each concept that gets pairs their number.
 
     Raises:
         ValueError: If weights and concepts differ in number, or scenes have no concept with a weight.
@@ -112,10 +115,11 @@ def count_scene_twins(number: int, concepts: Sequence[str], weights: Sequence[fl
     if not of_scenes:
         raise ValueError(
             f"--twins scenes has pairs of {', '.join(CONCEPTS)}, and of concepts {list(concepts)} none has a weight "
-            "above 0: name one of these with --concepts, or leave out --twins."
+            "above 0: name one of these with --concepts, or write --twins without a name."
         )
-    total = sum(of_scenes.values())
-    return {concept: max(1, round(number * weight / total)) for concept, weight in of_scenes.items()}
+    shares = np.cumsum([*of_scenes.values()]) / sum(of_scenes.values())
+    numbers = np.diff(np.round(number * shares).astype(int), prepend=0).tolist()  # they add up, unlike rounded shares
+    return {concept: count for concept, count in zip(of_scenes, numbers, strict=True) if count}
 
 
 def add_twins(rows: Dataset, twins: Dataset) -> Dataset:

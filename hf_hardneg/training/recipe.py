@@ -82,6 +82,7 @@ OTHER_NAMES = {
 NEAR = 0.75  # a higher likeness is a slip of the keys; below, words such as --lr and --loss meet
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")  # what is given first by mistake
 ARGUMENT_CLASSES = (ModelArguments, DataArguments, HardNegCLIPTrainingArguments)
+EMPTY_LISTS = {item.name for cls in ARGUMENT_CLASSES for item in fields(cls) if item.default_factory is list}
 
 
 def parse_arguments(argv: Sequence[str]) -> Arguments:
@@ -192,7 +193,7 @@ def _check_keys(name: str, recipe: Mapping[Any, object], known: Sequence[str]) -
 def _as_flags(recipe: Mapping[str, Any]) -> list[str]:
     flags = []
     for key, value in recipe.items():
-        if value is None:  # An empty value means the default.
+        if value is None or (value == [] and key in EMPTY_LISTS):  # An empty value means the default.
             continue
         values = value if isinstance(value, list) else [value]
         flags += [f"--{key}", *(json.dumps(item) if isinstance(item, dict | bool) else str(item) for item in values)]

@@ -115,7 +115,7 @@ def find_share(share: float | None, twins: TwinRows) -> float:
     if share and not len(twins.pairs):
         raise ValueError(
             f"twin_share is {share:g}, and no row has a twin: name a set of twins with --twins, give the rows a "
-            "pair_id, or leave out twin_share."
+            "pair_id, or set twin_share to 0."
         )
     return share
 
@@ -192,7 +192,7 @@ def plan_batches(
     if len(twins.pairs) < pairs:
         raise ValueError(
             f"twin_share {share:g} of a batch of {size} rows is {pairs} pairs of twins, and there are only "
-            f"{len(twins.pairs)}: lower twin_share or per_device_train_batch_size, or name more twins."
+            f"{len(twins.pairs)}: lower twin_share or per_device_train_batch_size, or have more twins."
         )
     if plan.singles and not len(twins.singles):
         fill = "an even per_device_train_batch_size" if pairs == size // 2 else "twin_share 1"
@@ -312,5 +312,5 @@ def _find_used_share(args: HardNegCLIPTrainingArguments, twins: TwinRows) -> flo
     share = find_share(args.twin_share, twins)
     if args.twin_weight and not share:
         why = "twin_share is 0" if len(twins.pairs) else "no row has a twin"
-        raise ValueError(f"twin_weight is {args.twin_weight:g}, and {why}: leave out twin_weight.")
+        raise ValueError(f"twin_weight is {args.twin_weight:g}, and {why}: set twin_weight to 0.")
     return share

@@ -237,9 +237,19 @@ def test_a_folder_of_others_is_refused_for_twins_before_anything_is_edited(tmp_p
     coco, out, twins = make_folder(tmp_path / "coco"), tmp_path / "edits", tmp_path / "twins"
     twins.mkdir()
     (twins / "thesis.txt").write_text("mine")
-    with pytest.raises(SystemExit, match="thesis.txt"):
-        main(["inpaint", "build", "--coco", str(coco), "--out", str(out), "--twins", str(twins)])
+    argv = ["inpaint", "build", "--coco", str(coco), "--out"]
+    with pytest.raises(SystemExit, match="thesis.txt.*choose another --twins"):
+        main([*argv, str(out), "--twins", str(twins)])
+    with pytest.raises(SystemExit, match="lies in --twins"):
+        main([*argv, str(out / "edits"), "--twins", str(out)])
     assert not out.exists()
+
+
+def test_where_no_edit_passes_there_are_no_twins_and_nothing_is_written(tmp_path, capsys):
+    coco, twins = make_folder(tmp_path / "coco"), tmp_path / "twins"
+    change(coco, "captions", lambda data: [one.update(caption="Nothing.") for one in data["annotations"]])
+    main(["inpaint", "build", "--coco", str(coco), "--out", str(tmp_path / "edits"), "--twins", str(twins)])
+    assert "No pair passed the gates, so there are no twins" in capsys.readouterr().out and not twins.exists()
 
 
 def test_the_card_counts_what_the_journal_says(folder, tmp_path):

@@ -79,7 +79,7 @@ def test_of_two_processes_one_speaks(start, tmp_path):
 @pytest.mark.parametrize("flags", [[], ["--text_only", "true"]])
 def test_a_run_with_twins_says_how_many_a_batch_has(plan, flags):
     rows, _, steps, *_ = plan("--num_negatives", "1", "--max_steps", "2", *flags)
-    twins = "30 pairs of twins, 3 of them in each 8 captions"
+    twins = "30 pairs of twins, 2 of them in each 8 captions"
     assert rows == f"Rows: 120 captions to train on ({twins}); 8 held out and 8 inpainted pairs to evaluate on"
     assert steps.endswith("in each of 2 trainings: control, K = 1 and twins")
 

@@ -332,7 +332,7 @@ def test_text_negatives_of_a_twin_are_false_of_the_other(tmp_path, processor, ke
 def test_a_users_mistake_with_twins_ends_with_one_sentence(start, tmp_path, flags, message):
     write_set(tmp_path / "set", map(pair_of, range(4 if "--dataset" in flags else 3)))
     (tmp_path / "photos.csv").write_text("image,caption\na.jpg,a cup\n")
-    argv = ["demo.yaml", "--model_name_or_path", start, "--num_rows", "80", "--held_out_images", "10"]
+    argv = ["start.yaml", "--model_name_or_path", start, "--num_rows", "80", "--held_out_images", "10"]
     argv += ["--pairs_per_concept", "2", "--num_proc", "1", "--max_steps", "1", "--num_negatives", "0"]
     argv += ["--output_dir", str(tmp_path / "out"), *flags]
     with pytest.raises(SystemExit, match=f"error: .*{message}"):

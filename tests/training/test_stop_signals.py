@@ -9,6 +9,7 @@ import time
 import pytest
 import torch
 from datasets import load_from_disk
+from helpers.demo_recipe import DEMO_WITHOUT_TWINS
 from helpers.processes import LoggedProcess, say, start_ranks
 from safetensors.torch import load_file
 from transformers import CLIPModel, CLIPProcessor
@@ -44,7 +45,8 @@ def train(flags):
     os.setsid()  # A group of its own, as in a terminal, so that a signal can reach its data workers, too.
     # Metrics, figure and card take longer than the training.
     run.collect_metrics, run.save_artifacts = lambda record: {"table": ""}, lambda record, metrics: None
-    command.main(["demo.yaml", *(str(part) for name, value in flags.items() for part in (f"--{name}", value))])
+    words = (str(part) for name, value in flags.items() for part in (f"--{name}", value))
+    command.main([*DEMO_WITHOUT_TWINS, *words])
 
 
 def prepare_forever(flags):

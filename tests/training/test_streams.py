@@ -272,7 +272,7 @@ def test_chunks_beside_a_stream_make_the_loss_of_the_whole_batch(tmp_path, start
 
 def test_the_control_of_a_stream_is_said_to_have_no_twins(tmp_path, start, caplog, batches):
     source = write_parquet(tmp_path / "shards", photos(24), [9, 15])
-    twins = {"twins": write_pairs(tmp_path / "pairs", 2), "control": "true", "max_steps": 1}
+    twins = {"twins": write_pairs(tmp_path / "pairs", 2), "control": "true", "max_steps": 1, "twin_share": 0.5}
     main(flags(source, start, tmp_path / "out", **twins))
     assert sum(row.get("pair_id") is not None for row in batches[:4]) == 0  # the control is trained first
     assert "The control is trained on the stream alone, without the twins beside it." in caplog.text
@@ -298,7 +298,7 @@ def test_a_resumed_training_ends_with_the_same_weights(tmp_path, start, without_
     source = write_parquet(tmp_path / "shards", photos(22), [13, 9])
     saves = {"save_strategy": "steps", "save_steps": 3, "max_steps": 9, "dataloader_num_workers": workers}
     if twins:  # one pair in a batch of four: the two single images make twice as many batches
-        saves |= {"twins": write_pairs(tmp_path / "pairs", 6), "save_steps": 6, "max_steps": 18}
+        saves |= {"twins": write_pairs(tmp_path / "pairs", 6), "save_steps": 6, "max_steps": 18, "twin_share": 0.5}
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     main(flags(source, start, whole, **saves))
     for step in (saves["save_steps"], 2 * saves["save_steps"]):

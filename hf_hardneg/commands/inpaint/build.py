@@ -1,6 +1,7 @@
 """`hf-hardneg inpaint build`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -122,19 +123,30 @@ def _resolve(name_or_path: str) -> str:
     return str(Path(name_or_path).resolve()) if Path(name_or_path).exists() else name_or_path
 
 
+def _check_twins(out: str, twins: str) -> None:
+    """Raise a ValueError if the twins could not be written after the build."""
+    from ...atomic_folder import check_replaceable
+    from ...inpainting.publish.export import ENTRIES
+    from ...inpainting.publish.export_card import EXPORT_JSON
+
+    check_replaceable(twins, EXPORT_JSON, ENTRIES, "--twins")
+    if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(twins)):
+        raise ValueError(
+            f"--out {out} lies in --twins {twins}, which holds the twins and nothing else; choose another."
+        )
+
+
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from ...atomic_folder import check_replaceable
     from ...inpainting.build import build_pairs
     from ...inpainting.journal_items import format_build_summary
-    from ...inpainting.publish.export import ENTRIES, export_pairs
-    from ...inpainting.publish.export_card import EXPORT_JSON
+    from ...inpainting.publish.export import export_pairs
     from ...inpainting.review.contact_sheet import write_contact_sheet
     from ...inpainting.run_parts import load_run_parts
 
     made_with = describe_run(args)
     if args.twins is not None:
-        check_replaceable(args.twins, EXPORT_JSON, ENTRIES)  # before hours of editing
+        _check_twins(args.out, args.twins)  # before hours of editing
     parts = load_run_parts(made_with)
     summary = build_pairs(
         args.coco,
@@ -150,7 +162,9 @@ def run(args: argparse.Namespace) -> None:
     sheet = Path(args.out) / "contact_sheet.png"
     drawn = write_contact_sheet(args.out, sheet, seed=args.seed)
     sys.stdout.write(format_build_summary(summary) + (f"\n{drawn} of them: {sheet}\n" if drawn else "\n"))
-    if args.twins is not None:
+    if args.twins is not None and not summary.accepted:
+        sys.stdout.write(f"No pair passed the gates, so there are no twins, and {args.twins} was not written.\n")
+    elif args.twins is not None:
         twins = export_pairs(args.out, args.twins, unreviewed=True)
         concepts = ", ".join(f"{name} {count}" for name, count in twins["by_concept"].items())
         sys.stdout.write(f"{twins['pairs']} pairs of twins to train on ({concepts}): --twins {args.twins}\n")
