@@ -186,7 +186,8 @@ def test_a_flag_that_is_empty_by_mistake_is_refused(capsys, name):
     """As of a shell's variable that is not set: without its challenge sets, a run would train on test photos."""
     with pytest.raises(SystemExit):
         parse_arguments(["demo.yaml", f"--{name}", "--seed", "1"])
-    assert f"--{name}: expected at least one argument" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"--{name}" in said and "expected at least one argument" in said
 
 
 def test_an_empty_list_of_a_recipe_is_the_default(tmp_path):
