@@ -82,7 +82,7 @@ def load_twins(
         first_image = max(image_id for part in (*parts, rows, held_out) for image_id in part[IMAGE_ID]) + 1
         names = tuple(load_lexicon(tuple(args.concepts)).concepts)  # in files, concepts have names of their own
         numbers = count_scene_twins(max(1, len(rows) // 2), names, args.concept_weights)
-        logger.warning(f"Twins of scenes: {sum(numbers.values()):,} pairs ({describe_reasons(Counter(numbers))})")
+        logger.warning(f"Twins of scenes: {sum(numbers.values()):,} pairs, {describe_reasons(Counter(numbers))}")
         parts.append(scene_twins(TWIN_SCENES, numbers, len(found), first_image))
     return concatenate_datasets(parts), skipped
 
@@ -248,7 +248,7 @@ def _read_sets(
     for source in sources:
         of_source, left_out = read_twins(source, challenge, args.num_proc or os.cpu_count())
         concepts = Counter(pair.concept or "unknown" for pair in of_source)
-        logger.warning(f"{source}: {len(of_source):,} pairs of twins ({describe_reasons(concepts)})")
+        logger.warning(f"{source}: {len(of_source):,} pairs of twins, {describe_reasons(concepts)}")
         found += of_source
         skipped += left_out
     return found, skipped
