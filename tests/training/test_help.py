@@ -46,7 +46,7 @@ def test_a_group_lists_its_arguments_in_the_order_of_the_table(sections):
 def test_the_flag_that_switches_off_says_so(sections):
     assert "--no_batch_negatives, --no-batch-negatives" in sections["Losses"]
     assert "Set batch_negatives to false." in " ".join(sections["Losses"].split())
-    assert parse_arguments(["--no_batch_negatives"]).training.batch_negatives is False
+    assert parse_arguments(["--no_batch_negatives", "--own_negatives_weight", "1"]).training.batch_negatives is False
     assert parse_arguments([]).training.batch_negatives is True
 
 
