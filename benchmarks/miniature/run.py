@@ -40,14 +40,8 @@ ARMS = {
 
 def arguments(arm: str, seed: int) -> Arguments:
     """The demo recipe with the settings of an arm and a seed."""
-    flags = [
-        "--seed",
-        str(seed),
-        "--control",
-        "false",
-        "--output_dir",
-        str(WORK / "run" / outcome_file(arm, seed).stem),
-    ]
+    folder = WORK / "run" / outcome_file(arm, seed).stem
+    flags = ["--seed", str(seed), "--control", "false", "--output_dir", str(folder)]
     quiet = ["--dataloader_num_workers", "0", "--disable_tqdm", "true", "--num_proc", "1"]
     return parse_arguments(["demo.yaml", *(ARMS[arm] if arm != START else []), *flags, *quiet])
 
