@@ -102,7 +102,7 @@ def test_damaged_images_of_an_export(journal, tmp_path, capsys):
 
 
 def test_review(journal, capsys, monkeypatch):
-    gradio = pytest.importorskip("gradio")
+    gradio = pytest.importorskip("gradio", reason="pip install 'hf-hardneg[review]'")
     monkeypatch.setattr(gradio.Blocks, "launch", lambda *_, **__: None)  # a journal that is taken would be served
     argv = ["inpaint", "review", str(journal)]
     inputs = [*journal_inputs(journal, argv)]

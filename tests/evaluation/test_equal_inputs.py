@@ -40,12 +40,12 @@ class SlowModel:
         self.model, self.tokenizer, self.image_processor = model, processor.tokenizer, processor.image_processor
         self.known = {}
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019, the object lives as long as the test
     def ids(self, text):
         limit = self.model.config.text_config.max_position_embeddings
         return tuple(self.tokenizer([text], truncation=True, max_length=limit)["input_ids"][0])
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019, the object lives as long as the test
     def pixels(self, path):
         return self.image_processor([Image.open(path).convert("RGB")], return_tensors="pt")["pixel_values"]
 

@@ -2,10 +2,10 @@
 
 import gc
 
-from transformers import CLIPModel, CLIPProcessor  # noqa: F401
+from transformers import CLIPModel, CLIPProcessor  # noqa: F401, imported before the forks
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
-from hf_hardneg.training import recipe, release, run  # noqa: F401
+from hf_hardneg.training import recipe, release, run  # noqa: F401, imported before the forks
 
 
 get_checkpoint_conversion_mapping("clip")  # compiles a thousand patterns

@@ -90,7 +90,7 @@ class Repo:
             commit = self.commits.get(commit.parent)
 
 
-class Answer(Exception):  # noqa: N818
+class Answer(Exception):  # noqa: N818, it is an answer and no error
     """Ends a request with a status, a body (JSON unless bytes) and headers."""
 
     def __init__(self, status, body=b"", **headers):
@@ -152,10 +152,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):  # noqa: N802, the name that http.server calls
         self.serve()
 
-    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815, likewise
 
     def serve(self):
         self.body = self.read_body()
