@@ -28,7 +28,9 @@ from .chance import TEMPERATURE, uniform_integers
 from .edits import Change, replace_words
 from .exchanges import Exchange, find_exchanges
 from .sampling import DrawSettings, Picks, SlotChoices, draw_systematically, find_candidates, to_picks
-from .slot_model import SlotModel, SlotTable, count_contexts, tabulate_slots
+from .slot_examples import SlotExamples
+from .slot_features import SlotTable, number_images, tabulate_slots
+from .slot_model import SlotModel
 from .slots import Analysis, analyze
 from .truth_filter import REASONS, ImageTexts, filter_slots, find_risks
 
@@ -41,7 +43,13 @@ SOURCES = (
     "negatives/add_negatives.py",
     "negatives/chance.py",
     "negatives/slots.py",
+    "negatives/balance.py",
+    "negatives/class_weights.py",
+    "negatives/image_company.py",
+    "negatives/slot_examples.py",
+    "negatives/slot_features.py",
     "negatives/slot_model.py",
+    "negatives/word_regression.py",
     "negatives/truth_filter.py",
     "negatives/exchanges.py",
     "negatives/edits.py",
@@ -61,25 +69,20 @@ def _paused_collection() -> Iterator[None]:
             gc.enable()
 
 
-def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotModel:
-    """Fit a slot model on one batch of rows with `caption`, `other_captions` and `categories`."""
+def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotExamples:
+    """The examples for a slot model in one batch of rows with `caption`, `other_captions` and `categories`."""
     with _paused_collection():
         texts = ImageTexts.from_batch(batch)
         analyses = analyze(texts.captions, index)
-        slots = tabulate_slots(analyses)
-        model = SlotModel.empty(index)
-        for c, result in filter_slots(slots, find_risks(texts, analyses, index), index).items():
-            form = slots.form[result.slots]
-            model.totals[c] += np.bincount(form, minlength=result.allowed.shape[1])
-            model.tried[c] += model.totals[c][:, None]
-            np.add.at(model.passed[c], form, result.allowed)
-        return SlotModel(count_contexts(slots), model.totals, model.tried, model.passed)
+        slots = tabulate_slots(analyses, number_images(texts.captions, texts.other_captions))
+        filtered = filter_slots(slots, find_risks(texts, analyses, index), index)
+        return SlotExamples.count(texts, analyses, slots, filtered, index)
 
 
 def fit_slot_model(
     rows: Dataset | Iterable[Mapping[str, Sequence]], concepts: tuple[str, ...] = CONCEPTS
 ) -> SlotModel:
-    """Count the words around every slot: the first pass over the captions, before negatives are drawn.
+    """Fit a slot model on captions: the first pass over them, before negatives are drawn.
 
     Args:
         rows: A dataset with the column caption and, if possible, other_captions and categories; or batches of such
@@ -101,7 +104,7 @@ def fit_slot_model(
     index = load_index(concepts)
     if isinstance(rows, Dataset):
         rows = rows.select_columns([name for name in NEGATIVE_SOURCES if name in rows.column_names]).iter(BATCH)
-    return SlotModel.empty(index).add(count_slots(batch, index) for batch in rows)
+    return SlotModel.fit(SlotExamples.empty(index).join(count_slots(batch, index) for batch in rows), index)
 
 
 @dataclass(frozen=True)
@@ -118,17 +121,17 @@ class AddHardNegatives:
         concepts: Names of shipped concepts, or paths of your own vocabulary files.
         concept_weights: For each concept its relative frequency in captions that name several, 0 or more. None: all
             alike.
-        model: What `fit_slot_model` made of these captions, alone or with others. A caption is scored without its own
-            counts, so it must be among those counted. None draws evenly from the whole vocabulary; such negatives are
-            easy to tell from the text.
-        temperature: Above 0. A higher value gives more captions a negative, and readers can tell more of them.
+        model: What `fit_slot_model` made of these captions or of others. None draws evenly from the whole vocabulary;
+            such negatives are easy to tell from the text.
+        temperature: Above 0. At 1, negatives are balanced under the model: nobody who knows it can tell them from
+            captions. A higher value gives more captions a negative, and readers can tell more of them.
 
     Raises:
         ValueError: If K is below 1, the temperature is not positive, or the weights do not fit the concepts.
 
     Reference:
         Rösch et al. 2024, Enhancing Conceptual Understanding in Multimodal Contrastive Learning through Hard Negative
-        Samples, https://arxiv.org/abs/2403.02875. The balanced draw is this package's own; see `slot_model` and
+        Samples, https://arxiv.org/abs/2403.02875. The balanced draw is this package's own; see `balance` and
         `sampling`.
 
     Examples:
@@ -186,7 +189,7 @@ class AddHardNegatives:
         index = load_index(self.concepts)
         texts = ImageTexts.from_batch(batch)
         analyses = analyze(texts.captions, index)
-        slots = tabulate_slots(analyses)
+        slots = tabulate_slots(analyses, number_images(texts.captions, texts.other_captions))
         exchanges = _all_exchanges(analyses, texts.other_captions, slots, index)
         choices = SlotChoices(slots, exchanges, filter_slots(slots, find_risks(texts, analyses, index), index))
         image_ids = batch_image_ids(batch, len(texts.captions))

@@ -52,7 +52,8 @@ def fit_or_update(rows: Dataset, concepts: tuple[str, ...], known: str | None) -
     model = count_words([rows], concepts, counted)
     digests = digest_captions(rows[CAPTION])
     if known:
-        model = model.add([SlotModel.load(known, load_index(concepts))])
+        index = load_index(concepts)
+        model = SlotModel.load(known, index).add([model.examples], index)
         logger.warning(f"{known} has already counted {np.isin(digests, counted).sum():,} of {len(rows):,} captions.")
     return model, np.union1d(counted, digests)
 

@@ -22,6 +22,7 @@ from .add_negatives import BATCH, AddHardNegatives, count_slots
 from .build_options import BuildOptions
 from .counted_captions import digest_captions, load_counted, save_counted, without_counted
 from .dataset_folder import check_output
+from .slot_examples import SlotExamples
 from .slot_model import SlotModel
 
 
@@ -41,7 +42,7 @@ def _rows(table: "pa.Table") -> dict[str, list]:
 
 
 class CountSlots:
-    """Turn a table of captions into a table of one row: its pickled slot model, and the digests of its captions.
+    """Turn a table of captions into a table of one row: its pickled examples for a slot model, and the digests of its captions.
 
     Captions whose digests are among `counted` are not counted.
     """
@@ -51,12 +52,12 @@ class CountSlots:
         self.counted = counted
 
     def __call__(self, table: "pa.Table") -> "pa.Table":
-        """Take an Arrow table; return one with the columns `model` and `digests`."""
+        """Take an Arrow table; return one with the columns `examples` and `digests`."""
         import pyarrow as pa
 
         rows = _rows(table)
-        model = count_slots(without_counted(rows, self.counted), load_index(self.concepts))
-        return pa.table({"model": [pickle.dumps(model)], "digests": [digest_captions(rows[CAPTION]).tobytes()]})
+        examples = count_slots(without_counted(rows, self.counted), load_index(self.concepts))
+        return pa.table({"examples": [pickle.dumps(examples)], "digests": [digest_captions(rows[CAPTION]).tobytes()]})
 
 
 class AddColumns:
@@ -75,11 +76,11 @@ class AddColumns:
         return table
 
 
-def _unpack(parts: Iterable[Mapping[str, bytes]], digests: list[np.ndarray]) -> Iterator[SlotModel]:
-    """The slot models that `CountSlots` made, one at a time; the digests of their captions are appended to a list."""
+def _unpack(parts: Iterable[Mapping[str, bytes]], digests: list[np.ndarray]) -> Iterator[SlotExamples]:
+    """The examples that `CountSlots` made, one at a time; the digests of their captions are appended to a list."""
     for part in parts:
         digests.append(np.frombuffer(part["digests"], "<u8"))
-        yield pickle.loads(part["model"])
+        yield pickle.loads(part["examples"])
 
 
 def _check_options(options: BuildOptions) -> None:
@@ -145,7 +146,7 @@ def make_negatives_on_ray(
     model = SlotModel.empty(index) if known is None else SlotModel.load(known, index)
     digests = [digest_captions([]) if known is None else load_counted(known)]
     parts = rows.map_batches(CountSlots(add.concepts, digests[0]), **tasks).iter_rows()
-    model = model.add(_unpack(parts, digests))
+    model = model.add(_unpack(parts, digests), index)
     made = rows.map_batches(AddColumns(replace(add, model=model)), **tasks)
     # A run that is killed leaves its rows here, where nobody reads them and the next run removes them.
     unfinished = data.with_name("data.unfinished")

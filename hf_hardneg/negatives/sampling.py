@@ -3,8 +3,9 @@
 Input are the slots of a batch of captions, the exchanges between them, and the forms that the truth filter allows.
 Output are the drawn negatives with the words that change.
 
-1. The slot model gives each replacement a rate that is symmetric between the two words (`slot_model.balanced_rates`).
-2. The rates of one caption are scaled so that they sum to K at most. They are then the inclusion probabilities.
+1. Each replacement gets a rate whose flow is symmetric between the two words under the slot model (`balance`).
+2. The rates of one caption are scaled so that they sum to K at most. They are then the inclusion probabilities. The
+   scale is the same in both directions, so flows stay symmetric.
 3. Systematic sampling draws the candidates of each caption, each with exactly its inclusion probability.
 
 All steps are numpy over the whole batch, one class of words at a time. So a caption costs microseconds.
@@ -17,12 +18,14 @@ import numpy as np
 
 from ..lexicon.index import LexiconIndex
 from .exchanges import Exchange
-from .slot_model import SlotModel, SlotTable, balanced_rates
+from .balance import balanced_rates
+from .slot_features import SlotTable
+from .slot_model import SlotModel
 from .truth_filter import FilterResult
 
 
-# Expected negatives of a caption's slots per negative that is wanted. The filters reject many.
-SPARE = 1.3
+# The most negatives of a slot per negative that is wanted. The filters reject many, and other slots may have none.
+SPARE = 2.0
 # Inclusion probabilities are integers with 32 binary digits after the point: their sums are exact in any order.
 FRACTION_BITS = 32
 CERTAIN = 2**FRACTION_BITS  # an inclusion probability of 1
@@ -76,6 +79,10 @@ class Candidates(NamedTuple):
     inclusion: np.ndarray
     ratio: np.ndarray
 
+    def _likely(self) -> "Candidates":
+        """Those whose inclusion probability is not 0."""
+        return Candidates(*(column[self.inclusion > 0] for column in self))
+
 
 class Picks(NamedTuple):
     """Drawn negatives as parallel lists, in the order of their rows.
@@ -95,41 +102,31 @@ class Picks(NamedTuple):
     ratio: list[float]
 
 
-def _shares(
-    choices: SlotChoices, open_mass: np.ndarray, weights: np.ndarray, wanted: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Share out the wanted negatives of a caption among its slots and exchanges.
+def _limits(choices: SlotChoices, index: LexiconIndex, settings: DrawSettings) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) and (E,): the most negatives of each slot and exchange. They depend on no word that can change.
 
-    Args:
-        choices: N slots and E exchanges.
-        open_mass: (N,) probability of all forms that may be put into each slot.
-        weights: (C,) weight of each class, that of its concept.
-        wanted: Negatives per caption.
-
-    Returns:
-        (N,) and (E,): expected negatives of each slot and exchange, proportional to weight and open mass.
+    A concept's share is its weight over the largest weight of the caption's concepts.
     """
-    slots, exchanges = choices.slots, choices.exchanges
-    of_slots = weights[slots.of_class] * (open_mass + 0.001)
-    of_exchanges = np.array([weights[slots.of_class[exchange.first]] for exchange in exchanges])
-    rows = np.array([slots.row[exchange.first] for exchange in exchanges], dtype=np.int64)
-    total = np.bincount(slots.row, of_slots, minlength=1 + slots.row.max(initial=0))
-    total += np.bincount(rows, of_exchanges, minlength=len(total))
-    total = np.maximum(total, 1e-300)
-    return wanted * of_slots / total[slots.row], wanted * of_exchanges / total[rows]
+    slots = choices.slots
+    names = list(index.lexicon.concepts)
+    weights = np.array([settings.concept_weights[names.index(of_class.concept)] for of_class in index.classes])
+    weight = weights[slots.of_class]
+    largest = np.zeros(1 + slots.row.max(initial=0))
+    np.maximum.at(largest, slots.row, weight)
+    limit = SPARE * settings.num_negatives * weight / np.maximum(largest[slots.row], 1e-300)
+    firsts = [exchange.first for exchange in choices.exchanges]
+    return limit, limit[firsts]
 
 
-def _usable_forms(choices: SlotChoices, model: SlotModel, contexts: np.ndarray) -> dict[int, np.ndarray]:
+def _usable_forms(choices: SlotChoices, model: SlotModel) -> dict[int, np.ndarray]:
     """For each class, (N, V) bool: the allowed forms that captions also have beside the words a slot is tied to."""
-    slots, usable = choices.slots, {}
+    usable = {}
     for c, result in choices.filtered.items():
         usable[c] = result.allowed
-        tied = np.flatnonzero(slots.ties[result.slots])
-        if len(tied) and len(model.counts.key):
-            of_ties = result.slots[tied]
-            beside = model.forms_beside_ties(c, contexts[of_ties], slots.form[of_ties], slots.ties[of_ties])
+        tied = np.flatnonzero(choices.slots.ties[result.slots])
+        if len(tied) and len(model.examples.beside):
             usable[c] = result.allowed.copy()
-            usable[c][tied] &= beside
+            usable[c][tied] &= model.forms_beside_ties(c, choices.slots, result.slots[tied])
     return usable
 
 
@@ -146,53 +143,60 @@ def find_candidates(choices: SlotChoices, model: SlotModel, index: LexiconIndex,
         Replacements, then exchanges. The inclusion probabilities of a caption sum to K at most.
     """
     slots = choices.slots
-    contexts = model.look_up(slots)
-    members = {c: result.slots for c, result in choices.filtered.items()}
-    p = {c: model.probabilities(c, contexts[of_c], slots.form[of_c]) for c, of_c in members.items()}
-    usable = _usable_forms(choices, model, contexts)
-    open_mass = np.zeros(len(slots.row))
-    for c, of_c in members.items():
-        open_mass[of_c] = (p[c] * usable[c]).sum(-1)
-    names = list(index.lexicon.concepts)
-    weights = np.array([settings.concept_weights[names.index(of_class.concept)] for of_class in index.classes])
-    share, exchange_share = _shares(choices, open_mass, weights, SPARE * settings.num_negatives)
-    parts: list[tuple[np.ndarray, ...]] = []
-    for c, of_c in members.items():
-        present = slots.form[of_c]
-        rate, ratio = balanced_rates(p[c], present, index.classes[c], share[of_c], settings.temperature)
-        inclusion = (rate * model.pass_ratio(c)[present] * usable[c] * CERTAIN).astype(np.int64)
-        possible = np.flatnonzero(inclusion > 0)
-        at, form = np.divmod(possible, inclusion.shape[1])
-        parts.append((of_c[at], np.full(len(at), -1), form, inclusion.ravel()[possible], ratio.ravel()[possible]))
-    exchanged = _exchange_candidates(choices, p, exchange_share, settings.temperature)
-    parts += [tuple(np.array([value]) for value in candidate) for candidate in exchanged]
+    fold = slots.fold()
+    limit, exchange_limit = _limits(choices, index, settings)
+    usable = _usable_forms(choices, model)
+    p, parts = {}, []
+    for c, result in choices.filtered.items():
+        of_c = result.slots
+        p[c] = model.probabilities(c, slots.features.take(of_c), fold[of_c])
+        present, opposed = slots.form[of_c], index.classes[c].opposed
+        rates = balanced_rates(p[c], present, opposed, limit[of_c], settings.temperature)
+        rate = rates.rate * usable[c]
+        at, form = np.nonzero(rate)
+        # What the slot's rates would sum to if the new form were there: as much more or less as without the filter.
+        grown = rates.total[at, form] / np.maximum(rates.total[at, present[at]], 1e-300)
+        sums = rate.sum(-1)
+        columns = (rate[at, form], rates.ratio[at, form], sums[at], sums[at] * grown)
+        parts.append((of_c[at], np.full(len(at), -1), form, *columns))
+    exchanged = list(_exchange_candidates(choices, p, exchange_limit, settings.temperature))
+    if exchanged:
+        slot, other, form, rate, ratio = map(np.array, zip(*exchanged, strict=True))
+        parts.append((slot, other, form, rate, ratio, rate, rate))
     if not parts:
         return Candidates(*np.zeros((6, 0), dtype=np.int64))
-    slot, other, form, inclusion, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
+    slot, other, form, rate, ratio, before, after = (np.concatenate(column) for column in zip(*parts, strict=True))
     row = slots.row[slot]
-    # The probabilities of a caption that sum to more than K are scaled down to K.
-    factor = np.minimum(1, settings.num_negatives * CERTAIN / np.maximum(np.bincount(row, inclusion), 1))
-    return Candidates(row, slot, other, form, (inclusion * factor[row]).astype(np.int64), ratio)
+    total = _exact_sums(row, rate)[row]
+    # A caption has K negatives at most. What its rates are scaled by for that is the same in both directions.
+    most = np.maximum(total, total - before + after)
+    inclusion = rate * np.minimum(1, settings.num_negatives / np.maximum(most, 1e-300))
+    return Candidates(row, slot, other, form, (inclusion * CERTAIN).astype(np.int64), ratio)._likely()
+
+
+def _exact_sums(row: np.ndarray, rate: np.ndarray) -> np.ndarray:
+    """The sum of the rates of each row, the same in any order: rates are rounded to integers first."""
+    return np.bincount(row, np.round(rate * CERTAIN), minlength=1) / CERTAIN
 
 
 def _exchange_candidates(
-    choices: SlotChoices, p: dict[int, np.ndarray], share: np.ndarray, temperature: float
-) -> Iterator[tuple[int, int, int, int, float]]:
-    """Yield (first slot, second slot, new form of the first, inclusion probability, ratio) of each exchange.
+    choices: SlotChoices, p: dict[int, np.ndarray], limit: np.ndarray, temperature: float
+) -> Iterator[tuple[int, int, int, float, float]]:
+    """Yield (first slot, second slot, new form of the first, rate, ratio) of each exchange.
 
-    The ratio is p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2)) to the power 1 / temperature. The inclusion
-    probability is min(1, ratio) times the share.
+    The ratio is p(w2 at 1) p(w1 at 2) / (p(w1 at 1) p(w2 at 2)) to the power 1 / temperature. The rate is
+    min(1, ratio) times the limit, which is 1 at most.
     """
     slots, filtered = choices.slots, choices.filtered
-    for (first, second), most in zip(choices.exchanges, share.tolist(), strict=True):
+    for (first, second), most in zip(choices.exchanges, limit.tolist(), strict=True):
         c = slots.of_class[first]
         at_first, at_second = (p[c][np.searchsorted(filtered[c].slots, slot)] for slot in (first, second))
         form1, form2 = slots.form[first], slots.form[second]
         before = at_first[form1] * at_second[form2]
         ratio = float(at_first[form2] * at_second[form1] / before) ** (1 / temperature) if before > 0 else 0.0
-        inclusion = int(min(1.0, ratio) * min(1.0, most) * CERTAIN)
-        if inclusion:
-            yield first, second, int(form2), inclusion, ratio
+        rate = min(1.0, ratio) * min(1.0, most)
+        if rate > 0:
+            yield first, second, int(form2), rate, ratio
 
 
 def draw_systematically(row: np.ndarray, inclusion: np.ndarray, starts: np.ndarray) -> np.ndarray:

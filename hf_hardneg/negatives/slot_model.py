@@ -1,149 +1,58 @@
-"""The slot model: how likely each word of a class is in a slot, from n-gram counts of the user's own captions.
+"""The slot model: how likely each word of a class is in a slot, given the rest of its caption.
 
-Input are the slots of captions: words that another form of the same class could replace. The words l2, l1 before a
-slot and r1, r2 after it are its neighbors. Five count tables hold how often each form was seen beside l1, l2 l1, r1,
-r1 r2, and l1 r1. Output is p(form | neighbors), with Witten-Bell smoothing (Witten and Bell 1991,
-https://doi.org/10.1109/18.87000): a table with few counts backs off to a table with fewer neighbors. A caption is
-scored without its own counts.
+Input are the slots of captions: words that another form of the same class could replace. For each class a multinomial
+logistic regression reads all words of the caption but the slot's own. It is fitted on the user's own captions, once
+for each fold of the images, so that a caption is scored by a model that has not seen its image.
 
-`balanced_rates` turns p into rates of replacement that are symmetric: word w becomes w' as often as w' becomes w. This
-makes negatives harder to tell by two words on each side of the slot. The rest of the caption still gives many of them
-away.
+Then negatives are drawn on trial, and readers learn to tell them: what the truth filter leaves over is not balanced,
+since it rejects words that other captions of the image mention. The readers' log-odds become part of the model, so
+that the next negatives are balanced under them, too.
 """
 
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..json_files import read_json
-from ..lexicon.index import LexiconIndex, SwapClass
-from .slot_model_arrays import read_arrays
-from .slots import TIES, Analysis
+from ..lexicon.index import LexiconIndex
+from .balance import balanced_rates
+from .class_weights import ClassWeights
+from .image_company import ImageCompany
+from .slot_examples import SlotExamples, tie_keys
+from .slot_features import FOLDS, Bags, SlotTable
+from .slot_model_files import describe, read_model, write_model
+from .slots import TIES
+from .word_regression import fit_pairs, fit_words, log_softmax
 
 
-# The five count tables: the indices of the neighbors (l2, l1, r1, r2) that each of them holds.
-TABLES = ((1,), (0, 1), (2,), (2, 3), (1, 2))
-TIED_TABLES = (0, 2, 3)  # the table that holds the words of each of `TIES`
-# Weight of each table's back-off in Witten-Bell smoothing; measured by benchmarks/negatives_quality.py.
-STRENGTHS = (1.0, 1.0, 2.0, 2.0, 4.0)
-PRIOR = 0.2  # added to the count of each form where only the class is known
-GRAIN = 2.0**40  # probabilities are multiples of 1 / GRAIN: sums are exact in any order
-_ARRAYS = ("key", "place", "often")  # the names of `Counts` in slot_model.npz
-_MAX_SUMMANDS = 64  # models that are added up at once
-_MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+PRIOR = 0.2  # added to the count of each form
+LEAST_COUNT = 3  # examples that a feature needs
+ROUNDS = 2  # in which readers learn to tell trial negatives; after two, they tell hardly more than chance
+LEAST_PAIRS = 200  # pairs of a concept from which readers learn
+SHRINKAGE = 0.5  # added to the counts of features beside forms
+_READ = 8  # scores of a form: the regression, five of its company, its frequency, its familiarity
 
 
-class SlotTable(NamedTuple):
-    """N slots of a batch as columns.
-
-    Attributes:
-        row: (N,) caption of the batch.
-        of_class: (N,) class of the forms that fit.
-        form: (N,) present form, an index of the class.
-        neighbors: (N, 4) uint64, hashes of the words l2, l1, r1, r2.
-        start: (N,) first word.
-        end: (N,) word after the last one.
-        ties: (N,) bits of `TIES`.
-    """
-
-    row: np.ndarray
-    of_class: np.ndarray
-    form: np.ndarray
-    neighbors: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    ties: np.ndarray
-
-
-@lru_cache(maxsize=2**18)
-def _hash_word(word: str) -> int:
-    """Hash a word to 64 bits, alike in every process. "a" and "an" are one word."""
-    word = "a" if word == "an" else word
-    return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def tabulate_slots(analyses: Sequence[Analysis]) -> SlotTable:
-    """The slots of B captions as columns, in caption order."""
-    edge = _hash_word("")
-    flat: list[int] = []
-    for row, (words, slots, _) in enumerate(analyses):
-        if not slots:
-            continue
-        hashes = [edge, edge, *map(_hash_word, words), edge, edge]
-        for start, end, reading, of_class, ties in slots:
-            flat += (row, of_class, reading.form, start, end, ties)
-            flat += (hashes[start], hashes[start + 1], hashes[end + 2], hashes[end + 3])
-    table = np.fromiter(flat, np.uint64, len(flat)).reshape(-1, 10)
-    row, of_class, form, start, end, ties = table[:, :6].astype(np.int64).T.copy()
-    return SlotTable(row, of_class, form, table[:, 6:], start, end, ties)
-
-
-def _context_keys(slots: SlotTable) -> np.ndarray:
-    """The keys (N, 5) of the slots' contexts in the five tables."""
-    keys = np.empty((len(slots.row), len(TABLES)), dtype=np.uint64)
-    for t, offsets in enumerate(TABLES):
-        key = (slots.of_class.astype(np.uint64) * np.uint64(len(TABLES)) + np.uint64(t) + np.uint64(1)) * _MIX[0]
-        for offset in offsets:
-            key = (key ^ slots.neighbors[:, offset]) * _MIX[1]
-            key ^= key >> np.uint64(29)
-            key *= _MIX[2]
-        keys[:, t] = key
-    return keys
-
-
-class Counts(NamedTuple):
-    """How often a context was seen around a form: M sorted, distinct (key, form) and their counts, each (M,)."""
-
-    key: np.ndarray
-    form: np.ndarray
-    occurrences: np.ndarray
-
-
-def add_counts(parts: Iterable[Counts]) -> Counts:
-    """Add counts up; the order of the parts does not matter."""
-    key, form, count = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    order = np.lexsort((form, key))
-    key, form, count = key[order], form[order], count[order]
-    first = np.ones(len(key), dtype=bool)
-    first[1:] = (key[1:] != key[:-1]) | (form[1:] != form[:-1])
-    starts = np.flatnonzero(first)
-    total = np.add.reduceat(count, starts) if len(starts) else count
-    return Counts(key[starts], form[starts], total)
-
-
-def count_contexts(slots: SlotTable) -> Counts:
-    """Count the contexts of a batch of slots."""
-    key = _context_keys(slots).ravel()
-    form = np.repeat(slots.form, len(TABLES)).astype(np.int32)
-    return add_counts([Counts(key, form, np.ones(len(key), dtype=np.int32))])
-
-
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class SlotModel:
-    """How likely each form of a class is in a slot, from counts of captions: p(form | neighbors).
+    """How likely each form of a class is in a slot: p(form | rest of the caption).
 
-    It also counts how often each replacement passes the truth filter. `fit_slot_model` makes one, `save` and `load`
-    keep it in a folder, and `add` adds the counts of other captions. All counts are integers; V is the number of forms
-    of a class.
+    `fit_slot_model` makes one, `save` and `load` keep it in a folder, and `add` fits it anew with further examples. V
+    is the number of forms of a class.
 
     Attributes:
-        counts: Contexts with the forms seen in them.
-        totals: For each class, (V,): how often each form was seen.
-        tried: For each class, (V, V): how often form j was tried in a slot of form i.
-        passed: For each class, (V, V): how often form j then passed the truth filter.
-
-    Reference:
-        Witten and Bell 1991, The zero-frequency problem, https://doi.org/10.1109/18.87000
+        examples: What it was fitted on.
+        weights: For each class what the model knows.
 
     Examples:
-        >>> from hf_hardneg.lexicon.index import load_index
         >>> from hf_hardneg.negatives.add_negatives import fit_slot_model
+        >>> from hf_hardneg.lexicon.index import load_index
         >>> rows = {"caption": ["a red car", "a blue car"], "other_captions": [[], []], "categories": [[], []]}
         >>> model = fit_slot_model([rows], concepts=("color",))
         >>> totals = dict(zip(load_index(("color",)).classes[0].forms, model.totals[0].tolist(), strict=True))
@@ -151,135 +60,85 @@ class SlotModel:
         (1, 1, 0)
     """
 
-    counts: Counts
-    totals: list[np.ndarray]
-    tried: list[np.ndarray]
-    passed: list[np.ndarray]
-    _index: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        keys, starts = np.unique(self.counts.key, return_index=True)
-        self._index = keys, np.append(starts, len(self.counts.key))
+    examples: SlotExamples
+    weights: list[ClassWeights]
 
     @classmethod
     def empty(cls, index: LexiconIndex) -> "SlotModel":
-        """A model without counts: all forms of a class are equally likely."""
-        none = Counts(np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.int32))
-        sizes = [len(of_class.forms) for of_class in index.classes]
-        blank = [[np.zeros((n, n), dtype=np.int64) for n in sizes] for _ in range(2)]
-        return cls(none, [np.zeros(n, dtype=np.int64) for n in sizes], *blank)
+        """A model without examples: all forms of a class are equally likely."""
+        return cls.fit(SlotExamples.empty(index), index)
 
-    def add(self, others: Iterable["SlotModel"]) -> "SlotModel":
-        """Add up the counts of this model and others; the order does not matter."""
-        models = [self]
-        for model in others:
-            models.append(model)
-            # Many small models are cheaper to add at once than one by one to a large model.
-            if len(models) > _MAX_SUMMANDS:
-                models = [_sum(models)]
-        return _sum(models)
+    @classmethod
+    def fit(cls, examples: SlotExamples, index: LexiconIndex) -> "SlotModel":
+        """Fit a model. Its numbers depend on the examples alone and not on the order in which they were joined."""
+        company = ImageCompany(examples.image, examples.image_words)
+        classes = [_Fitting(c, of_class.forms, examples, company) for c, of_class in enumerate(index.classes)]
+        for turn in range(ROUNDS):
+            for concept in index.lexicon.concepts:
+                members = [one for one in classes if index.classes[one.class_id].concept == concept]
+                _learn_to_read(members, index, turn)
+        return cls(examples, [one.weights for one in classes])
 
-    def look_up(self, slots: SlotTable) -> np.ndarray:
-        """Find the contexts of N slots: (N, 5) indices of the model's keys, -1 for contexts that were never seen."""
-        keys, _ = self._index
-        wanted = _context_keys(slots)
-        if not len(keys):
-            return np.full(wanted.shape, -1)
-        nearest = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return np.where(keys[nearest] == wanted, nearest, -1)
+    @property
+    def totals(self) -> list[np.ndarray]:
+        """For each class, (V,): how often each form was seen."""
+        return self.examples.totals
 
-    def _dense_counts(self, contexts: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Counts (U, V) of the distinct contexts from `look_up`, and for each slot the index of its contexts (5, N).
+    def add(self, others: Iterable[SlotExamples], index: LexiconIndex) -> "SlotModel":
+        """Fit a model on the examples of this one and others; their order does not matter."""
+        return SlotModel.fit(self.examples.join(others), index)
 
-        Most slots share their contexts, such as an "a" before them.
-        """
-        _, starts = self._index
-        distinct, of_slot = np.unique(contexts.T, return_inverse=True)
-        dense = np.zeros((len(distinct), size))
-        known = np.flatnonzero(distinct >= 0)
-        begin = starts[distinct[known]]
-        lengths = starts[distinct[known] + 1] - begin
-        rows = np.repeat(known, lengths)
-        flat = np.arange(len(rows)) + np.repeat(begin - np.cumsum(lengths) + lengths, lengths)
-        dense[rows, self.counts.form[flat]] = self.counts.occurrences[flat]
-        return dense, of_slot.reshape(contexts.T.shape)
-
-    def probabilities(self, class_id: int, contexts: np.ndarray, form: np.ndarray) -> np.ndarray:
-        """p(form | context) of N slots of one class, each without its own caption.
+    def probabilities(self, class_id: int, features: Bags, fold: np.ndarray) -> np.ndarray:
+        """p(form | rest of the caption) of N slots of one class.
 
         Args:
             class_id: The class.
-            contexts: (N, 5) from `look_up`.
-            form: (N,) the present form; one count of it is left out.
+            features: N bags, see `slot_features`.
+            fold: (N,) fold of each slot's image; the model of that fold has not seen the image.
 
         Returns:
-            (N, V), rows sum to 1. Witten-Bell back-off from both neighbors (l1 r1) to the product of the left chain
-            (l2 l1, l1) and the right chain (r1 r2, r1), divided by the frequencies of the class. Forms that no caption
-            uses get 0. If the class was never seen, all forms are alike.
+            (N, V) float64, rows sum to 1. Forms that no caption uses get 0. If the class was never seen, all forms are
+            alike.
         """
-        totals = self.totals[class_id]
-        prior = np.where(totals > 0, totals + PRIOR, 0.0) if totals.any() else np.ones(len(totals))
-        priors = prior - np.diag(totals > 0)  # row i is for slots of form i
-        priors /= priors.sum(-1, keepdims=True)
-        prior = priors[form]
-        dense, of_slot = self._dense_counts(contexts, len(totals))
-        counts, rows = dense[of_slot], np.arange(len(form))
-        present = counts[:, rows, form]
-        counts[:, rows, form] -= present > 0
-        total = dense.sum(-1)[of_slot] - (present > 0)
-        distinct = (dense > 0).sum(-1)[of_slot] - (present == 1)
-        left1, left2, right1, right2, both = zip(counts, total, distinct, STRENGTHS, strict=True)
-        left = _back_off(_back_off(prior, *left1), *left2)
-        right = _back_off(_back_off(prior, *right1), *right2)
-        product = np.divide(left * right, prior, out=np.zeros_like(prior), where=prior > 0)
-        product /= np.maximum(product.sum(-1, keepdims=True), 1e-300)
-        return _back_off(product, *both)
+        scores = self.weights[class_id].scores(features, fold).astype(np.float64)
+        seen = self.totals[class_id] > 0
+        if seen.any():
+            scores[:, ~seen] = -np.inf
+        return np.exp(log_softmax(scores))
 
-    def forms_beside_ties(self, class_id: int, contexts: np.ndarray, form: np.ndarray, ties: np.ndarray) -> np.ndarray:
+    @cached_property
+    def _beside(self) -> np.ndarray:
+        """The examples' `beside` as one sorted column of numbers."""
+        return np.sort(_one_number(self.examples.beside))
+
+    def forms_beside_ties(self, class_id: int, slots: SlotTable, of_class: np.ndarray) -> np.ndarray:
         """Forms that captions have beside the words to which a slot is tied, such as "purse" after "coin".
-
-        The slot's own caption counts, too. It does not show which of two words was there first.
 
         Args:
             class_id: The class.
-            contexts: (N, 5) from `look_up`.
-            form: (N,) the present form. If no caption has it there, no form fits.
-            ties: (N,) bits of `TIES`.
+            slots: The slots of a batch.
+            of_class: (N,) indices of slots of the class. If no caption has the present form there, no form fits.
 
         Returns:
             (N, V) bool.
         """
-        fits = np.ones((len(form), len(self.totals[class_id])), dtype=bool)
-        for tie, table in zip(TIES, TIED_TABLES, strict=True):
-            tied = np.flatnonzero(ties & tie)
-            if len(tied):
-                dense, of_slot = self._dense_counts(contexts[tied, table, None], fits.shape[1])
-                seen = (dense > 0)[of_slot[0]]
-                fits[tied] &= seen & seen[np.arange(len(tied)), form[tied]][:, None]
+        forms = np.arange(len(self.totals[class_id]))
+        fits = np.ones((len(of_class), len(forms)), dtype=bool)
+        for tie in TIES:
+            tied = np.flatnonzero(slots.ties[of_class] & tie)
+            keys = tie_keys(slots, tie)[of_class[tied]]
+            wanted = np.stack(np.broadcast_arrays(class_id, keys[:, None], forms[None]), -1)
+            seen = np.isin(_one_number(wanted.reshape(-1, 3)), self._beside).reshape(len(tied), len(forms))
+            fits[tied] &= seen & seen[np.arange(len(tied)), slots.form[of_class[tied]]][:, None]
         return fits
 
-    def pass_ratio(self, class_id: int) -> np.ndarray:
-        """(V, V): min(1, r(j -> i) / r(i -> j)), where r(i -> j) is the share of slots of form i in which j passes.
-
-        Other captions of an image hold a common word more often than a rare one. Without this factor, rare words would
-        be put in more often than taken out.
-        """
-        rate = (self.passed[class_id] + 1) / (self.tried[class_id] + 1)
-        return np.minimum(1.0, rate.T / rate)
-
     def save(self, folder: str | Path, index: LexiconIndex) -> None:
-        """Write `slot_model.npz` (the counts) and `slot_model.json` (the forms of each class, which `load` compares).
+        """Write `slot_model.npz` (the numbers) and `slot_model.json` (the forms of each class, which `load` compares).
 
         Raises:
             OSError: If the folder cannot be written.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, Any] = dict(zip(_ARRAYS, self.counts, strict=True))
-        for name in ("totals", "tried", "passed"):
-            arrays[name] = np.concatenate([array.ravel() for array in getattr(self, name)])
-        np.savez_compressed(folder / "slot_model.npz", **arrays)
-        (folder / "slot_model.json").write_text(json.dumps(_describe(index), indent=1) + "\n", encoding="utf-8")
+        write_model(Path(folder), self.examples, self.weights, describe(index))
 
     @classmethod
     def load(cls, folder: str | Path, index: LexiconIndex) -> "SlotModel":
@@ -290,73 +149,112 @@ class SlotModel:
             index: The vocabulary that the model was fitted with.
 
         Raises:
-            ValueError: If the folder holds no model, or one of another vocabulary.
+            ValueError: If the folder holds no model, or one of another vocabulary or version.
         """
-        folder = Path(folder)
-        sizes = [len(of_class.forms) for of_class in index.classes]
-        try:
-            described = read_json(folder / "slot_model.json", list[list[str]])
-            if described != _describe(index):
-                raise ValueError("it was fitted with another vocabulary")
-            arrays = read_arrays(folder / "slot_model.npz", sizes)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{folder} holds no slot model that can be used ({error}); fit it anew.") from error
-        split = [np.split(arrays["totals"], np.cumsum(sizes)[:-1])]
-        for name in ("tried", "passed"):
-            parts = np.split(arrays[name], np.cumsum(np.square(sizes))[:-1])
-            split.append([part.reshape(n, n) for part, n in zip(parts, sizes, strict=True)])
-        return cls(Counts(*(arrays[name] for name in _ARRAYS)), *split)
+        return cls(*read_model(Path(folder), describe(index)))
 
 
-def _sum(models: Sequence[SlotModel]) -> SlotModel:
-    sums = [
-        [sum(arrays) for arrays in zip(*(getattr(model, name) for model in models), strict=True)]
-        for name in ("totals", "tried", "passed")
-    ]
-    return SlotModel(add_counts([model.counts for model in models]), *sums)
+def _one_number(rows: np.ndarray) -> np.ndarray:
+    """(N, 3) int64 as (N,) uint64 that differ where the rows differ."""
+    numbers = rows.astype(np.uint64)
+    mixed = numbers[:, 1] * np.uint64(0x9E3779B97F4A7C15) ^ (numbers[:, 0] << np.uint64(32)) ^ numbers[:, 2]
+    return mixed * np.uint64(0xBF58476D1CE4E5B9)
 
 
-def _describe(index: LexiconIndex) -> list[list[str]]:
-    return [[of_class.concept, *of_class.forms] for of_class in index.classes]
+class _Fitting:
+    """The examples of one class while its weights are fitted."""
+
+    def __init__(self, class_id: int, forms: list[str], examples: SlotExamples, company: ImageCompany) -> None:
+        rows = examples.of(class_id)
+        self.class_id, self.totals = class_id, examples.totals[class_id]
+        self.form, self.fold = examples.form[rows], examples.image[rows].astype(np.int64) % FOLDS
+        self.features = examples.features.take(rows)
+        size = len(forms)
+        self.allowed = np.unpackbits(examples.allowed[rows], axis=1, bitorder="little")[:, :size].view(bool)
+        keys, counts = np.unique(self.features.words, return_counts=True)
+        keys = keys[counts >= LEAST_COUNT]
+        self.frequency = np.stack([self._frequency(fold) for fold in range(FOLDS)])
+        blank = ClassWeights(keys, np.zeros((FOLDS, len(keys), size), np.float16), 0 * self.frequency)
+        matrix = blank.matrix(self.features)
+        fitted = np.stack([self._fit(matrix, fold) for fold in range(FOLDS)])
+        of_images = company.score(keys, examples.image[rows], self.form, forms)
+        of_captions = np.stack([self._company(matrix, fold) for fold in range(FOLDS)])
+        is_word = np.isin(keys, company.words)[:, None]
+        self.weights = ClassWeights(keys, fitted, self.frequency)
+        # Scores that readers read, each a sum over the caption's words.
+        self.sums = [self.weights, *(blank._replace(coefficients=scores) for scores in of_images)]
+        self.sums += [blank._replace(coefficients=of_captions * mask) for mask in (is_word, ~is_word)]
+        read = [scores.scores(self.features, self.fold) for scores in self.sums]
+        self.read = np.stack([*read, self.frequency[self.fold]], -1)
+
+    def _frequency(self, fold: int) -> np.ndarray:
+        """(V,): log-frequency of each form in the other folds."""
+        counts = np.bincount(self.form[self.fold != fold], minlength=len(self.totals)) + PRIOR
+        return np.log(counts / counts.sum()).astype(np.float32)
+
+    def _fit(self, matrix: "csr_matrix", fold: int) -> np.ndarray:
+        """(P, V) coefficients of the regression."""
+        others = np.flatnonzero(self.fold != fold)
+        return fit_words(matrix[others], self.form[others], self._frequency(fold)).astype(np.float16)
+
+    def _company(self, matrix: "csr_matrix", fold: int) -> np.ndarray:
+        """(P, V): how much more often than by chance a caption has a feature with a form, as logarithms."""
+        others = np.flatnonzero(self.fold != fold)
+        has_form = np.zeros((len(others), len(self.totals)), np.float32)
+        has_form[np.arange(len(others)), self.form[others]] = 1
+        together = matrix[others].T @ has_form
+        expected = together.sum(-1, keepdims=True) * has_form.sum(0) / max(1, len(others))
+        return np.log((together + SHRINKAGE) / (expected + SHRINKAGE)).astype(np.float16)
+
+    def draw(self, opposed: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw trial negatives: rows of this class and their new forms."""
+        if not len(self.form):
+            return self.form, self.form
+        p = np.exp(log_softmax(self.weights.scores(self.features, self.fold).astype(np.float64)))
+        p[:, self.totals == 0] = 0
+        rate = balanced_rates(p, self.form, opposed, np.ones(len(p)), 1.0).rate * self.allowed
+        reached = rate.cumsum(-1)
+        point = rng.random(len(p))
+        rows = np.flatnonzero(point < reached[:, -1])
+        return rows, (point[rows, None] < reached[rows]).argmax(-1)
+
+    def familiarity(self, rows: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """(K, V): how much more often a form was in captions than in trial negatives of the other folds."""
+        size = len(self.totals)
+        found = []
+        for fold in range(FOLDS):
+            others = self.fold[rows] != fold
+            as_caption = np.bincount(self.form[rows][others], minlength=size)
+            found.append(np.log((as_caption + 2) / (np.bincount(new[others], minlength=size) + 2)))
+        return np.stack(found).astype(np.float32)
+
+    def apply(self, coefficients: np.ndarray, familiarity: np.ndarray) -> None:
+        """Add the readers' log-odds, whose coefficients are (K, `_READ`), to the weights."""
+        *of_sums, of_frequency, of_familiarity = coefficients.T.astype(np.float32)[:, :, None]
+        added = of_frequency * self.frequency + of_familiarity * familiarity
+        words = self.weights.coefficients.astype(np.float32)
+        for weight, scores in zip(of_sums, self.sums, strict=True):
+            added = added + weight * scores.intercepts
+            words += weight[:, :, None] * scores.coefficients
+        self.weights = self.weights._replace(
+            coefficients=words.astype(np.float16), intercepts=self.weights.intercepts + added
+        )
 
 
-def _back_off(
-    back: np.ndarray, counts: np.ndarray, total: np.ndarray, distinct: np.ndarray, strength: float
-) -> np.ndarray:
-    """Witten-Bell back-off (1991): (n + s T back) / (sum n + s T), where T forms were seen; `back` if none was."""
-    weight = strength * distinct
-    total = total + weight
-    nothing = total == 0
-    weight[nothing] = total[nothing] = 1
-    return (counts + weight[:, None] * back) / total[:, None]
-
-
-def balanced_rates(
-    p: np.ndarray, form: np.ndarray, of_class: SwapClass, share: np.ndarray, temperature: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rates at which each form replaces the present one, symmetric between the two forms.
-
-    Z(w) is the sum of p over the forms that can replace w. The flow F(w, w') = min(share p p' / max(Z, Z'), p, p') is
-    the same in both directions, and F / p(w) is the rate of w -> w'. So p(w) rate(w -> w') = p(w') rate(w' -> w).
-
-    Args:
-        p: (N, V) from `SlotModel.probabilities`.
-        form: (N,) the present form.
-        of_class: Says which form can replace which.
-        share: (N,) upper limit of a slot's expected replacements.
-        temperature: Above 1, p is flattened first. This gives more replacements. They are easier to tell.
-
-    Returns:
-        (N, V) rates from 0 to 1, whose rows sum to `share` at most, and (N, V) ratios p' / p, 0 if unknown.
-    """
-    rows = np.arange(len(form))
-    if temperature != 1:
-        p = p ** (1 / temperature)
-        p = p / np.maximum(p.sum(-1, keepdims=True), 1e-300)
-    p = np.round(p * GRAIN) / GRAIN
-    mass = p @ of_class.opposed
-    p_present, mass_present = p[rows, form][:, None], mass[rows, form][:, None]
-    ratio = np.divide(p, p_present, out=np.zeros_like(p), where=p_present > 0)
-    most = np.maximum(mass, mass_present)
-    rate = np.divide(share[:, None] * p, most, out=np.zeros_like(p), where=most > 0)
-    return np.minimum(np.minimum(rate, 1), ratio) * of_class.opposed[form], ratio
+def _learn_to_read(classes: list[_Fitting], index: LexiconIndex, turn: int) -> None:
+    """Draw trial negatives of one concept, learn to tell them, and make the odds a part of the weights."""
+    differences, folds, familiar = [np.empty((0, _READ))], [np.empty(0, np.int64)], []
+    for one in classes:
+        rng = np.random.default_rng([one.class_id, turn])
+        rows, new = one.draw(index.classes[one.class_id].opposed, rng)
+        known = one.familiarity(rows, new)
+        familiar.append(known)
+        old, fold = one.form[rows], one.fold[rows]
+        read = one.read[rows, old] - one.read[rows, new]
+        differences.append(np.column_stack([read, known[fold, old] - known[fold, new]]))
+        folds.append(fold)
+    pairs, fold = np.concatenate(differences), np.concatenate(folds)
+    if len(pairs) >= LEAST_PAIRS:
+        coefficients = np.stack([fit_pairs(pairs[fold != k]) for k in range(FOLDS)])
+        for one, known in zip(classes, familiar, strict=True):
+            one.apply(coefficients, known)

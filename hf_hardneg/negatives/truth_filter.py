@@ -14,7 +14,7 @@ import numpy as np
 
 from ..columns import CAPTION, CATEGORIES, OTHER_CAPTIONS
 from ..lexicon.index import LexiconIndex, SwapClass
-from .slot_model import SlotTable
+from .slot_features import SlotTable
 from .slots import Analysis, find_mentions
 
 

@@ -1,0 +1,133 @@
+"""The examples from which a slot model is fitted: slots of the user's captions, in any order and number of parts.
+
+Input are batches of captions. Output is one set of examples: how often each form was seen, some slots of each class
+with their features, and which forms captions have beside the words to which a slot is tied.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..lexicon.index import LexiconIndex
+from ..lexicon.words import split_words
+from .chance import draw_order
+from .slot_features import Bags, SlotTable, bags_of_images
+from .slots import TIES, Analysis
+from .truth_filter import FilterResult, ImageTexts
+
+
+MOST_EXAMPLES = 5000  # of a class; more cost time and memory and made the model little better
+_MAX_SUMMANDS = 64  # sets that are joined at once
+
+
+@dataclass(frozen=True)
+class SlotExamples:
+    """Slots of captions as columns, N of them, with the totals of all that were seen.
+
+    Attributes:
+        totals: For each class, (V,): how often each form was seen.
+        beside: (M, 3) int64, sorted and distinct: a class, words to which a slot was tied, and a form that was there.
+        of_class: (N,) the class.
+        form: (N,) the form, an index of the class.
+        image: (N,) uint32, see `slot_features.SlotTable`.
+        order: (N,) uint64, a random number that depends on the image's captions and the slot. Examples are sorted by
+            it, and of each class the `MOST_EXAMPLES` first are kept.
+        allowed: (N, W) uint8: bits of the forms that the truth filter allows.
+        features: N bags, see `slot_features`.
+        image_words: N bags: the words of all captions of the image.
+    """
+
+    totals: list[np.ndarray]
+    beside: np.ndarray
+    of_class: np.ndarray
+    form: np.ndarray
+    image: np.ndarray
+    order: np.ndarray
+    allowed: np.ndarray
+    features: Bags
+    image_words: Bags
+
+    @classmethod
+    def empty(cls, index: LexiconIndex) -> "SlotExamples":
+        """No examples."""
+        ints = np.empty(0, np.int64)
+        nothing = Bags(np.zeros(1, np.int64), np.empty(0, np.uint32))
+        width = max(of_class.opposed_bits.shape[1] for of_class in index.classes)
+        totals = [np.zeros(len(of_class.forms), np.int64) for of_class in index.classes]
+        order, allowed = np.empty(0, np.uint64), np.empty((0, width), np.uint8)
+        images = np.empty(0, np.uint32)
+        return cls(totals, np.empty((0, 3), np.int64), ints, ints, images, order, allowed, nothing, nothing)
+
+    @classmethod
+    def count(
+        cls,
+        texts: ImageTexts,
+        analyses: Sequence[Analysis],
+        slots: SlotTable,
+        filtered: dict[int, FilterResult],
+        index: LexiconIndex,
+    ) -> "SlotExamples":
+        """The examples of one batch of captions."""
+        blank = cls.empty(index)
+        size = len(slots.row)
+        totals, allowed = blank.totals, np.zeros((size, blank.allowed.shape[1]), np.uint8)
+        for c, result in filtered.items():
+            totals[c] = np.bincount(slots.form[result.slots], minlength=len(totals[c]))
+            bits = np.packbits(result.allowed, axis=1, bitorder="little")
+            allowed[result.slots, : bits.shape[1]] = bits
+        known = {text: words for text, (words, _, _) in zip(texts.captions, analyses, strict=True)}
+        others = {text for row in texts.other_captions for text in row or ()}
+        split = {text: known.get(text) or split_words(text) for text in others}
+        images = bags_of_images([words for words, _, _ in analyses], texts.other_captions, split)
+        sums = np.add.reduceat(np.append(images.words, 0).astype(np.uint64), images.starts[:-1])
+        order = draw_order(texts.captions)[slots.row] + sums[slots.row] * np.uint64(2654435761)
+        order ^= slots.start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        columns = (slots.of_class, slots.form, slots.image, order, allowed, slots.features)
+        return cls(totals, _beside(slots), *columns, images.take(slots.row))._sorted()
+
+    def join(self, others: Iterable["SlotExamples"]) -> "SlotExamples":
+        """Join this set and others; their order does not matter."""
+        parts = [self]
+        for part in others:
+            parts.append(part)
+            if len(parts) > _MAX_SUMMANDS:  # many small sets are cheaper to join at once than one by one
+                parts = [_join(parts)]
+        return _join(parts)
+
+    def of(self, class_id: int) -> np.ndarray:
+        """The rows of a class."""
+        return np.flatnonzero(self.of_class == class_id)
+
+    def _sorted(self) -> "SlotExamples":
+        """The examples by class and order, without those that are too many."""
+        order = np.lexsort((self.form, self.order, self.of_class))
+        classes = self.of_class[order]
+        first = np.searchsorted(classes, classes)
+        kept = order[np.arange(len(order)) - first < MOST_EXAMPLES]
+        columns = (self.of_class, self.form, self.image, self.order, self.allowed)
+        bags = (self.features.take(kept), self.image_words.take(kept))
+        return SlotExamples(self.totals, self.beside, *(column[kept] for column in columns), *bags)
+
+
+def _join(parts: Sequence[SlotExamples]) -> SlotExamples:
+    totals = [sum(arrays) for arrays in zip(*(part.totals for part in parts), strict=True)]
+    beside = np.unique(np.concatenate([part.beside for part in parts]), axis=0)
+    names = ("of_class", "form", "image", "order", "allowed")
+    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
+    bags = [Bags.join([getattr(part, name) for part in parts]) for name in ("features", "image_words")]
+    return SlotExamples(totals, beside, *columns, *bags)._sorted()
+
+
+def tie_keys(slots: SlotTable, tie: int) -> np.ndarray:
+    """(N,): the words to which the slots are tied by one of `TIES`, as one number that no other tie has."""
+    place = TIES.index(tie)
+    return slots.tied_to[:, place].astype(np.int64) * len(TIES) + place
+
+
+def _beside(slots: SlotTable) -> np.ndarray:
+    parts = [np.empty((0, 3), np.int64)]
+    for tie in TIES:
+        tied = slots.ties & tie > 0
+        parts.append(np.stack([slots.of_class, tie_keys(slots, tie), slots.form], 1)[tied])
+    return np.unique(np.concatenate(parts), axis=0)

@@ -1,0 +1,181 @@
+"""Slots as columns, each with the hashed words of its caption: what a slot model reads. Pure.
+
+A slot's features are the words of its caption without its own, the two words on each side with their places, and three
+pairs of them. A word is a number of 32 bits, so that no dictionary has to be kept.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from .slots import Analysis
+
+
+FOLDS = 5  # a caption is scored by a model of the images in the other folds
+# The neighbors of a slot as (side, distance) and the pairs of them that are features, too.
+_NEIGHBORS = ((-1, 2), (-1, 1), (1, 1), (1, 2))
+_PAIRS = ((0, 1), (2, 3), (1, 2))
+# The neighbors that hold the words to which a slot can be tied: before it, after it, and both after it.
+_TIED_TO = ((1,), (2,), (2, 3))
+_FACTORS = np.array([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D], dtype=np.uint32)
+
+
+class Bags(NamedTuple):
+    """N bags of hashed words: bag i is `words[starts[i] : starts[i + 1]]`.
+
+    Attributes:
+        starts: (N + 1,) int64.
+        words: (M,) uint32.
+    """
+
+    starts: np.ndarray
+    words: np.ndarray
+
+    @classmethod
+    def of(cls, bags: Sequence[Sequence[int]]) -> "Bags":
+        """The bags of N lists of hashed words."""
+        sizes = np.fromiter(map(len, bags), np.int64, len(bags))
+        words = np.fromiter((word for bag in bags for word in bag), np.uint32, int(sizes.sum()))
+        return cls(np.append(0, np.cumsum(sizes)), words)
+
+    @classmethod
+    def join(cls, parts: Sequence["Bags"]) -> "Bags":
+        """All bags of the parts, in order."""
+        sizes = [np.diff(part.starts) for part in parts]
+        return cls(np.append(0, np.cumsum(np.concatenate(sizes))), np.concatenate([part.words for part in parts]))
+
+    def owners(self) -> np.ndarray:
+        """(M,): the bag of each word."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    def take(self, rows: np.ndarray) -> "Bags":
+        """The bags of these rows."""
+        sizes = np.diff(self.starts)[rows]
+        ends = np.cumsum(sizes)
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.starts[rows] - (ends - sizes), sizes)
+        return Bags(np.append(0, ends), self.words[places])
+
+
+class SlotTable(NamedTuple):
+    """N slots of a batch as columns.
+
+    Attributes:
+        row: (N,) caption of the batch.
+        of_class: (N,) class of the forms that fit.
+        form: (N,) present form, an index of the class.
+        start: (N,) first word.
+        end: (N,) word after the last one.
+        ties: (N,) bits of `slots.TIES`.
+        tied_to: (N, 3) uint32, the words to which each bit of `ties` refers.
+        image: (N,) uint32, a number that depends on the captions of the image. The rest of a division by `FOLDS` is
+            the image's fold.
+        features: N bags.
+    """
+
+    row: np.ndarray
+    of_class: np.ndarray
+    form: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    ties: np.ndarray
+    tied_to: np.ndarray
+    image: np.ndarray
+    features: Bags
+
+    def fold(self) -> np.ndarray:
+        """(N,): the folds of the images, 0 to `FOLDS` - 1."""
+        return self.image.astype(np.int64) % FOLDS
+
+
+@lru_cache(maxsize=2**18)
+def hash_word(word: str) -> int:
+    """Hash a word to 32 bits, alike in every process. "a" and "an" are one word."""
+    return zlib.crc32(("a" if word == "an" else word).encode("utf-8", "surrogatepass"))
+
+
+def _mix(*words: np.ndarray, place: int) -> np.ndarray:
+    """Hash words and their place in the caption."""
+    mixed = np.full_like(words[0], place + 1) * _FACTORS[0]
+    for word in words:
+        mixed = (mixed ^ word) * _FACTORS[1]
+        mixed ^= mixed >> np.uint32(15)
+        mixed *= _FACTORS[2]
+    return mixed
+
+
+def number_images(captions: Sequence[str], other_captions: Sequence[Sequence[str] | None]) -> np.ndarray:
+    """(B,) uint32: a number for each caption's image. It depends on the image's captions alone, not on ids or order."""
+
+    @lru_cache(maxsize=2**16)
+    def digest(text: str) -> int:
+        return zlib.crc32(text.encode("utf-8", "surrogatepass"))
+
+    pairs = zip(captions, other_captions, strict=True)
+    lowest = (min([digest(caption), *map(digest, others or ())]) for caption, others in pairs)
+    return np.fromiter(lowest, np.uint32, len(captions))
+
+
+def tabulate_slots(analyses: Sequence[Analysis], images: np.ndarray) -> SlotTable:
+    """The slots of B captions as columns, in caption order.
+
+    Args:
+        analyses: Of the captions.
+        images: (B,) from `number_images`.
+    """
+    flat: list[int] = []
+    for i, (_, slots, _) in enumerate(analyses):
+        for start, end, reading, of_class, ties in slots:
+            flat += (i, of_class, reading.form, start, end, ties)
+    table = np.array(flat, np.int64).reshape(-1, 6)
+    row, of_class, form, start, end, ties = table.T.copy()
+    captions = Bags.of([[*map(hash_word, words)] if slots else [] for words, slots, _ in analyses])
+    neighbors = _neighbors(captions, row, start, end)
+    tied = [_mix(*(neighbors[i] for i in places), place=9 + len(places)) for places in _TIED_TO]
+    features = _features(captions, neighbors, row, start, end)
+    return SlotTable(row, of_class, form, start, end, ties, np.stack(tied, 1), images[row], features)
+
+
+def _neighbors(captions: Bags, row: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
+    """For each of `_NEIGHBORS`, (N,): the word there, that of "" beyond the caption's edge."""
+    found = []
+    for side, distance in _NEIGHBORS:
+        place = captions.starts[row] + (start - distance if side < 0 else end + distance - 1)
+        inside = (place >= captions.starts[row]) & (place < captions.starts[row + 1])
+        words = np.full(len(row), hash_word(""), np.uint32)
+        words[inside] = captions.words[place[inside]]
+        found.append(words)
+    return found
+
+
+def _features(
+    captions: Bags, neighbors: Sequence[np.ndarray], row: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> Bags:
+    rest = captions.take(row)
+    owner = rest.owners()
+    place = np.arange(len(owner)) - rest.starts[owner]
+    outside = (place < start[owner]) | (place >= end[owner])
+    placed = [_mix(word, place=i) for i, word in enumerate(neighbors)]
+    placed += [_mix(neighbors[i], neighbors[j], place=4 + k) for k, (i, j) in enumerate(_PAIRS)]
+    words = np.concatenate([np.stack(placed, 1).ravel(), rest.words[outside]])
+    owners = np.concatenate([np.repeat(np.arange(len(row)), len(placed)), owner[outside]])
+    order = np.argsort(owners, kind="stable")
+    return Bags(np.append(0, np.cumsum(np.bincount(owners, minlength=len(row)))), words[order])
+
+
+def bags_of_images(
+    words: Iterable[Sequence[str]], other_captions: Sequence[Sequence[str] | None], split: Mapping[str, Sequence[str]]
+) -> Bags:
+    """The hashed words of all captions of each caption's image.
+
+    Args:
+        words: The words of B captions.
+        other_captions: The other captions of their images.
+        split: The words of the other captions.
+    """
+    hashed = {text: frozenset(map(hash_word, of_text)) for text, of_text in split.items()}
+    pairs = zip(words, other_captions, strict=True)
+    bags = (frozenset(map(hash_word, own)).union(*map(hashed.__getitem__, others or ())) for own, others in pairs)
+    return Bags.of([sorted(bag) for bag in bags])
