@@ -1,10 +1,13 @@
 """Which meaning does a word have? spaCy's tagger decides where the neighboring words allow several."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..json_files import read_json
 from .concepts import Concept
 from .index import Phrase, Reading
 from .tagger_network import network_layers, tag_inner_words
@@ -102,6 +105,31 @@ def _remember(windows: list[Window]) -> None:
     """Tag windows of one length."""
     for window, (before, *inside, follower) in zip(windows, tag_inner_words(load_tagger(), windows), strict=True):
         _remembered[window] = Tags(before, inside[-1], follower)
+
+
+def save_tags(file: Path) -> None:
+    """Write the tags of all windows that are remembered, for `recall_tags` in another process.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    # No word holds a space, so spaces separate the words of a window, and its tags.
+    file.write_text(json.dumps({" ".join(window): " ".join(tags) for window, tags in _remembered.items()}))
+
+
+def recall_tags(file: Path) -> None:
+    """Remember the tags that `save_tags` wrote. If all windows of a run are known, spaCy is not loaded.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is cut short, or of something else. Then nothing of it is remembered.
+    """
+    known = {tuple(words.split(" ")): tags.split(" ") for words, tags in read_json(file, dict[str, str]).items()}
+    if any(len(window) <= 2 * SHOWN or len(tags) != len(Tags._fields) for window, tags in known.items()):
+        raise ValueError(f"{file} holds no windows with their tags.")
+    if len(_remembered) + len(known) > MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered.update({window: Tags(*tags) for window, tags in known.items()})
 
 
 def may_be_noun(word: str) -> bool:
