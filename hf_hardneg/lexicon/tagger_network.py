@@ -6,9 +6,11 @@ once. The layers and their weights are spaCy's own, and so are the tags.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 
 if TYPE_CHECKING:
@@ -38,6 +40,12 @@ def network_layers(tagger: "Language") -> "tuple[Model, list[Model], Model]":
     return embed, [one.layers[0].layers[1] for one in convolutions], tagger.get_pipe("tagger").model.layers[-1]
 
 
+@lru_cache
+def _libraries() -> ThreadpoolController:
+    """The libraries that multiply matrices; to find them takes 8 ms."""
+    return ThreadpoolController()
+
+
 def tag_inner_words(tagger: "Language", texts: Sequence[Sequence[str]]) -> list[list[str]]:
     """Tag the words of texts of one length.
 
@@ -53,15 +61,18 @@ def tag_inner_words(tagger: "Language", texts: Sequence[Sequence[str]]) -> list[
     embed, mixers, score = network_layers(tagger)
     words = [word for word in dict.fromkeys(word for text in texts for word in text) if word]
     number = {"": 0, **{word: i for i, word in enumerate(words, 1)}}
-    [embedded] = embed.predict([Doc(tagger.vocab, words=words)])
-    vectors = np.concatenate([np.zeros_like(embedded[:1]), embedded])
     size, beyond = len(texts[0]), len(mixers) - 1
     inner = np.fromiter((number[word] for text in texts for word in text), np.int64).reshape(-1, size)
     runs = np.pad(inner, ((0, 0), (beyond, beyond)))
-    for mixer in mixers:
-        vectors, runs = _convolve(mixer, vectors, runs)
+    # The products are small: with several threads they take twice the time of the clock, and more of the processors.
+    with _libraries().limit(limits=1, user_api="blas"):
+        [embedded] = embed.predict([Doc(tagger.vocab, words=words)])
+        vectors = np.concatenate([np.zeros_like(embedded[:1]), embedded])
+        for mixer in mixers:
+            vectors, runs = _convolve(mixer, vectors, runs)
+        best = score.predict(vectors).argmax(-1)
     labels = tagger.get_pipe("tagger").labels
-    tags = np.array([*labels, ""])[np.where(inner[:, 1:-1] > 0, score.predict(vectors).argmax(-1)[runs], len(labels))]
+    tags = np.array([*labels, ""])[np.where(inner[:, 1:-1] > 0, best[runs], len(labels))]
     return tags.tolist()
 
 

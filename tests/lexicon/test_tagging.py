@@ -4,7 +4,9 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 from thinc.api import get_current_ops
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from hf_hardneg.lexicon import tagger_network
 from hf_hardneg.lexicon import tagging as usage
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.lexicon.tagging import NO_NOUNS, PIPELINES, SHOWN, Tags, tag_windows
@@ -62,6 +64,24 @@ def test_loading_the_tagger_leaves_other_pipelines_as_they_are(plain_tagger):
     for pipeline, uses_blis in ((plain_tagger, True), (tagger, False), (spacy.load(plain_tagger.path), True)):
         layers = [layer for name in ("tok2vec", "tagger") for layer in pipeline.get_pipe(name).model.walk()]
         assert {layer.ops.use_blis for layer in layers} == {uses_blis}
+
+
+def test_the_tagger_works_on_one_thread_and_gives_the_others_back(monkeypatch):
+    def threads():
+        return {
+            library["filepath"]: library["num_threads"]
+            for library in threadpool_info()
+            if library["user_api"] == "blas"
+        }
+
+    seen = []
+    convolve = tagger_network._convolve
+    monkeypatch.setattr(tagger_network, "_convolve", lambda *args: seen.append(threads()) or convolve(*args))
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        tag_windows([("", "an", "orange", "thread", "sits")])
+        assert threads() == before and 2 in before.values()
+    assert len(seen) == 4 and all(set(during.values()) == {1} for during in seen)
 
 
 def test_a_tagger_of_another_kind_is_refused_with_what_to_install(plain_tagger, tmp_path, monkeypatch):
