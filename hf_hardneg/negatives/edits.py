@@ -1,7 +1,8 @@
 """Replace words of a caption, so that the new words fit in. Pure.
 
 Input are a caption and the characters that become other words. Output is the new caption and the span that changed.
-The a/an before a new word follows `lexicon.articles`, and its capitals follow the old word. All other characters stay.
+The a/an before a new word follows `lexicon.articles`. Its capitals are its own ("TV"), or those of a sentence's first
+word, of a title, or of a caption in capitals. All other characters stay.
 """
 
 import re
@@ -12,10 +13,13 @@ from ..lexicon.articles import article_for
 
 
 _ARTICLE = re.compile(r"\b(an?)(\s+)$", re.IGNORECASE)
+_SENTENCE_START = re.compile(r"(^[\W\d]*|[.!?:][\W\d]*)$")
+_LONG_WORD = re.compile(r"[^\W\d_]{4,}")
+LONGEST_ACRONYM = 3  # a longer word in capitals is stressed: "a GREEN car"
 
 
 class Replacement(NamedTuple):
-    """Characters `start:end` of a caption become `new`, given in lower case."""
+    """Characters `start:end` of a caption become `new`, given as it is written within a sentence."""
 
     start: int
     end: int
@@ -32,10 +36,22 @@ class Change(NamedTuple):
     new: str
 
 
-def _match_case(new: str, old: str) -> str:
-    if old.isupper() and len(old) > 1:
+def _match_case(new: str, caption: str, start: int, end: int) -> str:
+    """Write `new` as the caption needs it in place of the characters `start:end`."""
+    old = caption[start:end]
+    if old.islower():
+        # Who writes no capitals at all writes "tv".
+        return new if new.islower() or not caption.islower() else new.lower()
+    if caption.isupper() or (old.isupper() and len(old) > LONGEST_ACRONYM):
         return new.upper()
-    return new[0].upper() + new[1:] if old[0].isupper() else new
+    starts = _SENTENCE_START.search(caption, 0, start) is not None
+    return new[0].upper() + new[1:] if old[0].isupper() and (starts or _is_title(caption, start, end)) else new
+
+
+def _is_title(caption: str, start: int, end: int) -> bool:
+    """Whether most long words beside the characters `start:end` have capitals, the first word left out."""
+    words = [word for word in _LONG_WORD.findall(caption[:start] + " " + caption[end:])[1:]]
+    return 2 * sum(word[0].isupper() for word in words) > len(words)
 
 
 def _match_article(gap: str, new: str) -> tuple[str, int]:
@@ -82,8 +98,7 @@ def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) ->
     for start, end, new in replacements:
         if not done <= start < end <= len(caption):
             raise ValueError(f"Replacement {start}:{end} must lie in {done}:{len(caption)} and not be empty.")
-        old = caption[start:end]
-        new = new if old.islower() else _match_case(new, old)
+        new = _match_case(new, caption, start, end)
         gap, article = _match_article(caption[done:start], new)
         if not done:
             begin = start - article  # an article that changed belongs to the span

@@ -6,15 +6,17 @@ from typing import NamedTuple
 from ..lexicon.index import LexiconIndex, Phrase, Phrases, Reading
 from ..lexicon.tagging import NOUN_TAGS, SHOWN, Tags, Window, choose_reading, may_be_noun, tag_windows
 from ..lexicon.words import split_words
+from .denials import DENIERS, denied_words
+from .foreign import looks_foreign
 
 
-# Up to two words after these, another word makes no false caption: "a truck with no bed".
-NEGATIONS = frozenset("no not without never nothing isn't aren't doesn't".split())
 # A slot can be tied to the word before it ("coin purse"), to the word after it ("outside reading"), or to the two
 # words after it ("jar of honey").
 BEFORE, AFTER, BOTH_AFTER = TIES = (1, 2, 4)
 # After these words a mass noun and a count noun fit alike.
 DEFINITE = frozenset("the his her its their our your my this that".split())
+# No plural noun follows these; a word with a plural's ending is a verb there.
+NO_PLURAL = frozenset("a an another each every he it one she somebody someone who".split())
 
 
 class Slot(NamedTuple):
@@ -73,33 +75,58 @@ def _find_hits(words: Sequence[str], phrases: Phrases, modifiers: Set[str]) -> l
 
 
 def _choose_slots(
-    words: Sequence[str], hits: Iterable[Hit], tags: dict[Window, Tags], index: LexiconIndex
+    words: Sequence[str], hits: Sequence[Hit], tags: dict[Window, Tags], index: LexiconIndex
 ) -> list[Slot]:
     """Choose the longest phrases whose meaning fits, without overlap; an idiom gives no slot."""
     slots: list[Slot] = []
+    denied = () if DENIERS.isdisjoint(words) else denied_words(words)
     free = 0
+    actor = -1  # where the last word that names somebody ends
     for start, phrase, window in hits:
         if start < free:
             continue
-        if phrase.is_idiom:
-            free = start + phrase.size
+        if phrase.hides:
+            free = start + phrase.hides
         elif phrase.readings:
+            before = words[start - 1] if start else ""
+            phrase = _in_context(phrase, words, before, hits)
+            if start in denied or not phrase.readings:
+                continue
             seen = tags[window] if window else None
             reading = (
                 choose_reading(phrase, index.lexicon.concepts, seen, window) if window and seen else phrase.readings[0]
             )
-            if reading is not None and NEGATIONS.isdisjoint(words[max(0, start - 2) : start]):
-                free = start + phrase.size
-                before = words[start - 1] if start else ""
-                ties = AFTER if reading.relates else 0
-                if reading.is_noun:
-                    if free < len(words) and words[free] == "of":
-                        ties = BOTH_AFTER
-                    if seen and seen.before in NOUN_TAGS and before not in index.modifiers:
-                        ties |= BEFORE
-                of_class = reading.of_class if before in DEFINITE else reading.bare
-                slots.append(Slot(start, free, reading, of_class, ties))
+            if reading is None:
+                continue
+            if reading.acts:
+                actor = start + phrase.size
+            elif reading.is_noun and (start == actor or (reading.number and before in NO_PLURAL)):
+                continue  # "a boy skateboards", "she skates": a verb
+            free = start + phrase.size
+            ties = AFTER if reading.relates else 0
+            if reading.is_noun:
+                if free < len(words) and words[free] == "of":
+                    ties = BOTH_AFTER
+                if seen and seen.before in NOUN_TAGS and before not in index.modifiers:
+                    ties |= BEFORE
+            of_class = reading.of_class if before in DEFINITE else reading.bare
+            slots.append(Slot(start, free, reading, of_class, ties))
     return slots
+
+
+def _in_context(phrase: Phrase, words: Sequence[str], before: str, hits: Sequence[Hit]) -> Phrase:
+    """The phrase with those of its readings that the rest of the caption allows."""
+    if not any(reading.after or reading.otherwise or reading.wholes for reading in phrase.readings):
+        return phrase
+    mentioned = {mention for _, other, _ in hits for mention in other.mentions}
+    readings = tuple(
+        reading
+        for reading in phrase.readings
+        if (not reading.after or before in reading.after)
+        and reading.otherwise.isdisjoint(words)
+        and reading.wholes.isdisjoint(mentioned)
+    )
+    return phrase._replace(readings=readings)
 
 
 def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
@@ -124,7 +151,7 @@ def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
     return [
         Analysis(
             of_caption,
-            _choose_slots(of_caption, found, tags, index),
+            [] if looks_foreign(of_caption) else _choose_slots(of_caption, found, tags, index),
             [mention for _, phrase, _ in found for mention in phrase.mentions],
         )
         for of_caption, found in zip(words, hits, strict=True)
