@@ -130,7 +130,7 @@ class Concept:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Concepts with indices from surface form to entry and from hypernym to (concept, form), idioms and fixed phrases."""
+    """Concepts, indices from surface form to entry and from hypernym to (concept, form), idioms and fixed phrases."""
 
     concepts: dict[str, Concept]
     forms: dict[tuple[str, ...], tuple[tuple[Entry, int], ...]]
