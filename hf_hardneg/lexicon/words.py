@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 
+LONG = 4  # letters; titles write shorter words without capitals
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
 
 
@@ -25,6 +26,22 @@ def split_words(text: str) -> list[str]:
         else:
             words += _WORD.findall(part)
     return words
+
+
+def written_words(text: str) -> list[str]:
+    """The words of `split_words(text)` with their capitals."""
+    return _WORD.findall(text)
+
+
+def is_title(words: Sequence[str]) -> bool:
+    """Whether most long words have capitals; the first word does not count.
+
+    Examples:
+        >>> is_title("A Dog Chases the Frisbee".split()), is_title("A dog in New York City".split())
+        (True, False)
+    """
+    long = [word for word in words[1:] if len(word) >= LONG and word.isalpha()]
+    return 2 * sum(word[0].isupper() for word in long) > len(long)
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:

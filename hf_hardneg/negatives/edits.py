@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..lexicon.articles import article_for
+from ..lexicon.words import is_title, written_words
 
 
 _ARTICLE = re.compile(r"\b(an?)(\s+)$", re.IGNORECASE)
 _SENTENCE_START = re.compile(r"(^[\W\d]*|[.!?:][\W\d]*)$")
-_LONG_WORD = re.compile(r"[^\W\d_]{4,}")
 LONGEST_ACRONYM = 3  # a longer word in capitals is stressed: "a GREEN car"
 
 
@@ -45,13 +45,11 @@ def _match_case(new: str, caption: str, start: int, end: int) -> str:
     if caption.isupper() or (old.isupper() and len(old) > LONGEST_ACRONYM):
         return new.upper()
     starts = _SENTENCE_START.search(caption, 0, start) is not None
-    return new[0].upper() + new[1:] if old[0].isupper() and (starts or _is_title(caption, start, end)) else new
-
-
-def _is_title(caption: str, start: int, end: int) -> bool:
-    """Whether most long words beside the characters `start:end` have capitals, the first word left out."""
-    words = [word for word in _LONG_WORD.findall(caption[:start] + " " + caption[end:])[1:]]
-    return 2 * sum(word[0].isupper() for word in words) > len(words)
+    return (
+        new[0].upper() + new[1:]
+        if old[0].isupper() and (starts or is_title(written_words(caption[:start] + caption[end:])))
+        else new
+    )
 
 
 def _match_article(gap: str, new: str) -> tuple[str, int]:
