@@ -206,11 +206,11 @@ def _read_entries(file: Path, data: Mapping[str, Any]) -> list[Entry]:
 
 def _by_word(told: Mapping[Any, Sequence[Any]] | None, entries: Sequence[Entry]) -> dict[str, frozenset[str]]:
     """Read what stands behind words or phrases, of which several share a line: names, or whole kinds of names."""
-    kinds = {entry.kind for entry in entries}
+    kinds, names = {entry.kind for entry in entries}, {entry.name for entry in entries}
     found: dict[str, frozenset[str]] = {}
     for words, below in (told or {}).items():
         members = frozenset(entry.name for entry in entries if entry.kind in below)
-        members |= frozenset(map(str, below)) - kinds
+        members |= {name for name in map(str, below) if name in names or name not in kinds}
         for word in str(words).split("/"):
             found[word.strip().lower()] = found.get(word.strip().lower(), frozenset()) | members
     return found

@@ -52,8 +52,8 @@ def _match_case(new: str, caption: str, start: int, end: int) -> str:
     )
 
 
-def _match_article(gap: str, new: str) -> tuple[str, int]:
-    """Adapt the article at the end of `gap`, the text before `new`.
+def _match_article(gap: str, new: str, is_capitals: bool) -> tuple[str, int]:
+    """Adapt the article at the end of `gap`, the text before `new`; `is_capitals` of a caption all in capitals.
 
     Returns:
         The new gap, and how many of the old gap's last characters belong to an article that changed.
@@ -68,9 +68,7 @@ def _match_article(gap: str, new: str) -> tuple[str, int]:
     old, space = match.groups()
     article = article_for(new)
     if old[0].isupper():
-        # A lone "A" does not show whether the caption is in capitals. The next word does.
-        all_capitals = (len(old) > 1 and old.isupper()) or (len(new) > 1 and new.isupper())
-        article = article.upper() if all_capitals else article.capitalize()
+        article = article.upper() if is_capitals else article.capitalize()
     if article == old:
         return gap, 0
     return gap[: match.start()] + article + space, len(gap) - match.start()
@@ -92,12 +90,13 @@ def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) ->
     """
     text = ""
     done = 0
+    is_capitals = caption.isupper()
     begin = replacements[0][0]
     for start, end, new in replacements:
         if not done <= start < end <= len(caption):
             raise ValueError(f"Replacement {start}:{end} must lie in {done}:{len(caption)} and not be empty.")
         new = _match_case(new, caption, start, end)
-        gap, article = _match_article(caption[done:start], new)
+        gap, article = _match_article(caption[done:start], new, is_capitals)
         if not done:
             begin = start - article  # an article that changed belongs to the span
         text += gap + new

@@ -45,4 +45,4 @@ def looks_foreign(words: Collection[str]) -> bool:
     if len(words) > 2 and len(foreign | accented) > 1:  # "crème brûlée" is English
         return True
     letters = [word for word in words if word.isalpha()]
-    return 2 * sum(ord(max(word)) > 0x36F for word in letters) > len(letters)
+    return bool(letters) and 2 * sum(ord(max(word)) > 0x36F for word in letters) >= len(letters)

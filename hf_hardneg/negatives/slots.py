@@ -17,6 +17,7 @@ PLURAL_ONLY = frozenset("two three four five six seven eight nine ten several ma
 BEFORE, AFTER, BOTH_AFTER = TIES = (1, 2, 4)
 # After these words a mass noun and a count noun fit alike.
 DEFINITE = frozenset("the his her its their our your my this that".split())
+OWNERS = ("'s", "’s")
 SENTENCE_ENDS = frozenset('.!?:"')
 # No plural noun follows these; a word with a plural's ending is a verb there.
 NO_PLURAL = frozenset("a an another each every he it one she somebody someone who".split())
@@ -74,6 +75,10 @@ def _find_hits(words: Sequence[str], phrases: Phrases, modifiers: Set[str]) -> l
                 hits.append((at - SHOWN, phrase, tuple(padded[at - SHOWN : end + SHOWN])))
             else:
                 hits.append((at - SHOWN, phrase, None))
+    # "the dog's head" mentions a dog, but holds no slot.
+    for at, word in enumerate(words):
+        if word.endswith(OWNERS) and word[:-2] in phrases:
+            hits += [(at, phrase._replace(readings=(), hides=0), None) for phrase in phrases[word[:-2]].single]
     return hits
 
 
