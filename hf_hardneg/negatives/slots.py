@@ -10,8 +10,10 @@ from .denials import DENIERS, denied_words
 from .foreign import looks_foreign
 
 
-# After these, a noun that does not inflect is a plural: "a herd of sheep".
-PLURAL_ONLY = frozenset("two three four five six seven eight nine ten several many few these those both of".split())
+# Right after "of", or without one of these up to `NEAR` words before it, a noun that does not inflect is a plural:
+# "a herd of sheep", "they feed sheep".
+NEAR = 3
+SINGULAR = frozenset("a an another each every her his its lone my one our single that the their this".split())
 # A slot can be tied to the word before it ("coin purse"), to the word after it ("outside reading"), or to the two
 # words after it ("jar of honey").
 BEFORE, AFTER, BOTH_AFTER = TIES = (1, 2, 4)
@@ -108,7 +110,9 @@ def _choose_slots(
             )
             if reading is None:
                 continue
-            if before in PLURAL_ONLY:
+            if len(phrase.readings) > 1 and (
+                before == "of" or SINGULAR.isdisjoint(words[max(0, start - NEAR) : start])
+            ):
                 reading = next((r for r in phrase.readings if r.entry == reading.entry and r.number), reading)
             is_verb = start in actors or (reading.number and before in NO_PLURAL)
             if reading.is_noun and is_verb and not reading.acts:

@@ -13,10 +13,10 @@ from hf_hardneg.negatives.truth_filter import (
     REASONS,
     ImageTexts,
     filter_slots,
-    find_risks as risks_of,
     find_unfit,
     unpack_risks,
 )
+from hf_hardneg.negatives.truth_filter import find_risks as risks_of
 
 
 def find_risks(*texts):
