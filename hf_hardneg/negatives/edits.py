@@ -42,7 +42,7 @@ def _match_case(new: str, caption: str, start: int, end: int) -> str:
     if old.islower():
         # Who writes no capitals at all writes "tv".
         return new if new.islower() or not caption.islower() else new.lower()
-    if caption.isupper() or (old.isupper() and len(old) > LONGEST_ACRONYM):
+    if caption.isupper() or (old.isupper() and max(map(len, old.split())) > LONGEST_ACRONYM):
         return new.upper()
     starts = _SENTENCE_START.search(caption, 0, start) is not None
     return (

@@ -35,6 +35,7 @@ def swap(caption, old, new):
         ("A Dog with a Frisbee", "Frisbee", "ball", "A Dog with a Ball"),
         ("A dog. Cats run.", "Cats", "dogs", "A dog. Dogs run."),
         ("a red STOP sign", "STOP sign", "bench", "a red bench"),
+        ("A TV and a dog", "A TV", "a dog", "A dog and a dog"),
         ("a STRANGE bus", "STRANGE", "red", "a RED bus"),
         ("a car", "car", "SUV", "an suv"),
         ("A car", "car", "SUV", "An SUV"),

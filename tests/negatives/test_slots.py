@@ -167,6 +167,9 @@ def kinds(caption):
         ("a lady crosses the street", "crosses", None),
         ("a man skateboards down a hill", "skateboards", None),
         ("she skates on ice", "skates", None),
+        ("a woman shops for bananas", "shops", None),
+        ("while another drums on buckets", "drums", None),
+        ("another shops for bananas", "shops", None),
         ("a girl and two skateboards", "skateboards", "sports"),
         ("the sofa by the window of a bedroom", "window", None),
     ],
@@ -198,6 +201,7 @@ def test_of_a_fixed_phrase_only_the_noun_is_a_slot(caption, expected):
         ("A DOG ON A BENCH", {"dog", "bench"}),
         ("A dog has a Frisbee", {"dog", "frisbee"}),
         ("Playing a Nintendo Wii remote", {"wii remote"}),
+        ("A dog sits. Red Cars are on a street.", {"dog", "red", "cars", "street"}),
         ("A dog sits. Two Cats Run away from the street there.", {"dog", "street"}),
     ],
 )
@@ -229,3 +233,8 @@ def test_the_owner_of_something_is_mentioned_and_no_slot():
 )
 def test_captions_in_another_language_have_no_slots(caption):
     assert found(caption) == set()
+
+
+def test_an_english_caption_may_quote_another_language():
+    assert found("The sign says Le Chat et la Souris") == {("object", "sign")}
+    assert found("Crème brûlée") == set() and found("Two dogs in la Paz del sol") == {("object", "dogs")}
