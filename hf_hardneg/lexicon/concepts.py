@@ -17,7 +17,11 @@ from ..yaml_files import read_yaml
 CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 2024
 _NEEDED = ("concept", "tags", "kinds")
 _WORD_LISTS = ("compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass", "attributive", "disagree")
-_KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS)
+_SENSES = ("fixed", "parts", "subjects", "otherwise", "after", "unfit", "fit")
+_KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS, *_SENSES)
+# Keys that say something of words, or of whole kinds; and those that may only name words.
+_OF_KINDS = ("hypernyms", "parts", "unfit", "fit")
+_OF_WORDS = ("compatible", "synonyms", "disagree", "mass")
 
 Word = str | int | float | bool  # YAML reads some words as numbers or as yes and no
 
@@ -37,6 +41,13 @@ class Vocabulary(TypedDict):
     mass: NotRequired[list[Word] | None]
     attributive: NotRequired[list[Word] | None]
     disagree: NotRequired[dict[Word, list[Word]] | None]
+    fixed: NotRequired[list[Word] | None]
+    parts: NotRequired[dict[Word, list[Word]] | None]
+    subjects: NotRequired[list[str] | None]
+    otherwise: NotRequired[dict[str, dict[Word, list[Word]]] | None]
+    after: NotRequired[dict[str, list[Word]] | None]
+    unfit: NotRequired[dict[Word, list[Word]] | None]
+    fit: NotRequired[dict[Word, list[Word]] | None]
 
 
 _FILES = (".yaml", ".yml", ".json")  # endings of a user's vocabulary file; any other name is a concept of this package
@@ -76,6 +87,14 @@ class Concept:
         synonyms: Sets of names that mean the same, for hard positives; they are compatible, too.
         attributive: Nouns that describe other nouns, as adjectives do. After another noun, one is half of a name.
         disagree: From words of a caption to the names that do not go with them ("his": "woman").
+        fixed: Phrases whose first word is bound to the others ("brown bear"). It is no slot, the others are.
+        parts: From names to the names of which they are parts. A caption of a whole has no slot for the part.
+        subjects: Kinds that act. A word right after one is a verb ("a man skateboards") or ends a name.
+        otherwise: From (kind, form) to words of a caption that give the form another meaning ("batter": "cake").
+        after: From kinds to the words that stand before them. Elsewhere their words mean something else.
+        unfit: From words before a noun to the names that do not follow them ("at": "rug").
+        fit: From phrases before a noun to the only names that follow them ("loaf of": "bread").
+        written: From lower-case forms to how they are written, where that differs ("tv": "TV").
     """
 
     name: str
@@ -90,6 +109,14 @@ class Concept:
     mass: frozenset[str] = frozenset()
     attributive: frozenset[str] = frozenset()
     disagree: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    fixed: frozenset[tuple[str, ...]] = frozenset()
+    parts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    subjects: frozenset[str] = frozenset()
+    otherwise: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    after: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unfit: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    fit: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def is_nouns(self) -> bool:
@@ -103,12 +130,13 @@ class Concept:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Concepts with an index from surface form to entry, one from hypernym to (concept, form), and all idioms."""
+    """Concepts, indices from surface form to entry and from hypernym to (concept, form), idioms and fixed phrases."""
 
     concepts: dict[str, Concept]
     forms: dict[tuple[str, ...], tuple[tuple[Entry, int], ...]]
     hypernyms: dict[tuple[str, ...], frozenset[tuple[str, str]]]
     idioms: frozenset[tuple[str, ...]]
+    fixed: frozenset[tuple[str, ...]]
 
     def opposed(self, entry: Entry) -> list[Entry]:
         """The possible replacements: entries of the same kind that cannot be true of the same thing, in file order."""
@@ -117,11 +145,12 @@ class Lexicon:
         return [other for other in concept.entries if other.kind == entry.kind and other.name not in clash]
 
     def implied(self, entry: Entry) -> frozenset[str]:
-        """Names that may be true of the same thing: the entry's own, compatible ones, its hypernyms and hyponyms."""
+        """Names of which one may be true with the entry: its own, compatible ones, hypernyms, hyponyms and wholes."""
         concept = self.concepts[entry.concept]
         above = {form for form, names in concept.hypernyms.items() if entry.name in names}
         below = concept.hypernyms.get(entry.name, frozenset())
-        return frozenset(above.union({entry.name}, below, *(c for c in concept.compatible if entry.name in c)))
+        wholes = concept.parts.get(entry.name, frozenset())
+        return frozenset(above.union({entry.name}, below, wholes, *(c for c in concept.compatible if entry.name in c)))
 
 
 def _read_data(file: Path) -> dict[str, Any]:
@@ -140,12 +169,12 @@ def _read_data(file: Path) -> dict[str, Any]:
 
 def _check_names(file: Path, data: Mapping[str, Any], names: Set[str]) -> None:
     """Raise if what a vocabulary says of words is said of words that it does not have."""
-    for key in ("compatible", "synonyms", "hypernyms", "disagree", "mass"):
+    for key in (*_OF_WORDS, *_OF_KINDS):
         told = data.get(key) or ()
         groups = {f"{key}.{above}": below for above, below in told.items()} if isinstance(told, dict) else {key: told}
         for place, words in groups.items():
             listed = (word for one in words for word in (one if isinstance(one, list) else [one]))
-            allowed = names | data["kinds"].keys() if key == "hypernyms" else names
+            allowed = names | data["kinds"].keys() if key in _OF_KINDS else names
             unknown = sorted({str(word) for word in listed} - allowed)
             if unknown:
                 raise ValueError(
@@ -159,8 +188,8 @@ def _shorten(words: Sequence[str]) -> list[str]:
     return [word if len(word) <= MAX_SHOWN else f"{word[:MAX_SHOWN]}..." for word in words[:MAX_SHOWN]]
 
 
-def _read_concept(file: Path) -> Concept:
-    data = _read_data(file)
+def _read_entries(file: Path, data: Mapping[str, Any]) -> list[Entry]:
+    """The entries of a vocabulary, in file order."""
     entries = []
     for kind, words in data["kinds"].items():
         for word in words:
@@ -172,22 +201,62 @@ def _read_concept(file: Path) -> Concept:
             if not any(forms):
                 raise ValueError(f"Vocabulary {file.name}: kind {kind!r} holds an empty word.")
             entries.append(Entry(data["concept"], forms[0] or forms[1], kind, forms))
+    return entries
+
+
+def _by_word(told: Mapping[Any, Sequence[Any]] | None, entries: Sequence[Entry]) -> dict[str, frozenset[str]]:
+    """Read what stands behind words or phrases, of which several share a line: names, or whole kinds of names."""
+    kinds, names = {entry.kind for entry in entries}, {entry.name for entry in entries}
+    found: dict[str, frozenset[str]] = {}
+    for words, below in (told or {}).items():
+        members = frozenset(entry.name for entry in entries if entry.kind in below)
+        members |= {name for name in map(str, below) if name in names or name not in kinds}
+        for word in str(words).split("/"):
+            found[word.strip().lower()] = found.get(word.strip().lower(), frozenset()) | members
+    return found
+
+
+def _phrases(told: Sequence[Word] | None) -> frozenset[tuple[str, ...]]:
+    """Phrases as tuples of lower-case words."""
+    return frozenset(tuple(str(phrase).lower().split()) for phrase in told or ())
+
+
+def _read_senses(data: Mapping[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
+    """The keys that say when a word has another meaning, and what fits beside others."""
+    return {
+        "fixed": _phrases(data.get("fixed")),
+        "parts": _by_word(data.get("parts"), entries),
+        "subjects": frozenset(data.get("subjects") or ()),
+        "otherwise": {
+            (kind, form): frozenset(map(str, context))
+            for kind, words in (data.get("otherwise") or {}).items()
+            for forms, context in words.items()
+            for form in str(forms).split("/")
+        },
+        "after": {kind: frozenset(map(str, words)) for kind, words in (data.get("after") or {}).items()},
+        "unfit": _by_word(data.get("unfit"), entries),
+        "fit": _by_word(data.get("fit"), entries),
+        "written": {
+            form.strip().lower(): form.strip()
+            for words in data["kinds"].values()
+            for word in words
+            for form in str(word).split("/")
+            if not form.islower()
+        },
+    }
+
+
+def _read_concept(file: Path) -> Concept:
+    data = _read_data(file)
+    entries = _read_entries(file, data)
     names = {entry.name for entry in entries}
     synonyms = tuple(frozenset(map(str, group)) for group in data.get("synonyms") or ())
     groups = (*(frozenset(map(str, group)) for group in data.get("compatible") or ()), *synonyms)
-    hypernyms = {}
-    for above, below in (data.get("hypernyms") or {}).items():
-        members = frozenset(entry.name for entry in entries if entry.kind in below)
-        members |= frozenset(map(str, below)) - data["kinds"].keys()
-        hypernyms.update({form.strip().lower(): members for form in str(above).split("/")})
+    hypernyms = _by_word(data.get("hypernyms"), entries)
     mass = frozenset(map(str, data.get("mass") or ()))
-    disagree = {
-        word.strip().lower(): frozenset(map(str, below))
-        for words, below in (data.get("disagree") or {}).items()
-        for word in str(words).split("/")
-    }
+    disagree = _by_word(data.get("disagree"), entries)
     _check_names(file, data, names)
-    idioms = frozenset(tuple(str(phrase).lower().split()) for phrase in data.get("idioms") or ())
+    idioms = _phrases(data.get("idioms"))
     known = {form for entry in entries for form in entry.forms}
     both = sorted(" ".join(idiom) for idiom in idioms if " ".join(idiom) in known)
     if both:
@@ -211,6 +280,7 @@ def _read_concept(file: Path) -> Concept:
         mass,
         frozenset(map(str, data.get("attributive") or ())),
         disagree,
+        **_read_senses(data, entries),
     )
 
 
@@ -279,4 +349,5 @@ def _load_lexicon(names: tuple[str, ...], versions: tuple[FileVersion, ...]) -> 
         for form in concept.hypernyms:
             key = tuple(form.split())
             hypernyms[key] = hypernyms.get(key, frozenset()) | {(concept.name, form)}
-    return Lexicon(concepts, forms, hypernyms, frozenset().union(*(c.idioms for c in read)))
+    idioms, fixed = (frozenset().union(*found) for found in zip(*((c.idioms, c.fixed) for c in read), strict=True))
+    return Lexicon(concepts, forms, hypernyms, idioms, fixed - idioms)

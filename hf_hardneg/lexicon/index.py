@@ -21,6 +21,10 @@ class Reading(NamedTuple):
         number: 0 for the singular, 1 for the plural.
         is_noun: Whether the phrase is always a noun.
         relates: Whether it relates two things, as "on" does.
+        wholes: Mentions of which it is a part. Beside one of them it is no slot.
+        otherwise: Words of a caption that give the phrase another meaning.
+        after: Words of which one must stand before the phrase; empty if any may.
+        acts: Whether it names somebody who acts, so that the next word may be a verb.
     """
 
     entry: Entry
@@ -30,6 +34,10 @@ class Reading(NamedTuple):
     number: int
     is_noun: bool
     relates: bool
+    wholes: frozenset[int]
+    otherwise: frozenset[str]
+    after: frozenset[str]
+    acts: bool
 
 
 class Phrase(NamedTuple):
@@ -40,7 +48,8 @@ class Phrase(NamedTuple):
         size: The number of words.
         readings: Its meanings that can be swapped. Hypernyms and idioms have none.
         mentions: The mentions of a text that holds it, as indices of `LexiconIndex.mentions`.
-        is_idiom: Whether the words have another meaning together.
+        hides: How many of its words give no slot, as they have another meaning together: all of an idiom, the first
+            of a fixed phrase such as "brown bear".
         ask_tagger: When the tagger decides on the meaning: "never", "always", or "neighbors", which is if the words
             beside it allow two meanings.
         hides_hypernym: Whether its last word is a hypernym of it, such as "player" in "tennis player". That word is
@@ -51,7 +60,7 @@ class Phrase(NamedTuple):
     size: int
     readings: tuple[Reading, ...]
     mentions: tuple[int, ...]
-    is_idiom: bool
+    hides: int
     ask_tagger: str
     hides_hypernym: bool
 
@@ -163,6 +172,23 @@ class LexiconIndex:
                     bits[word] |= (entry.name in names) << (8 * span.start + i)
         return dict(bits)
 
+    @cached_property
+    def governed(self) -> dict[str, int]:
+        """For each word or phrase that some forms cannot follow, such as "loaf of": their bit set, as in `risks`."""
+        bits: dict[str, int] = defaultdict(int)
+        for key, span in zip(self._class_ids, self.byte_spans, strict=True):
+            concept = self.lexicon.concepts[key[0]]
+            for told, is_fit in ((concept.unfit, False), (concept.fit, True)):
+                for words, names in told.items():
+                    for i, (_, entry) in enumerate(self._members[key[:3]]):
+                        bits[words] |= ((entry.name in names) != is_fit) << (8 * span.start + i)
+        return dict(bits)
+
+    @cached_property
+    def written(self) -> dict[str, str]:
+        """From lower-case forms to how they are written, where that differs: "tv" to "TV"."""
+        return {form: own for concept in self.lexicon.concepts.values() for form, own in concept.written.items()}
+
     def _swap_class(self, concept: str, members: list[tuple[str, Entry]], is_bare: bool) -> SwapClass:
         size = len(members)
         opposed = np.zeros((size, size))
@@ -181,23 +207,38 @@ class LexiconIndex:
         mentions: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for key, members in self._members.items():
             concept, number, of_class = key[0], key[2], self._class_ids[*key, False]
-            is_noun, relates = self.lexicon.concepts[concept].is_nouns, "IN" in self.lexicon.concepts[concept].tags
+            of_concept = self.lexicon.concepts[concept]
             bare = self._class_ids.get((*key, True), of_class)
             for i, (form, entry) in enumerate(members):
                 words = tuple(form.split())
-                readings[words].append(Reading(entry, of_class, bare, i, number, is_noun, relates))
+                wholes = of_concept.parts.get(entry.name, ())
+                reading = Reading(
+                    entry,
+                    of_class,
+                    bare,
+                    i,
+                    number,
+                    of_concept.is_nouns,
+                    "IN" in of_concept.tags,
+                    frozenset(self.mentions[concept, name] for name in wholes),
+                    of_concept.otherwise.get((entry.kind, form), frozenset()),
+                    of_concept.after.get(entry.kind, frozenset()),
+                    entry.kind in of_concept.subjects,
+                )
+                readings[words].append(reading)
                 mentions[words].add(self.mentions[concept, entry.name])
         for words, above in self.lexicon.hypernyms.items():
             mentions[words].update(self.mentions[pair] for pair in above)
         groups: Phrases = {}
-        for words in {**readings, **mentions, **dict.fromkeys(sorted(self.lexicon.idioms))}:
+        idioms, fixed = self.lexicon.idioms, self.lexicon.fixed
+        for words in {**readings, **mentions, **dict.fromkeys(sorted(idioms | fixed))}:
             of_phrase = tuple(readings.get(words, ()))
             phrase = Phrase(
                 words,
                 len(words),
                 of_phrase,
                 tuple(sorted(mentions.get(words, ()))),
-                words in self.lexicon.idioms,
+                len(words) * (words in idioms) or int(words in fixed),
                 self._ask_tagger(words, of_phrase),
                 self._hides_hypernym(words, of_phrase),
             )

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 
 
+# Titles write these, and words of up to two letters, without capitals.
+_SMALL = frozenset("the and for but nor with from into onto over near its his her that".split())
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
 
 
@@ -25,6 +27,22 @@ def split_words(text: str) -> list[str]:
         else:
             words += _WORD.findall(part)
     return words
+
+
+def written_words(text: str) -> list[str]:
+    """The words of `split_words(text)` with their capitals."""
+    return _WORD.findall(text)
+
+
+def is_title(words: Sequence[str]) -> bool:
+    """Whether all words have capitals but the first, which does not count, and small ones.
+
+    Examples:
+        >>> is_title("A Dog Chases the Frisbee".split()), is_title("A dog in New York City".split())
+        (True, False)
+    """
+    long = [word for word in words[1:] if len(word) > 2 and word.isalpha() and word not in _SMALL]
+    return bool(long) and all(word[0].isupper() for word in long)
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:

@@ -23,16 +23,17 @@ from ..data.skip_reasons import EMPTY
 from ..file_digests import source_digest
 from ..lexicon.concepts import CONCEPTS, vocabularies_digest
 from ..lexicon.index import LexiconIndex, load_index
-from ..lexicon.words import locate_words
+from ..lexicon.words import locate_words, split_words
 from .chance import TEMPERATURE, uniform_integers
 from .edits import Change, replace_words
 from .exchanges import Exchange, find_exchanges
+from .foreign import NOT_ENGLISH, looks_foreign
 from .sampling import DrawSettings, Picks, SlotChoices, draw_systematically, find_candidates, to_picks
 from .slot_examples import SlotExamples
 from .slot_features import SlotTable, number_images, tabulate_slots
 from .slot_model import SlotModel
 from .slots import Analysis, analyze
-from .truth_filter import REASONS, ImageTexts, filter_slots, find_risks
+from .truth_filter import REASONS, FilterResult, ImageTexts, filter_slots, find_risks, find_unfit
 
 
 BATCH = 4000  # captions per batch; larger batches are a little faster
@@ -48,6 +49,8 @@ SOURCES = (
     "negatives/image_company.py",
     "negatives/slot_examples.py",
     "negatives/slot_features.py",
+    "negatives/denials.py",
+    "negatives/foreign.py",
     "negatives/slot_model.py",
     "negatives/word_regression.py",
     "negatives/truth_filter.py",
@@ -69,13 +72,20 @@ def _paused_collection() -> Iterator[None]:
             gc.enable()
 
 
+def _filter(
+    texts: ImageTexts, analyses: Sequence[Analysis], slots: SlotTable, index: LexiconIndex
+) -> dict[int, FilterResult]:
+    """What may be put into the slots of a batch, by class."""
+    return filter_slots(slots, find_risks(texts, analyses, index), index, find_unfit(analyses, index))
+
+
 def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotExamples:
     """The examples for a slot model in one batch of rows with `caption`, `other_captions` and `categories`."""
     with _paused_collection():
         texts = ImageTexts.from_batch(batch)
         analyses = analyze(texts.captions, index)
         slots = tabulate_slots(analyses, number_images(texts.captions, texts.other_captions))
-        filtered = filter_slots(slots, find_risks(texts, analyses, index), index)
+        filtered = _filter(texts, analyses, slots, index)
         return SlotExamples.count(texts, analyses, slots, filtered, index)
 
 
@@ -191,12 +201,12 @@ class AddHardNegatives:
         analyses = analyze(texts.captions, index)
         slots = tabulate_slots(analyses, number_images(texts.captions, texts.other_captions))
         exchanges = _all_exchanges(analyses, texts.other_captions, slots, index)
-        choices = SlotChoices(slots, exchanges, filter_slots(slots, find_risks(texts, analyses, index), index))
+        choices = SlotChoices(slots, exchanges, _filter(texts, analyses, slots, index))
         image_ids = batch_image_ids(batch, len(texts.captions))
         picks = self._draw(choices, uniform_integers(self.seed, image_ids, texts.captions), index)
         rejections = _explain(texts.captions, set(picks.row), choices)
         changes = [
-            _change(texts.captions[row], analyses[row], edits)
+            _change(texts.captions[row], analyses[row], edits, index.written)
             for row, edits in zip(picks.row, picks.edits, strict=True)
         ]
         return dict(zip(NEGATIVE_FEATURES, [*_group_by_row(picks, changes, len(analyses)), rejections], strict=True))
@@ -241,11 +251,24 @@ def _all_exchanges(
     ]
 
 
-def _change(caption: str, analysis: Analysis, edits: Sequence[tuple[int, int, str]]) -> Change:
-    """Apply the changes of one negative, as in `Picks.edits`, to its caption."""
+def _change(
+    caption: str, analysis: Analysis, edits: Sequence[tuple[int, int, str]], written: Mapping[str, str]
+) -> Change:
+    """Apply the changes of one negative, as in `Picks.edits`, to its caption; `written` is that of the vocabulary."""
     return replace_words(
-        caption, [(*locate_words(caption, analysis.words, start, end), new) for start, end, new in edits]
+        caption,
+        [
+            (*locate_words(caption, analysis.words, start, end), written.get(new, new) if written else new)
+            for start, end, new in edits
+        ],
     )
+
+
+def _why_no_slot(caption: str) -> str:
+    """Why a caption without a slot has none."""
+    if not caption.strip():
+        return EMPTY
+    return NOT_ENGLISH if looks_foreign(split_words(caption)) else NO_CONCEPT
 
 
 def _explain(captions: Sequence[str], covered: Set[int], choices: SlotChoices) -> list[list[str]]:
@@ -265,7 +288,7 @@ def _explain(captions: Sequence[str], covered: Set[int], choices: SlotChoices) -
     for row, (caption, of_row) in enumerate(zip(captions, rejected.tolist(), strict=True)):
         reasons = [reason for reason, applies in zip(REASONS, of_row, strict=True) if applies]
         if not has_slot[row]:
-            reasons = [NO_CONCEPT if caption.strip() else EMPTY]
+            reasons = [_why_no_slot(caption)]
         elif row not in covered and (has_allowed[row] or not reasons):
             reasons.append(GUESSABLE)
         rejections.append(reasons)

@@ -139,7 +139,7 @@ def _find_synonyms(analysis: Analysis, i: int, concepts: tuple[str, ...]) -> Ite
         # No word is repeated, as in "a sofa and a sofa" or "stuffed animals and stuffed bears".
         is_repeated = _count_mentions(analysis, entry.concept, other.name, index) or added.intersection(analysis.words)
         if form and not is_repeated:
-            yield form
+            yield index.written.get(form, form)
 
 
 def _stands_alone(analysis: Analysis, i: int, index: LexiconIndex) -> bool:
@@ -252,18 +252,6 @@ def find_rewrites(caption: str, analysis: Analysis, concepts: tuple[str, ...] = 
     return rewrites
 
 
-def _lower_acronyms(caption: str, replacements: Sequence[Replacement]) -> str:
-    """Lower an acronym that is replaced, so that its capitals are not copied: "TV" becomes "television"."""
-    if caption.isupper():
-        return caption
-    for start, end, _ in replacements:
-        old = caption[start:end]
-        if old[1:2] != old[1:2].lower():
-            first = old[0] if start == 0 else old[0].lower()
-            caption = caption[:start] + first + old[1:].lower() + caption[end:]
-    return caption
-
-
 def apply_rewrite(caption: str, rewrite: Rewrite) -> Change:
     """Apply a rewrite to its caption.
 
@@ -271,8 +259,7 @@ def apply_rewrite(caption: str, rewrite: Rewrite) -> Change:
         >>> apply_rewrite("a TV", Rewrite("object", "synonym", [Replacement(2, 4, "television")]))
         Change(text='a television', start=2, end=4, old='TV', new='television')
     """
-    change = replace_words(_lower_acronyms(caption, rewrite.replacements), rewrite.replacements)
-    return change._replace(old=caption[change.start : change.end])
+    return replace_words(caption, rewrite.replacements)
 
 
 @dataclass(frozen=True)

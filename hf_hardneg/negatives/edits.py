@@ -1,7 +1,8 @@
 """Replace words of a caption, so that the new words fit in. Pure.
 
 Input are a caption and the characters that become other words. Output is the new caption and the span that changed.
-The a/an before a new word follows `lexicon.articles`, and its capitals follow the old word. All other characters stay.
+The a/an before a new word follows `lexicon.articles`. Its capitals are its own ("TV"), or those of a sentence's first
+word, of a title, or of a caption in capitals. All other characters stay.
 """
 
 import re
@@ -9,13 +10,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..lexicon.articles import article_for
+from ..lexicon.words import is_title, written_words
 
 
 _ARTICLE = re.compile(r"\b(an?)(\s+)$", re.IGNORECASE)
+_SENTENCE_START = re.compile(r"(^[\W\d]*|[.!?:][\W\d]*)$")
+LONGEST_ACRONYM = 3  # a longer word in capitals is stressed: "a GREEN car"
 
 
 class Replacement(NamedTuple):
-    """Characters `start:end` of a caption become `new`, given in lower case."""
+    """Characters `start:end` of a caption become `new`, given as it is written within a sentence."""
 
     start: int
     end: int
@@ -32,14 +36,24 @@ class Change(NamedTuple):
     new: str
 
 
-def _match_case(new: str, old: str) -> str:
-    if old.isupper() and len(old) > 1:
+def _match_case(new: str, caption: str, start: int, end: int) -> str:
+    """Write `new` as the caption needs it in place of the characters `start:end`."""
+    old = caption[start:end]
+    if old.islower():
+        # Who writes no capitals at all writes "tv".
+        return new if new.islower() or not caption.islower() else new.lower()
+    if caption.isupper() or (old.isupper() and max(map(len, old.split())) > LONGEST_ACRONYM):
         return new.upper()
-    return new[0].upper() + new[1:] if old[0].isupper() else new
+    starts = _SENTENCE_START.search(caption, 0, start) is not None
+    return (
+        new[0].upper() + new[1:]
+        if old[0].isupper() and (starts or is_title(written_words(caption[:start] + caption[end:])))
+        else new
+    )
 
 
-def _match_article(gap: str, new: str) -> tuple[str, int]:
-    """Adapt the article at the end of `gap`, the text before `new`.
+def _match_article(gap: str, new: str, is_capitals: bool) -> tuple[str, int]:
+    """Adapt the article at the end of `gap`, the text before `new`; `is_capitals` of a caption all in capitals.
 
     Returns:
         The new gap, and how many of the old gap's last characters belong to an article that changed.
@@ -54,9 +68,7 @@ def _match_article(gap: str, new: str) -> tuple[str, int]:
     old, space = match.groups()
     article = article_for(new)
     if old[0].isupper():
-        # A lone "A" does not show whether the caption is in capitals. The next word does.
-        all_capitals = (len(old) > 1 and old.isupper()) or (len(new) > 1 and new.isupper())
-        article = article.upper() if all_capitals else article.capitalize()
+        article = article.upper() if is_capitals else article.capitalize()
     if article == old:
         return gap, 0
     return gap[: match.start()] + article + space, len(gap) - match.start()
@@ -78,13 +90,13 @@ def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) ->
     """
     text = ""
     done = 0
+    is_capitals = caption.isupper()
     begin = replacements[0][0]
     for start, end, new in replacements:
         if not done <= start < end <= len(caption):
             raise ValueError(f"Replacement {start}:{end} must lie in {done}:{len(caption)} and not be empty.")
-        old = caption[start:end]
-        new = new if old.islower() else _match_case(new, old)
-        gap, article = _match_article(caption[done:start], new)
+        new = _match_case(new, caption, start, end)
+        gap, article = _match_article(caption[done:start], new, is_capitals)
         if not done:
             begin = start - article  # an article that changed belongs to the span
         text += gap + new

@@ -2,7 +2,8 @@
 
 A negative must be false of its image. The filter does not look at the image. It reads the caption, the image's other
 captions and its annotated categories, and rejects every form that one of them mentions or implies. It also rejects
-forms that do not agree with a pronoun of the caption. Each rejection has one of the `REASONS`.
+forms that do not agree with other words of the caption: "a boy brushes her hair", "a loaf of stew", "at a rug". Each
+rejection has one of the `REASONS`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,12 +19,15 @@ from .slot_features import SlotTable
 from .slots import Analysis, find_mentions
 
 
-DISAGREES = "the new word does not agree with a pronoun of the caption"
+DISAGREES = "the new word does not agree with another word of the caption"
 IN_CAPTION = "the new word is in the caption"
 IN_OTHER_CAPTION = "the new word is in another caption of the image"
 IN_CATEGORIES = "the new word is an annotated category of the image"
 # In the order of the checks: a form is rejected for the first that applies.
 REASONS = (DISAGREES, IN_CAPTION, IN_OTHER_CAPTION, IN_CATEGORIES)
+REACH = 4  # words between a noun and the word that governs it: "at a long wooden table"
+# Where a search for a governing word ends.
+_BREAKS = frozenset([*",.;:!?", *"and or but that which who is are was were has have".split()])
 
 
 def batch_captions(batch: Mapping[str, Sequence]) -> list[str]:
@@ -123,6 +127,46 @@ def find_risks(texts: ImageTexts, analyses: Sequence[Analysis], index: LexiconIn
     return [unpack_risks(of_reason, index.byte_spans[-1].stop) for of_reason in risks]
 
 
+def find_unfit(analyses: Sequence[Analysis], index: LexiconIndex) -> tuple[np.ndarray, np.ndarray]:
+    """Find the forms that do not fit the words before single slots: after "at", after "loaf of".
+
+    Args:
+        analyses: Of B captions.
+        index: The vocabulary.
+
+    Returns:
+        (M,) the slots, numbered through the batch in caption order, and (M, W) uint8, bit sets of the forms.
+    """
+    governed, governing = index.governed, frozenset(index.governed)
+    slots, bits, number = [], [], -1
+    for words, of_caption, _ in analyses:
+        free = 0
+        is_governed = not governing.isdisjoint(words) or "of" in words
+        for slot in of_caption:
+            number += 1
+            if slot.reading.is_noun:
+                word = _governor(words, slot.start, free, governing) if is_governed else ""
+                free = slot.end
+                if word:
+                    slots.append(number)
+                    bits.append(governed[word])
+    return np.array(slots, dtype=np.int64), unpack_risks(bits, index.byte_spans[-1].stop)
+
+
+def _governor(words: Sequence[str], start: int, free: int, governing: frozenset[str]) -> str:
+    """The last word or phrase of `governing` before a noun at `start` with no other noun between; "" if none."""
+    for i in range(start - 1, max(free, start - 1 - REACH) - 1, -1):
+        word = words[i]
+        if word == "of":
+            phrase = f"{words[i - 1]} of" if i else ""
+            return phrase if phrase in governing else ""
+        if word in governing:
+            return word
+        if word in _BREAKS or word.endswith("ing"):
+            return ""
+    return ""
+
+
 def filter_forms(
     of_class: SwapClass, slots: np.ndarray, form: np.ndarray, risks: Sequence[np.ndarray]
 ) -> FilterResult:
@@ -143,22 +187,34 @@ def filter_forms(
     return FilterResult(slots, allowed, remaining.any(-1), rejected)
 
 
-def filter_slots(slots: SlotTable, risks: Sequence[np.ndarray], index: LexiconIndex) -> dict[int, FilterResult]:
+def filter_slots(
+    slots: SlotTable,
+    risks: Sequence[np.ndarray],
+    index: LexiconIndex,
+    unfit: tuple[np.ndarray, np.ndarray] | None = None,
+) -> dict[int, FilterResult]:
     """Apply `filter_forms` to the slots of each class.
 
     Args:
         slots: The slots of a batch of B captions.
         risks: From `find_risks`.
         index: The vocabulary.
+        unfit: From `find_unfit`.
 
     Returns:
         The result of each class that has slots, by the class's index.
     """
+    row_of = np.full(len(slots.row), -1)
+    if unfit is not None:
+        row_of[unfit[0]] = np.arange(len(unfit[0]))
     order = np.argsort(slots.of_class, kind="stable")
     classes, starts = np.unique(slots.of_class[order], return_index=True)
     results = {}
     for c, members in zip(classes.tolist(), np.split(order, starts)[1:], strict=True):
         rows = slots.row[members]
         of_class = [of_reason[rows, index.byte_spans[c]] for of_reason in risks]
+        governed = np.flatnonzero(row_of[members] >= 0)
+        if unfit is not None and len(governed):
+            of_class[0][governed] |= unfit[1][row_of[members[governed]], index.byte_spans[c]]
         results[c] = filter_forms(index.classes[c], members, slots.form[members], of_class)
     return results

@@ -98,6 +98,9 @@ def test_unknown_concept_names_the_known_ones():
         ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nidiom: [b c]", "Did you mean 'idioms'"),
         ("concept: x\ntags: [NN]\nkinds: [b]", "must be an object"),
         ("concept: x\ntags: [NN]\nkinds: {a: [' ']}", "empty word"),
+        ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nparts: {b: [c]}", "parts.b names \\['c'\\]"),
+        ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nunfit: {at: [c]}", "unfit.at names \\['c'\\]"),
+        ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nfit: {loaf of: [a, c]}", "fit.loaf of names \\['c'\\]"),
         ("concept: [", "no valid YAML"),
         ("", "lacks"),
     ],
@@ -143,3 +146,17 @@ def test_an_edited_vocabulary_is_read_again_and_gives_the_new_negatives_and_posi
         positives = AddHardPositives(num_positives=3, concepts=(str(file),))(rows)["positives"][0]
         words[word] = (negatives, positives)
     assert words == {"fig": (["a pear"], ["a fig"]), "kiwi": (["a pear"], ["a kiwi"])}
+
+
+def test_every_condition_on_a_word_is_of_a_word_of_its_kind():
+    for concept in load_lexicon().concepts.values():
+        forms = {(entry.kind, form) for entry in concept.entries for form in entry.forms}
+        assert sorted(set(concept.otherwise) - forms) == []
+        assert sorted((concept.subjects | concept.after.keys()) - {entry.kind for entry in concept.entries}) == []
+        assert sorted(concept.parts.keys() - {entry.name for entry in concept.entries}) == []
+
+
+def test_forms_are_found_in_lower_case_and_kept_as_the_file_writes_them():
+    index = load_index()
+    assert index.written["tv"] == "TV" and index.written["wii remote"] == "Wii remote" and "dog" not in index.written
+    assert mentions("a TV and a tv") == {("object", "tv")}

@@ -14,6 +14,7 @@ from hf_hardneg.data.skip_reasons import EMPTY
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.add_negatives import GUESSABLE, NO_CONCEPT, AddHardNegatives, fit_slot_model
 from hf_hardneg.negatives.add_positives import AddHardPositives
+from hf_hardneg.negatives.foreign import NOT_ENGLISH
 from hf_hardneg.negatives.truth_filter import DISAGREES, IN_CAPTION, IN_OTHER_CAPTION
 
 
@@ -242,3 +243,22 @@ def test_columns_that_hold_no_texts_are_named(columns):
     for make in (AddHardNegatives(), AddHardPositives()) if name == "caption" else (AddHardNegatives(),):
         with pytest.raises(ValueError, match=f"Column '{name}' holds"):
             make({"image_id": [0], **columns})
+
+
+def test_a_caption_in_another_language_says_so_and_an_odd_english_one_does_not():
+    captions = [
+        "Ein Hund läuft über die Wiese.",
+        "Un chien court dans la neige",
+        "两只狗在雪地里玩耍。",
+        "blah blah",
+        " ",
+    ]
+    assert AddHardNegatives()(rows(captions))["rejections"] == [[NOT_ENGLISH]] * 3 + [[NO_CONCEPT], [EMPTY]]
+
+
+def test_what_is_put_in_is_written_as_it_is_written_in_text():
+    captions = ["A phone on a table.", "watching a camera on a table", "A TABLE BY A PHONE"] * 20
+    data = rows(captions)
+    made = "\n".join(text for row in AddHardNegatives(num_negatives=50)(data)["negatives"] for text in row)
+    assert " TV on" in made and " tv on" in made and "BY A TV" in made
+    assert "A tv" not in made and "a TV" not in made.replace("BY A TV", "")

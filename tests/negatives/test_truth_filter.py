@@ -11,9 +11,12 @@ from hf_hardneg.negatives.truth_filter import (
     IN_CATEGORIES,
     IN_OTHER_CAPTION,
     REASONS,
+    ImageTexts,
     filter_slots,
+    find_unfit,
     unpack_risks,
 )
+from hf_hardneg.negatives.truth_filter import find_risks as risks_of
 
 
 def find_risks(*texts):
@@ -67,3 +70,72 @@ def test_a_form_counts_for_its_first_reason_only():
     [result] = filter_slots(tabulate_slots(analyze([text], index)), rows, index).values()
     assert result.has_allowed.tolist() == [True] * 2
     assert result.rejected.tolist() == [[False, True, False, False]] * 2
+
+
+def put_in(caption, word, others=()):
+    """What may be put in for `word`."""
+    index = load_index()
+    analyses = analyze([caption], index)
+    slots = tabulate_slots(analyses)
+    risks = risks_of(ImageTexts([caption], [list(others)], [[]]), analyses, index)
+    for c, result in filter_slots(slots, risks, index, find_unfit(analyses, index)).items():
+        for slot, allowed in zip(result.slots, result.allowed, strict=True):
+            of_slot = analyses[0].slots[slot]
+            if " ".join(analyses[0].words[of_slot.start : of_slot.end]) == word:
+                return {form for form, may in zip(index.classes[c].forms, allowed, strict=True) if may}
+    raise AssertionError(f"{word} is no slot of {caption}")
+
+
+@pytest.mark.parametrize(
+    ("caption", "word", "fits", "clashes"),
+    [
+        ("the cat wags its tail", "cat", "dog", "person"),
+        ("a bird and its ball", "bird", "dog", "people"),
+        ("a girl in a dress", "girl", None, "man"),
+        ("a boy and his dog", "boy", None, "woman"),
+        ("a herd of cows", "cows", "zebras", "people"),
+        ("a herd of small brown cows", "cows", "zebras", "cats"),
+        ("a flock of birds", "birds", "sheep", "dogs"),
+        ("a loaf of bread", "bread", None, "stew"),
+        ("a slice of pizza", "pizza", "cake", "soup"),
+        ("a glass of milk", "milk", "juice", None),
+        ("playing a game of tennis", "tennis", "soccer", None),
+        ("a bear with a cub", "bear", None, "horse"),
+        ("people on a bed", "bed", "table", None),
+        ("a vase at a wooden table", "table", None, "rug"),
+        ("a dog in the street", "street", "ocean", "runway"),
+        ("a dog on the street", "street", "beach", "forest"),
+        ("a dog walks down the street", "street", "beach", "pond"),
+        ("people riding a horse", "horse", "elephant", "car"),
+        ("people boarding a bus", "bus", "train", "bike"),
+    ],
+)
+def test_what_is_put_in_agrees_with_the_words_around_it(caption, word, fits, clashes):
+    forms = put_in(caption, word)
+    assert (fits is None or fits in forms) and clashes not in forms
+
+
+def test_words_that_govern_one_noun_say_nothing_of_the_next():
+    assert "forest" not in put_in("a dog on the beach", "beach")
+    assert "cat" in put_in("a bed at the beach with a dog", "dog")
+    assert "rug" in put_in("people at the beach, a dog and a bed", "bed")
+
+
+@pytest.mark.parametrize(
+    ("caption", "word", "risky"),
+    [
+        ("a dog in the snow", "snow", "field"),
+        ("a dog in the street", "street", "city"),
+        ("people on the grass", "grass", "hill"),
+        ("the shoes of a man", "shoes", "sandals"),
+        ("a cat by a bridge", "bridge", "river"),
+        ("a star by a man", "star", "face"),
+        ("a white shirt", "white", "gray"),
+    ],
+)
+def test_what_may_be_true_beside_the_old_word_is_not_put_in(caption, word, risky):
+    assert risky not in put_in(caption, word)
+
+
+def test_the_owner_of_something_is_not_put_in():
+    assert "dog" in put_in("a cat", "cat") and "dog" not in put_in("a cat", "cat", ["the dog's tail"])

@@ -100,7 +100,8 @@ def reword(proposal: Proposal, word: str, index: LexiconIndex, names: Mapping[st
         return f"{word!r} is what the caption says already"
     article = re.match(r"an?\s+", proposal.old_text, re.IGNORECASE)
     start = proposal.start + (article.end() if article else 0)
-    change = replace_words(proposal.caption, [Replacement(start, proposal.end, entry.forms[0] or entry.name)])
+    new = entry.forms[0] or entry.name
+    change = replace_words(proposal.caption, [Replacement(start, proposal.end, index.written.get(new, new))])
     return proposal._replace(
         new_category=names[wanted] if concept == "object" else proposal.category,
         new_caption=change.text,
@@ -285,7 +286,8 @@ class ProposeSwaps:
         spans = word_spans(noun.caption)
         start, end = spans[slot.start][0], spans[slot.end - 1][1]
         garment = noun.noun.reading.entry.name if noun.is_garment else None
-        change = replace_words(noun.caption, [Replacement(start, end, entry.forms[0] or entry.name)])
+        new = entry.forms[0] or entry.name
+        change = replace_words(noun.caption, [Replacement(start, end, self.index.written.get(new, new))])
         key = (image_id, noun.instance.id, *([garment] if garment else []), concept, name)
         return Proposal(
             key="/".join(map(str, key)),
