@@ -27,7 +27,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from hf_hardneg.audit.text_only_readers import audit_negatives
+from hf_hardneg.audit.measure import audit_negatives
 from hf_hardneg.columns import with_negatives
 from hf_hardneg.data.captions import read_captions
 from hf_hardneg.negatives.add_negatives import BATCH, AddHardNegatives, fit_slot_model

@@ -24,7 +24,7 @@ import matplotlib.pyplot as plt
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from hf_hardneg.audit.text_only_readers import audit_negatives
+from hf_hardneg.audit.measure import audit_negatives
 from hf_hardneg.columns import with_negatives
 from hf_hardneg.data.captions import read_captions
 from hf_hardneg.negatives.add_negatives import BATCH, TEMPERATURE, AddHardNegatives, fit_slot_model
