@@ -34,9 +34,8 @@ _COLORS = ("#D55E00", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Markdown whose first row is the header; columns are padded, so that the source reads as a table, too."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    lines = ["| " + " | ".join(row) + " |" for row in padded]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     return [lines[0], rule, *lines[1:]]
 
@@ -96,9 +95,7 @@ def format_audits(audits: Mapping[str, Audit]) -> str:
             lines += ["", f"{file}, by concept:", "", *_format_concepts(audit)]
     for file, audit in audits.items():
         words = ", ".join(f"{weight:+.1f} “{ngram}”" for ngram, weight in audit.giveaways[:10])
-        lines.append(
-            f"\nGive-aways of {file}, by weight (+ speaks for a caption, - for a negative): {words or 'none'}"
-        )
+        lines.append(f"\nGive-aways of {file} (+ speaks for a caption, - for a negative): {words or 'none'}")
     return "\n".join(lines)
 
 

@@ -41,8 +41,8 @@ def group_captions(captions: Sequence[str], image_ids: Sequence[Hashable] | None
         sets with few different captions, only those of one image are one group.
 
     Examples:
-        >>> group_captions(["a", "b", "b", "c"], [1, 1, 2, 3]).tolist()
-        [0, 0, 0, 3]
+        >>> group_captions(["a", "b", "b", "c", "d", "e"], [1, 1, 2, 3, 4, 5]).tolist()
+        [0, 0, 0, 3, 4, 5]
     """
     texts = [normalize(caption) for caption in captions]
     if image_ids is None:

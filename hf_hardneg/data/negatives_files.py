@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..columns import NEGATIVE_CONCEPTS
 from .caption_cells import read_cells
 from .files import CAPTION_COLUMNS, NEGATIVES_COLUMNS, find_column, open_dataset
+from .photo_places import place_of
 from .row_photos import find_photo_keys
 from .same_photo import ROW, Key
 from .skip_reasons import EMPTY
