@@ -9,6 +9,8 @@ import numpy as np
 from ..lexicon.words import split_words
 from .encoded_pairs import FIRST_WORD, EncodedPairs, Ragged, encode_pairs, number_words
 from .folds import FOLDS, assign_folds, hash_fold, normalize
+from .latent_topics import place_words
+from .neighbors import Neighbors
 from .pair_features import CorpusCounts
 from .pairs import Captions, Pairs
 from .topic import CoOccurrences, count_documents
@@ -27,15 +29,21 @@ class Corpus:
         vocabulary: The number of each word.
         of_image: The fold of each known image.
         of_text: The fold of each known caption, normalized.
-        documents: Which words stand together in the captions of one image.
+        images: Which words stand together in the captions of one image.
+        captions: Which words stand together in a caption.
         trigrams: Which words follow each other, for each fold without its captions.
+        neighbors: Which words stand near each other, for each fold without its captions.
+        places: Words in a space of topics, for each fold without its captions.
     """
 
     vocabulary: dict[str, int]
     of_image: dict[Hashable, int]
     of_text: dict[str, int]
-    documents: CoOccurrences
+    images: CoOccurrences
+    captions: CoOccurrences
     trigrams: list[BothDirections]
+    neighbors: list[Neighbors]
+    places: list[np.ndarray]
 
     @property
     def words(self) -> int:
@@ -55,7 +63,13 @@ class Corpus:
 
     def without(self, fold: int) -> CorpusCounts:
         """The counts of all captions but those of one fold."""
-        return CorpusCounts(self.documents.without(fold), self.trigrams[fold])
+        return CorpusCounts(
+            self.images.without(fold),
+            self.captions.without(fold),
+            self.trigrams[fold],
+            self.neighbors[fold],
+            self.places[fold],
+        )
 
     def encode(self, pairs: Pairs) -> EncodedPairs:
         """The pairs as numbers."""
@@ -81,12 +95,17 @@ def build_corpus(pairs: Pairs, captions: Captions | None = None, extra: Captions
     all_folds = np.concatenate([folds, np.full(len(other), EXTRA, dtype=np.int64)])
     ids = [("own", id_) for id_ in _images(known)] + [("extra", id_) for id_ in (_images(extra) if extra else ())]
     words = FIRST_WORD + len(vocabulary)
+    documents, fold_of = _join_documents(encoded, ids, all_folds)
+    others = [encoded.take(np.flatnonzero(all_folds != fold)) for fold in range(FOLDS)]
     return Corpus(
-        vocabulary,
-        {} if known.image_ids is None else dict(zip(known.image_ids, folds.tolist(), strict=True)),
-        dict(zip(map(normalize, known.texts), folds.tolist(), strict=True)),
-        count_documents(*_join_documents(encoded, ids, all_folds), words),
-        [BothDirections.count(encoded.take(np.flatnonzero(all_folds != fold)), words) for fold in range(FOLDS)],
+        vocabulary=vocabulary,
+        of_image={} if known.image_ids is None else dict(zip(known.image_ids, folds.tolist(), strict=True)),
+        of_text=dict(zip(map(normalize, known.texts), folds.tolist(), strict=True)),
+        images=count_documents(documents, fold_of, words),
+        captions=count_documents(encoded, all_folds, words),
+        trigrams=[BothDirections.count(captions, words) for captions in others],
+        neighbors=[Neighbors.count(captions, words) for captions in others],
+        places=[place_words(documents.take(np.flatnonzero(fold_of != fold)), words) for fold in range(FOLDS)],
     )
 
 

@@ -13,6 +13,8 @@ UNKNOWN, BEGIN, END = 0, 1, 2
 FIRST_WORD = 3
 REACH = 2
 """How many unchanged words on each side of a change an n-gram sees."""
+NEARBY = 5
+"""How many unchanged words on each side of a change are its neighbors."""
 
 
 def number_words(texts: Iterable[Sequence[str]]) -> dict[str, int]:
@@ -84,6 +86,13 @@ class Side:
     words: Ragged
     window: Ragged
 
+    def stretch(self) -> Ragged:
+        """The changed stretch alone."""
+        rows = np.arange(len(self.window.values)) - self.window.starts[:-1][self.window.rows]
+        is_changed = (rows >= REACH) & (rows < self.window.lengths[self.window.rows] - REACH)
+        lengths = np.maximum(self.window.lengths - 2 * REACH, 0)
+        return Ragged(self.window.values[is_changed], np.concatenate([[0], np.cumsum(lengths)]))
+
     def take(self, rows: np.ndarray) -> "Side":
         """Some of the pairs."""
         return Side(self.words.take(rows), self.window.take(rows))
@@ -97,18 +106,28 @@ class EncodedPairs:
         old: What only the caption has.
         new: What only the negative has.
         shared: The different words that both have.
+        before: Up to `NEARBY` words before the changed stretch.
+        after: Up to `NEARBY` words after it.
     """
 
     old: Side
     new: Side
     shared: Ragged
+    before: Ragged
+    after: Ragged
 
     def __len__(self) -> int:
         return len(self.shared)
 
     def take(self, rows: np.ndarray) -> "EncodedPairs":
         """Some of the pairs."""
-        return EncodedPairs(self.old.take(rows), self.new.take(rows), self.shared.take(rows))
+        return EncodedPairs(
+            self.old.take(rows),
+            self.new.take(rows),
+            self.shared.take(rows),
+            self.before.take(rows),
+            self.after.take(rows),
+        )
 
 
 def _unshared_ends(old: Sequence[int], new: Sequence[int]) -> tuple[int, int]:
@@ -135,8 +154,8 @@ def _encode(text: str, vocabulary: Mapping[str, int], known: dict[str, list[int]
 
 def _differences(
     captions: Sequence[str], negatives: Sequence[str], vocabulary: Mapping[str, int]
-) -> Iterator[tuple[list[int], list[int], list[int], list[int], list[int]]]:
-    """For each pair: words and window of the caption, words and window of the negative, shared words."""
+) -> Iterator[tuple[list[int], ...]]:
+    """For each pair: words and window of the caption, the same of the negative, shared words, before and after."""
     known: dict[str, list[int]] = {}
     pad_start, pad_end = [BEGIN] * REACH, [END] * REACH
     for caption, negative in zip(captions, negatives, strict=True):
@@ -150,7 +169,9 @@ def _differences(
         changed_new = Counter(new[start : len(new) - end])
         only_old, only_new = _words_of_side(changed_old, changed_new), _words_of_side(changed_new, changed_old)
         shared = set(old).intersection(new)
-        yield only_old, windows[0], only_new, windows[1], sorted(shared.difference(only_old, only_new))
+        others = sorted(shared.difference(only_old, only_new))
+        after = old[len(old) - end :][:NEARBY]
+        yield only_old, windows[0], only_new, windows[1], others, old[max(0, start - NEARBY) : start], after
 
 
 def encode_pairs(captions: Sequence[str], negatives: Sequence[str], vocabulary: Mapping[str, int]) -> EncodedPairs:
@@ -166,6 +187,6 @@ def encode_pairs(captions: Sequence[str], negatives: Sequence[str], vocabulary: 
         >>> pairs.old.words.values.tolist(), pairs.new.window.values.tolist(), pairs.shared.values.tolist()
         ([4], [1, 3, 5, 6, 2], [3, 6])
     """
-    parts = list(zip(*_differences(captions, negatives, vocabulary), strict=True)) or [()] * 5
-    old_words, old_window, new_words, new_window, shared = map(Ragged.of, parts)
-    return EncodedPairs(Side(old_words, old_window), Side(new_words, new_window), shared)
+    parts = list(zip(*_differences(captions, negatives, vocabulary), strict=True)) or [()] * 7
+    old_words, old_window, new_words, new_window, *others = map(Ragged.of, parts)
+    return EncodedPairs(Side(old_words, old_window), Side(new_words, new_window), *others)

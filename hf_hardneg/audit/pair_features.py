@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .encoded_pairs import EncodedPairs, Side
+from .neighbors import Neighbors
 from .topic import Company, Documents, association, find_company
 from .trigrams import BothDirections, trigram_features
 
 
-SHRINKAGES = (0.1, 1.0, 5.0)
+IMAGE_SHRINKAGES = (0.1, 1.0, 5.0)
+CAPTION_SHRINKAGES = (0.1, 1.0)
 FUNCTION_WORDS = 60
 """The most frequent words of captions, which say nothing of the topic."""
 
@@ -22,17 +24,23 @@ class CorpusCounts:
     """What the captions of other folds say.
 
     Attributes:
-        documents: Which words go together in an image.
+        images: Which words go together in the captions of an image.
+        captions: Which words go together in a caption.
         trigrams: Which words follow each other.
+        neighbors: Which words stand near each other.
+        places: (V, D) words in a space of topics.
     """
 
-    documents: Documents
+    images: Documents
+    captions: Documents
     trigrams: BothDirections
+    neighbors: Neighbors
+    places: np.ndarray
 
     def is_content(self) -> np.ndarray:
         """(V,) whether each word is none of the most frequent ones."""
-        is_content = np.ones(len(self.documents.single), bool)
-        is_content[np.argsort(-self.documents.single, kind="stable")[:FUNCTION_WORDS]] = False
+        is_content = np.ones(len(self.images.single), bool)
+        is_content[np.argsort(-self.images.single, kind="stable")[:FUNCTION_WORDS]] = False
         return is_content
 
 
@@ -50,19 +58,26 @@ def _side_features(
     side: Side, pairs: EncodedPairs, counts: CorpusCounts, is_content: np.ndarray
 ) -> dict[str, np.ndarray]:
     size = len(pairs)
-    company = find_company(side, pairs.shared)
+    company = find_company(side.words, pairs.shared)
     content = is_content[company.beside]
     found = {}
-    for shrinkage in SHRINKAGES:
-        values = association(company, counts.documents, shrinkage)
-        for kind, summary in _summaries(company, values, size).items():
-            found[f"topic {shrinkage} {kind}"] = summary
-        of_content = _summaries(company, np.where(content, values, 0), size)
-        for kind in ("sum", "smallest"):
-            found[f"topic {shrinkage} {kind} of content words"] = of_content[kind]
-    frequency = np.log(counts.documents.single + 0.5)
+    for name, documents, shrinkages in (
+        ("image", counts.images, IMAGE_SHRINKAGES),
+        ("caption", counts.captions, CAPTION_SHRINKAGES),
+    ):
+        for shrinkage in shrinkages:
+            values = association(company, documents, shrinkage)
+            for kind, summary in _summaries(company, values, size).items():
+                found[f"{name} {shrinkage} {kind}"] = summary
+            of_content = _summaries(company, np.where(content, values, 0), size)
+            for kind in ("sum", "smallest"):
+                found[f"{name} {shrinkage} {kind} of content words"] = of_content[kind]
+    likeness = np.einsum("md,md->m", counts.places[company.word], counts.places[company.beside])
+    for kind, summary in _summaries(company, np.where(content, likeness, 0), size).items():
+        found[f"likeness {kind}"] = summary
+    frequency = np.log(counts.images.single + 0.5)
     found["frequency"] = np.bincount(side.words.rows, frequency[side.words.values], minlength=size)
-    return found
+    return found | counts.neighbors.score(side, pairs, is_content)
 
 
 def corpus_features(pairs: EncodedPairs, counts: CorpusCounts) -> np.ndarray:

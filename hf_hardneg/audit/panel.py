@@ -61,7 +61,7 @@ def read_pairs(pairs: Pairs, corpus: Corpus, language_model: str | None = None) 
     for fold in np.unique(folds).tolist():
         rows = np.flatnonzero(folds == fold)
         counts, chosen = corpus.without(fold), encoded.take(rows)
-        topic[rows] = topic_margins(chosen, counts.documents)
+        topic[rows] = topic_margins(chosen, counts.images)
         found = corpus_features(chosen, counts)
         of_corpus = np.zeros((len(pairs), found.shape[1])) if of_corpus is None else of_corpus
         of_corpus[rows] = found

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .encoded_pairs import FIRST_WORD, EncodedPairs, Ragged, Side
+from .encoded_pairs import FIRST_WORD, EncodedPairs, Ragged
 from .folds import FOLDS
+from .sorted_counts import find_sorted, shrink
 
 
 PARTS = FOLDS + 1
@@ -53,11 +54,7 @@ class Documents:
 
     def count(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """(N,) the number of documents with both of two words."""
-        if not len(self.keys):
-            return np.zeros(len(first))
-        wanted = first * len(self.single) + second
-        at = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-        return np.where(self.keys[at] == wanted, self.together[at], 0)
+        return find_sorted(self.keys, self.together, first * len(self.single) + second)
 
 
 def count_documents(documents: Ragged, folds: np.ndarray, words: int) -> CoOccurrences:
@@ -90,10 +87,10 @@ def count_documents(documents: Ragged, folds: np.ndarray, words: int) -> CoOccur
         keys.append(product.row.astype(np.int64) * words + product.col)
         counts.append(product.data)
     known = np.unique(np.concatenate(keys))
-    together = np.zeros((PARTS, len(known)), np.float32)
+    together = np.zeros((PARTS, len(known)), np.int32)
     for fold in range(PARTS):
         together[fold, np.searchsorted(known, keys[fold])] = counts[fold]
-    return CoOccurrences(np.bincount(folds, minlength=PARTS), single, known, together)
+    return CoOccurrences(np.bincount(folds, minlength=PARTS), single, known, shrink(together))
 
 
 @dataclass(frozen=True)
@@ -111,12 +108,12 @@ class Company:
     beside: np.ndarray
 
 
-def find_company(side: Side, shared: Ragged) -> Company:
-    """All combinations of a changed word and a word that stays."""
-    rows = side.words.rows
-    beside = shared.take(rows)
-    which = beside.rows
-    return Company(rows[which], side.words.values[which], beside.values)
+def find_company(changed: Ragged, beside: Ragged) -> Company:
+    """All combinations of a changed word and a word that stays, of each of N pairs."""
+    rows = changed.rows
+    stays = beside.take(rows)
+    which = stays.rows
+    return Company(rows[which], changed.values[which], stays.values)
 
 
 def association(company: Company, documents: Documents, shrinkage: float = SHRINKAGE) -> np.ndarray:
@@ -139,6 +136,6 @@ def topic_margins(pairs: EncodedPairs, documents: Documents) -> np.ndarray:
     """
     margins = np.zeros(len(pairs))
     for sign, side in ((1, pairs.old), (-1, pairs.new)):
-        company = find_company(side, pairs.shared)
+        company = find_company(side.words, pairs.shared)
         margins += sign * np.bincount(company.row, association(company, documents), minlength=len(pairs))
     return margins

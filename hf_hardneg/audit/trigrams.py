@@ -10,26 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .encoded_pairs import BEGIN, END, REACH, EncodedPairs, Ragged, Side
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Sorted keys with a number for each; a key that is not there has 0."""
-
-    keys: np.ndarray
-    numbers: np.ndarray
-
-    @classmethod
-    def of(cls, keys: np.ndarray) -> "Counts":
-        """Count keys."""
-        return cls(*np.unique(keys, return_counts=True))
-
-    def find(self, keys: np.ndarray) -> np.ndarray:
-        """The number of each key, as float."""
-        if not len(self.keys):
-            return np.zeros(len(keys))
-        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[at] == keys, self.numbers[at], 0).astype(float)
+from .sorted_counts import Counts
 
 
 @dataclass(frozen=True)
