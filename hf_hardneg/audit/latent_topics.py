@@ -29,11 +29,12 @@ def place_words(documents: Ragged, words: int) -> np.ndarray:
     table = csr_array((ones, documents.values, documents.starts), shape=(len(documents), words))
     table.sum_duplicates()
     table.data[:] = 1
-    rarity = np.log((len(documents) + 1) / (table.sum(0) + 1)).astype(np.float32)
+    number_with = table.sum(0)
+    rarity = np.log((len(documents) + 1) / (number_with + 1)).astype(np.float32)
     number = min(DIMENSIONS, len(documents) - 1, words - 1)
     if number < 1:
         return np.zeros((words, 1), np.float32)
     _, sizes, axes = randomized_svd(csr_array(table.multiply(rarity[None, :])), number, n_iter=3, random_state=0)
-    places = axes.T * sizes
-    lengths = np.linalg.norm(places, axis=1, keepdims=True)
-    return np.where(lengths > 1e-6, places / np.maximum(lengths, 1e-6), 0).astype(np.float32)
+    # Axes of no size are noise of the computation.
+    places = (axes.T * sizes)[:, sizes > 1e-4 * sizes.max(initial=0)] * (number_with > 0)[:, None]
+    return (places / np.maximum(np.linalg.norm(places, axis=1, keepdims=True), 1e-12)).astype(np.float32)
