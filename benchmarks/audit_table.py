@@ -59,7 +59,7 @@ def spread(found: CaptionNegatives, pairs: int) -> CaptionNegatives:
 def without_text(audit: Audit, seconds: float) -> dict[str, Any]:
     """Figures only, rounded."""
     content = json.loads(json.dumps(asdict(audit)), parse_float=lambda number: round(float(number), 2))
-    return {**{name: value for name, value in content.items() if name != "giveaways"}, "seconds": round(seconds, 1)}
+    return {**{name: value for name, value in content.items() if name != "giveaways"}, "cpu_seconds": round(seconds, 1)}
 
 
 def main() -> None:
@@ -78,9 +78,9 @@ def main() -> None:
     result[key] = {}
     for name, found in tqdm(find_files(args), desc="Files"):
         chosen = spread(found, args.pairs) if args.language_model else found
-        begin = time.perf_counter()
+        begin = time.process_time()
         audit = audit_negatives(*chosen[:4], language_model=args.language_model)
-        result[key][name] = without_text(audit, time.perf_counter() - begin)
+        result[key][name] = without_text(audit, time.process_time() - begin)
         if args.language_model:
             result[key][name]["language_model"] = Path(args.language_model).name
         FILE.write_text(json.dumps(result, indent=1) + "\n")

@@ -21,6 +21,7 @@ READERS = {
     ACCEPTABILITY: "language model",
 }
 """The readers in the order in which they are shown, with the labels of their rows."""
+# Attribute of `Audit`, label.
 _DEFECTS = (
     ("broken_articles", "broken a/an introduced"),
     ("artifacts", "spaces and marks of joined tokens"),
@@ -144,12 +145,15 @@ def draw_audits(audits: Mapping[str, Audit], file: Path) -> None:
         for name, audit in audits.items()
     }
     groups = [len(shown), *([len(concepts)] if concepts else [])]
-    heights = [0.5 + 0.3 * number * (len(audits) + 1) for number in groups]
+    of_concepts = {name: told for name, told in of_concepts.items() if any(told)}
+    files = [len(audits), len(of_concepts)]
+    heights = [0.5 + 0.21 * number * (bars + 1) for number, bars in zip(groups, files, strict=False)]
     figure = Figure(figsize=(7.5, 1 + sum(heights)), layout="constrained")
     panels = figure.subplots(len(groups), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    _draw_bars(panels[0], of_readers, [READERS[name] for name in shown])
+    colors = {name: _COLORS[i % len(_COLORS)] for i, name in enumerate(audits)}
+    _draw_bars(panels[0], of_readers, [READERS[name] for name in shown], colors)
     if concepts:
-        _draw_bars(panels[1], of_concepts, concepts)
+        _draw_bars(panels[1], of_concepts, concepts, colors)
         panels[1].set_title("strongest reader, by concept", loc="left", fontsize=10)
     told = [one for of_file in (*of_readers.values(), *of_concepts.values()) for one in of_file if one]
     panels[0].set_xlim(min(45, *(one.low - 6 for one in told)), 107)
@@ -159,14 +163,15 @@ def draw_audits(audits: Mapping[str, Audit], file: Path) -> None:
     figure.savefig(file, dpi=150)
 
 
-def _draw_bars(axes: "Axes", told: Mapping[str, Sequence[Told | None]], labels: Sequence[str]) -> None:
+def _draw_bars(
+    axes: "Axes", told: Mapping[str, Sequence[Told | None]], labels: Sequence[str], colors: Mapping[str, str]
+) -> None:
     """One group of bars for each label, with a bar for each file; no bar where a file has no value."""
     step = 0.8 / len(told)
     for i, (name, values) in enumerate(told.items()):
         known = [(j + (i - (len(told) - 1) / 2) * step, value) for j, value in enumerate(values) if value]
         heights, shares = [height for height, _ in known], [value.share for _, value in known]
-        color = _COLORS[i % len(_COLORS)]
-        axes.barh(heights, [share - 50 for share in shares], step * 0.9, left=50, color=color, label=name)
+        axes.barh(heights, [share - 50 for share in shares], step * 0.9, left=50, color=colors[name], label=name)
         spread = [[value.share - value.low for _, value in known], [value.high - value.share for _, value in known]]
         axes.errorbar(shares, heights, xerr=spread, fmt="none", ecolor="black", elinewidth=0.8, capsize=2)
         for height, value in known:

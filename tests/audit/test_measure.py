@@ -98,7 +98,7 @@ def test_rules_count_ties_half_and_length_learns_its_direction():
 
 
 def test_a_length_that_says_nothing_is_a_tie_and_not_its_opposite():
-    # As many longer as shorter negatives: other folds would have more of the one where this fold has more of the other.
+    # As many longer as shorter negatives: other folds have more of the one where this fold has more of the other.
     captions = [f"A {color} car number {i}." for i in range(20) for color in COLORS]
     negatives = [[c.replace("car", "big car") if i % 2 else c.replace("A ", "")] for i, c in enumerate(captions)]
     assert audit_negatives(captions, negatives).readers["length"].share == 50

@@ -116,7 +116,7 @@ def test_shuffled_labels_tell_nothing_so_that_no_reader_has_seen_what_it_reads()
 
 
 def test_negatives_that_are_balanced_to_the_last_one_are_not_told_by_their_opposite():
-    # What other folds lack, this fold has: a reader of words that is cross-validated and always chooses falls below 50.
+    # What other folds lack, this fold has: a cross-validated reader of words that always chooses falls below 50.
     shares = []
     for seed in range(6):
         colors = ["red", "blue"] * 60
