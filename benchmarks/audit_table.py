@@ -59,7 +59,10 @@ def spread(found: CaptionNegatives, pairs: int) -> CaptionNegatives:
 def without_text(audit: Audit, seconds: float) -> dict[str, Any]:
     """Figures only, rounded."""
     content = json.loads(json.dumps(asdict(audit)), parse_float=lambda number: round(float(number), 2))
-    return {**{name: value for name, value in content.items() if name != "giveaways"}, "cpu_seconds": round(seconds, 1)}
+    return {
+        **{name: value for name, value in content.items() if name != "giveaways"},
+        "cpu_seconds": round(seconds, 1),
+    }
 
 
 def main() -> None:

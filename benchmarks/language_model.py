@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import tempfile
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -84,9 +85,12 @@ def measure(rows: Dataset, slot_model: SlotModel | None, language_model: str) ->
     thinned = made.map(thin, batched=True, batch_size=BATCH, features=made.features)
     result = {}
     for name, kept in (("as_drawn", made), ("thinned", thinned)):
-        found = audit_negatives(kept["caption"][:], kept["negatives"][:])
-        keys = ("learned", "learned_low", "learned_high", "rules", "coverage")
-        result[name] = {key: round(getattr(found, key), 2) for key in keys}
+        found = audit_negatives(kept["caption"][:], kept["negatives"][:], kept["image_id"][:])
+        told = {
+            reader: {key: round(value, 2) for key, value in asdict(one).items()}
+            for reader, one in found.readers.items()
+        }
+        result[name] = {"coverage": round(found.coverage, 2), "strongest": found.strongest, "readers": told}
     return result
 
 

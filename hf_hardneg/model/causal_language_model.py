@@ -32,8 +32,8 @@ def load_language_model(name_or_path: str) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
         model = AutoModelForCausalLM.from_pretrained(folder, **options)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # readers of broken files raise errors of many kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
             f"{name_or_path} cannot be loaded as a causal language model ({reason}). Name a Hub id, a folder or a "
             f"{GGUF} file of one, such as openai-community/gpt2."

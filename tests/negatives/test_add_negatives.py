@@ -5,10 +5,10 @@ import pytest
 from datasets import Dataset, Features, IterableDataset
 from datasets.fingerprint import Hasher
 from helpers.captions import CAPTIONS, outputs_under_two_hash_seeds, scene_captions
+from hf_hardneg.audit.text_only_readers import audit_negatives
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_hardneg.audit.text_only_readers import audit_negatives
 from hf_hardneg.columns import NEGATIVE_FEATURES, ROW_FEATURES, with_negatives
 from hf_hardneg.data.skip_reasons import EMPTY
 from hf_hardneg.lexicon.index import load_index

@@ -52,6 +52,15 @@ FACTS = {
 
 
 LABELS = ["a ball", "a box"]
+AUDIT = {
+    "captions": 9,
+    "pairs": 20,
+    "pairs_read": 20,
+    "readers": {
+        "rules": {"share": 50.0, "low": 48.0, "high": 52.0},
+        "boosted": {"share": 61.04, "low": 58.0, "high": 64.0},
+    },
+}
 
 
 def run_code(text, folder):
