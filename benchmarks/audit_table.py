@@ -4,8 +4,8 @@
 
 CAPTIONS.jsonl has {"image_id": ..., "captions": [...]} on each line, NEGCLIP.tsv is NegCLIP's valid_neg_clip.tsv, and
 SUGARCREPE is the folder of SugarCrepe's seven JSON files. Writes audit_table.json beside this file: figures only, no
-text. With a language model, evenly spread captions with about --pairs pairs of each file are audited once more, and
-the figures without one are those that the file has already, if it has.
+text. With a language model, evenly spread captions with about --pairs pairs of each file are audited once more; the
+other captions of the file then serve as a corpus. Figures that the file has already are kept.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from hf_hardneg.audit import Audit, audit_negatives
+from hf_hardneg.audit import Audit, Captions, audit_negatives
 from hf_hardneg.columns import CAPTION, IMAGE_ID, NEGATIVE_CONCEPTS, NEGATIVES, with_negatives
 from hf_hardneg.data.captions import read_captions
 from hf_hardneg.data.negatives_files import CaptionNegatives, read_negatives
@@ -59,10 +59,8 @@ def spread(found: CaptionNegatives, pairs: int) -> CaptionNegatives:
 def without_text(audit: Audit, seconds: float) -> dict[str, Any]:
     """Figures only, rounded."""
     content = json.loads(json.dumps(asdict(audit)), parse_float=lambda number: round(float(number), 2))
-    return {
-        **{name: value for name, value in content.items() if name != "giveaways"},
-        "cpu_seconds": round(seconds, 1),
-    }
+    figures = {name: value for name, value in content.items() if name != "giveaways"}
+    return {**figures, "cpu_seconds": round(seconds, 1)}
 
 
 def main() -> None:
@@ -78,14 +76,15 @@ def main() -> None:
     result["command"] = "python benchmarks/audit_table.py CAPTIONS.jsonl valid_neg_clip.tsv sugarcrepe/data"
     result["versions"] = {name: version(name) for name in ("scikit-learn", "scipy", "numpy", "transformers", "spacy")}
     key = "with_language_model" if args.language_model else "without_language_model"
-    result[key] = {}
+    of_files = result.setdefault(key, {})
     for name, found in tqdm(find_files(args), desc="Files"):
         chosen = spread(found, args.pairs) if args.language_model else found
         begin = time.process_time()
-        audit = audit_negatives(*chosen[:4], language_model=args.language_model)
-        result[key][name] = without_text(audit, time.process_time() - begin)
+        corpus = Captions(found.captions, found.image_ids) if args.language_model else None
+        audit = audit_negatives(*chosen[:4], corpus=corpus, language_model=args.language_model)
+        of_files[name] = without_text(audit, time.process_time() - begin)
         if args.language_model:
-            result[key][name]["language_model"] = Path(args.language_model).name
+            of_files[name]["language_model"] = Path(args.language_model).name
         FILE.write_text(json.dumps(result, indent=1) + "\n")
         print(name, {reader: round(told.share, 1) for reader, told in audit.readers.items()}, flush=True)
 

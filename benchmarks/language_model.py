@@ -86,10 +86,8 @@ def measure(rows: Dataset, slot_model: SlotModel | None, language_model: str) ->
     result = {}
     for name, kept in (("as_drawn", made), ("thinned", thinned)):
         found = audit_negatives(kept["caption"][:], kept["negatives"][:], kept["image_id"][:])
-        told = {
-            reader: {key: round(value, 2) for key, value in asdict(one).items()}
-            for reader, one in found.readers.items()
-        }
+        readers = {name: asdict(one) for name, one in found.readers.items()}
+        told = {name: {key: round(value, 2) for key, value in one.items()} for name, one in readers.items()}
         result[name] = {"coverage": round(found.coverage, 2), "strongest": found.strongest, "readers": told}
     return result
 

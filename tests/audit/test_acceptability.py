@@ -1,4 +1,4 @@
-"""The reader that asks a causal language model: with a tiny real one as GGUF, and with SmolLM2 where it is installed."""
+"""The reader that asks a causal language model: a tiny real one as GGUF, and SmolLM2 where it is installed."""
 
 import random
 from importlib.util import find_spec
