@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import tempfile
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from hf_hardneg.audit.text_only_readers import audit_negatives
+from hf_hardneg.audit.measure import audit_negatives
 from hf_hardneg.columns import with_negatives
 from hf_hardneg.data.captions import read_captions
 from hf_hardneg.negatives.add_negatives import BATCH, AddHardNegatives, fit_slot_model
@@ -84,9 +85,10 @@ def measure(rows: Dataset, slot_model: SlotModel | None, language_model: str) ->
     thinned = made.map(thin, batched=True, batch_size=BATCH, features=made.features)
     result = {}
     for name, kept in (("as_drawn", made), ("thinned", thinned)):
-        found = audit_negatives(kept["caption"][:], kept["negatives"][:])
-        keys = ("learned", "learned_low", "learned_high", "rules", "coverage")
-        result[name] = {key: round(getattr(found, key), 2) for key in keys}
+        found = audit_negatives(kept["caption"][:], kept["negatives"][:], kept["image_id"][:])
+        readers = {name: asdict(one) for name, one in found.readers.items()}
+        told = {name: {key: round(value, 2) for key, value in one.items()} for name, one in readers.items()}
+        result[name] = {"coverage": round(found.coverage, 2), "strongest": found.strongest, "readers": told}
     return result
 
 

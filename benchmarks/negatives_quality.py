@@ -24,7 +24,7 @@ import matplotlib.pyplot as plt
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from hf_hardneg.audit.text_only_readers import audit_negatives
+from hf_hardneg.audit.measure import audit_negatives
 from hf_hardneg.columns import with_negatives
 from hf_hardneg.data.captions import read_captions
 from hf_hardneg.negatives.add_negatives import BATCH, TEMPERATURE, AddHardNegatives, fit_slot_model
@@ -40,24 +40,26 @@ def measure(rows: Dataset, **settings: Any) -> dict[str, Any]:
     add = AddHardNegatives(model=fit_slot_model(rows.iter(BATCH)), **settings)
     made = rows.map(add, batched=True, batch_size=BATCH, features=with_negatives(rows.features))
     found = summarize(made, Counter())
-    audited = {k: round(v, 2) for k, v in found["audit"].items() if k != "giveaways"}
+    rounded = json.loads(json.dumps(found["audit"]), parse_float=lambda number: round(float(number), 2))
+    audited = {k: v for k, v in rounded.items() if k != "giveaways"}
     return {"temperature": add.temperature, **{key: found[key] for key in KEPT}, "audit": audited}
 
 
-def uniform(rows: Dataset) -> dict[str, float]:
+def uniform(rows: Dataset) -> dict[str, Any]:
     """The same vocabulary and truth filter without a model of the captions: what balancing is worth."""
     made = AddHardNegatives()(rows[:])
-    found = audit_negatives(rows["caption"][:], made["negatives"])
-    return {"learned": round(found.learned, 2), "coverage": round(found.coverage, 2)}
+    found = audit_negatives(rows["caption"][:], made["negatives"], rows["image_id"][:])
+    told = {name: round(one.share, 2) for name, one in found.readers.items()}
+    return {"strongest": found.strongest, "told": told, "coverage": round(found.coverage, 2)}
 
 
 def draw_curve(curve: list[dict[str, Any]], file: Path) -> None:
-    """Coverage against what the learned reader tells, one point per temperature."""
+    """Coverage against what the strongest reader tells, one point per temperature."""
     figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
     x = [point["audit"]["coverage"] for point in curve]
-    y = [point["audit"]["learned"] for point in curve]
-    spread = [[v - p["audit"]["learned_low"] for v, p in zip(y, curve, strict=True)]]
-    spread.append([p["audit"]["learned_high"] - v for v, p in zip(y, curve, strict=True)])
+    told = [point["audit"]["readers"][point["audit"]["strongest"]] for point in curve]
+    y = [one["share"] for one in told]
+    spread = [[one["share"] - one["low"] for one in told], [one["high"] - one["share"] for one in told]]
     axes.errorbar(x, y, yerr=spread, marker="o", color="#4477aa", capsize=3)
     for point, left, top in zip(curve, x, y, strict=True):
         is_default = point["temperature"] == TEMPERATURE
@@ -66,7 +68,7 @@ def draw_curve(curve: list[dict[str, Any]], file: Path) -> None:
     axes.axhline(50, color="#888888", linewidth=1, linestyle="--")
     axes.annotate("guessing", (min(x), 50), xytext=(0, 4), textcoords="offset points", fontsize=9, color="#666666")
     axes.set_xlabel("captions with at least one negative (%)")
-    axes.set_ylabel("told by the learned reader (%)")
+    axes.set_ylabel("told by the strongest reader (%)")
     axes.set_title("Each point is a temperature; whiskers are 95 % intervals", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, dpi=150)

@@ -3,10 +3,11 @@
 import sys
 
 from hf_hardneg.audit import audit_negatives, format_audits
-from hf_hardneg.data import read_caption_negatives
+from hf_hardneg.data import read_negatives
 
 
-captions, negatives, skipped = read_caption_negatives(sys.argv[1])
-audit = audit_negatives(captions, negatives)
+found = read_negatives(sys.argv[1])
+audit = audit_negatives(found.captions, found.negatives, found.image_ids, found.concepts)
+print(f"{audit.strongest} tells {audit.readers[audit.strongest].share:.1f} % of {audit.pairs_read} negatives.")
 print(format_audits({sys.argv[1]: audit}))
 print("The n-grams that give negatives away:", [ngram for ngram, _ in audit.giveaways[:5]])

@@ -12,6 +12,7 @@ from .photo_files import path_of, tell_contents
 from .same_photo import (
     IMAGE_ID_COLUMNS,
     ROW,
+    Key,
     count_contradictions,
     find_keys,
     matching_columns,
@@ -47,19 +48,43 @@ def find_row_photos(
     caption_column: str | None = None,
     contents: Sequence[str | None] | None = None,
 ) -> RowPhotos:
-    """Find which rows of a table show one photo.
+    """Find which rows of a table show one photo, and number the photos.
+
+    Args:
+        table: As in `find_photo_keys`, like the others.
+        source: What the user named.
+        image_column: The column of images; None finds it, if there is one.
+        caption_column: A column that names no photo, whatever it is called.
+        contents: N texts that are equal for equal bytes, if they are known already.
+    """
+    keys, columns = _find_keys(table, source, image_column, caption_column, contents)
+    numbers = number_photos(keys, columns[0] if columns else None)
+    return RowPhotos(numbers, [key[0] != ROW for key in keys], bool(columns))
+
+
+def find_photo_keys(table: Dataset, source: str, caption_column: str | None = None) -> list[Key]:
+    """Find which rows of a table show one photo: the key of each row's photo.
 
     Rows show the same photo if a column of ids says so (`same_photo.IMAGE_ID_COLUMNS`), else if they have the same
     bytes, else, where there are no bytes, if they have the same file name. Case and underscores of columns do not
     count. The log says what contradicts the ids.
 
     Args:
-        table: All rows of a source, so that all who read it number them alike.
+        table: All rows of a source, so that all who read it know them alike.
         source: What the user named. Paths are relative to its folder.
-        image_column: The column of images; None finds it, if there is one.
         caption_column: A column that names no photo, whatever it is called.
-        contents: N texts that are equal for equal bytes, if they are known already.
     """
+    return _find_keys(table, source, None, caption_column, None)[0]
+
+
+def _find_keys(
+    table: Dataset,
+    source: str,
+    image_column: str | None,
+    caption_column: str | None,
+    contents: Sequence[str | None] | None,
+) -> tuple[list[Key], list[str]]:
+    """The key of each row's photo, and the columns of ids."""
     place = Path(source).expanduser()
     root = place.parent if place.is_file() else place
     features = {name: feature for name, feature in table.features.items() if name != caption_column}
@@ -72,8 +97,7 @@ def find_row_photos(
             contents = tell_contents(undecoded(table, image_column), image_column, root)
     keys = find_keys(ids, _names(table, features, image_column, root), contents)
     _warn(keys, contents, columns, source)
-    numbers = number_photos(keys, columns[0] if columns else None)
-    return RowPhotos(numbers, [key[0] != ROW for key in keys], bool(columns))
+    return keys, columns
 
 
 def warn_of_single_rows(photos: RowPhotos, table: Dataset, caption_column: str, source: str) -> None:

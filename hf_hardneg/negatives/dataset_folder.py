@@ -12,9 +12,10 @@ import numpy as np
 from datasets import Dataset
 
 from ..atomic_folder import check_overwrites
-from ..audit.text_only_readers import audit_negatives
+from ..audit.measure import audit_negatives
 from ..columns import (
     CAPTION,
+    IMAGE_ID,
     NEGATIVE_CONCEPTS,
     NEGATIVE_NEWS,
     NEGATIVE_OPERATORS,
@@ -163,7 +164,9 @@ def summarize(made: Dataset, skipped: Counter[str], with_audit: bool = True) -> 
     }
     if with_audit:
         try:
-            result["audit"] = asdict(audit_negatives(made[CAPTION][:], negatives))
+            image_ids = made[IMAGE_ID][:] if IMAGE_ID in made.column_names else None
+            found = audit_negatives(made[CAPTION][:], negatives, image_ids, made[NEGATIVE_CONCEPTS][:])
+            result["audit"] = asdict(found)
         except ValueError as error:
             result["audit"] = str(error)
     return result

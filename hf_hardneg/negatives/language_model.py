@@ -9,89 +9,27 @@ above then holds for P in place of p.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from tqdm.auto import tqdm
 
 from ..columns import CAPTION, NEGATIVE_FEATURES, NEGATIVE_RATIOS, NEGATIVES, REJECTIONS
 from ..data.same_photo import batch_image_ids
 from ..file_digests import source_digest
+from ..model.causal_language_model import load_language_model, log_probabilities
 from .chance import uniform
 
 
 UNLIKELY = "the language model tells all drawn negatives from the caption"
 TOO_LONG = "the caption or its negative is longer than the language model reads"
+SOURCES = ("negatives/language_model.py", "model/causal_language_model.py")
 PARALLEL = [name for name in NEGATIVE_FEATURES if name != REJECTIONS]
-
-
-@lru_cache(maxsize=1)
-def load_language_model(name_or_path: str) -> tuple[Any, Any]:
-    """Load a causal language model and its tokenizer; the model goes to the accelerator, if there is one.
-
-    Raises:
-        ValueError: If transformers cannot load it, or its tokenizer has no token that begins or ends a text.
-    """
-    from accelerate import PartialState
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name_or_path)
-        model = AutoModelForCausalLM.from_pretrained(name_or_path)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{name_or_path} cannot be loaded as a causal language model ({reason}). Name a Hub id or a folder of "
-            "one, such as openai-community/gpt2."
-        ) from error
-    if tokenizer.bos_token_id is None and tokenizer.eos_token_id is None:
-        raise ValueError(f"The tokenizer of {name_or_path} has neither bos_token nor eos_token; set one of them.")
-    return model.to(PartialState().device).eval(), tokenizer
-
-
-def max_length(model: Any) -> int:
-    """The largest number of tokens that the model reads."""
-    return int(getattr(model.config, "max_position_embeddings", 2**31))
-
-
-@torch.inference_mode()
-def log_probabilities(texts: Sequence[str], model: Any, tokenizer: Any, batch_size: int = 32) -> np.ndarray:
-    """The log-probability of each whole text, with its beginning-of-text and end-of-text tokens.
-
-    Args:
-        texts: N texts.
-        model: A causal language model of transformers.
-        tokenizer: Its tokenizer. If it has only one of the two tokens, that one stands at both ends.
-        batch_size: Texts at a time. They are sorted by length to avoid padding.
-
-    Returns:
-        (N,) float64 natural logarithms, 0 or less; nan for texts longer than the model reads.
-    """
-    if not texts:
-        return np.empty(0)
-    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
-    begin, end = end if begin is None else begin, begin if end is None else end
-    ids = [[begin, *of_text, end] for of_text in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
-    result = np.full(len(texts), np.nan)
-    order = sorted((i for i in range(len(ids)) if len(ids[i]) <= max_length(model)), key=lambda i: len(ids[i]))
-    for first in tqdm(range(0, len(order), batch_size), desc="Reading", disable=None, leave=False):
-        chosen = order[first : first + batch_size]
-        rows = [torch.tensor(ids[i]) for i in chosen]
-        tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=end).to(model.device)
-        lengths = torch.tensor([len(row) for row in rows], device=model.device)[:, None]
-        mask = torch.arange(tokens.shape[1], device=model.device) < lengths
-        logits = model(input_ids=tokens, attention_mask=mask.long()).logits[:, :-1]
-        losses = torch.nn.functional.cross_entropy(logits.float().mT, tokens[:, 1:], reduction="none")
-        result[chosen] = -(losses * mask[:, 1:]).sum(-1).double().cpu().numpy()
-    return result
 
 
 def _version(name_or_path: str) -> str:
     """A text that changes with the files of a local model, for the cache key of `dataset.map`; "" for a Hub id."""
-    files = sorted(Path(name_or_path).glob("*")) if Path(name_or_path).is_dir() else []
+    place = Path(name_or_path).expanduser()
+    files = [place] if place.is_file() else sorted(place.glob("*")) if place.is_dir() else []
     return ",".join(f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files)
 
 
@@ -105,7 +43,7 @@ class ThinByLanguageModel:
     and the negative. It does not depend on order, batch or process.
 
     Attributes:
-        name_or_path: Hub id or folder of a causal language model of transformers.
+        name_or_path: Hub id, folder or .gguf file of a causal language model of transformers.
         temperature: Above 0, that of `AddHardNegatives`. P is flattened by it: P to the power 1 / temperature.
         seed: Another seed, other negatives are dropped.
         batch_size: Texts that the language model reads at a time.
@@ -126,7 +64,7 @@ class ThinByLanguageModel:
     temperature: float
     seed: int = 0
     batch_size: int = 32
-    sources: str = field(default_factory=lambda: source_digest("negatives/language_model.py"), repr=False)
+    sources: str = field(default_factory=lambda: source_digest(*SOURCES), repr=False)
     version: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 from .. import __version__
 from ..audit.display import format_audits
-from ..audit.text_only_readers import Audit
+from ..audit.measure import Audit
 from ..card_metadata import DOCUMENTATION_URL, PROJECT_URL, TASK_CATEGORIES, UNKNOWN_LICENSE, size_category
 from ..data.skip_reasons import describe_reasons
 
@@ -51,7 +51,7 @@ def format_audit(audit: Mapping[str, Any] | str | None) -> str:
     """
     if audit is None or isinstance(audit, str):
         return f"No audit: {audit or 'off'}"
-    return format_audits({"negatives": Audit(**audit)})
+    return format_audits({"negatives": Audit.from_json(audit)})
 
 
 def build_card(summary: Mapping[str, Any], title: str, origin: CaptionOrigin) -> str:

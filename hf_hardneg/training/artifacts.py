@@ -13,8 +13,8 @@ import torch
 import yaml
 from datasets import Dataset
 
-from ..audit.text_only_readers import audit_negatives
-from ..columns import CAPTION, NEGATIVES
+from ..audit.measure import audit_negatives
+from ..columns import CAPTION, IMAGE_ID, NEGATIVES
 from ..data.coco import is_coco_folder
 from ..data.skip_reasons import describe_reasons
 from ..evaluation.results import Results
@@ -27,7 +27,7 @@ from .prepare import TrainingData
 from .time_estimate import format_seconds
 
 
-AUDITED_CAPTIONS = 2000  # takes a second or two
+AUDITED_CAPTIONS = 2000  # takes a few seconds
 LIMITS_OF_SCENES = (
     "A miniature for trying things out: trained and judged on rendered scenes of 48 x 48 pixels, whose captions know "
     "a few hundred words. It says nothing about photos."
@@ -99,17 +99,18 @@ def _data_metrics(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _audit(rows: Dataset) -> dict[str, float] | None:
-    """Measure how many negatives of the first captions a text-only reader can tell; None if they are too few."""
+def _audit(rows: Dataset) -> dict[str, Any] | None:
+    """Measure how many negatives of the first captions readers of text can tell; None if they are too few."""
     if NEGATIVES not in rows.column_names:
         return None
-    rows = rows.select_columns([CAPTION, NEGATIVES]).select(range(min(AUDITED_CAPTIONS, len(rows))))
+    columns = [name for name in (CAPTION, NEGATIVES, IMAGE_ID) if name in rows.column_names]
+    rows = rows.select_columns(columns).select(range(min(AUDITED_CAPTIONS, len(rows))))
+    image_ids = rows[IMAGE_ID][:] if IMAGE_ID in columns else None
     try:
-        audit = audit_negatives(rows[CAPTION][:], rows[NEGATIVES][:])
+        audit = asdict(audit_negatives(rows[CAPTION][:], rows[NEGATIVES][:], image_ids))
     except ValueError:
         return None
-    names = ("captions", "pairs", "coverage", "learned", "learned_low", "learned_high", "rules", "length")
-    return {name: getattr(audit, name) for name in names}
+    return {name: audit[name] for name in ("captions", "pairs", "pairs_read", "coverage", "readers", "strongest")}
 
 
 def _hardware(args: HardNegCLIPTrainingArguments) -> str:

@@ -76,7 +76,7 @@ def test_the_command_prints_a_table_and_writes_json_and_figure(tmp_path, capsys)
     printed = capsys.readouterr().out
     result = json.loads(out.read_text())["pairs"]
     assert result["pairs"] == 18 and result["artifacts"] == 50
-    assert f"{result['learned']:.1f} %" in printed and "Give-aways of pairs" in printed
+    assert f"{result['readers']['n-grams']['share']:.1f} %" in printed and "Give-aways of pairs" in printed
     assert figure.read_bytes()[:4] == b"\x89PNG"
 
 

@@ -65,6 +65,7 @@ ONLY_PARSED = {
     "hf-hardneg negatives captions/ --out negatives --engine ray": "test_ray_engine.py starts a cluster",
     "hf-hardneg negatives captions.jsonl --out negatives --language_model openai-community/gpt2": "downloads GPT-2; "
     "test_language_model.py has a tiny one",
+    "hf-hardneg audit pairs.parquet --language_model smollm2-135m.gguf": "test_acceptability.py makes a model",
     "python dataset_scripts/inpaintcoco.py inpaintcoco --push_to_hub org/inpaintcoco --private": "needs a Hub",
     **{
         f"accelerate launch -m hf_hardneg.train {line}": "trains; test_prepare_twins.py does it with small sets"

@@ -46,7 +46,7 @@ def test_the_card_and_the_summary_count_negatives_reasons_and_the_audit(made):
     assert summary["captions"] == 300 and summary["skipped"] == {"the caption is empty": 1}
     assert summary["rejections"] and summary["audit"]["identical"] == 0
     card = (made / "README.md").read_text()
-    assert f"{summary['negatives']:,} synthetic" in card and "told by a learned reader" in card
+    assert f"{summary['negatives']:,} synthetic" in card and "told by boosted" in card and "| concept" in card
     assert all(reason in card for reason in summary["rejections"])
 
 

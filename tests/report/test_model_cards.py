@@ -52,6 +52,15 @@ FACTS = {
 
 
 LABELS = ["a ball", "a box"]
+AUDIT = {
+    "captions": 9,
+    "pairs": 20,
+    "pairs_read": 20,
+    "readers": {
+        "rules": {"share": 50.0, "low": 48.0, "high": 52.0},
+        "boosted": {"share": 61.04, "low": 58.0, "high": 64.0},
+    },
+}
 
 
 def run_code(text, folder):
@@ -100,16 +109,7 @@ def test_the_start_models_card_tells_its_measured_figures_and_its_code_runs(monk
 
 def test_a_card_names_base_data_audit_and_the_weakest_concept():
     results = {name: MINIATURE["results"][name] for name in ("start", "control (K = 0)", "K = 3")}
-    audit = {
-        "captions": 9,
-        "pairs": 20,
-        "learned": 61.04,
-        "learned_low": 58.0,
-        "learned_high": 64.0,
-        "rules": 50,
-        "length": 50,
-    }
-    card = ModelCard(build_model_card(results, "K = 3", "scenes", {**FACTS, "audit": audit}))
+    card = ModelCard(build_model_card(results, "K = 3", "scenes", {**FACTS, "audit": AUDIT}))
     check_metadata(card)
     of_model = results["K = 3"]
     in_card = {(result.dataset_config, result.metric_type): result for result in card.data.eval_results}
@@ -128,8 +128,7 @@ def test_a_card_names_base_data_audit_and_the_weakest_concept():
 
 def test_the_card_is_the_golden_one():
     results = {name: MINIATURE["results"][name] for name in ("start", "control (K = 0)", "K = 3")}
-    audit = {"captions": 9, "pairs": 20, "learned": 61.04, "learned_low": 58.0, "learned_high": 64.0}
-    facts = {**FACTS, "audit": audit | {"rules": 50, "length": 50}}
+    facts = {**FACTS, "audit": AUDIT}
     assert build_model_card(results, "K = 3", "scenes", facts) == GOLDEN.read_text(encoding="utf-8")
 
 
