@@ -126,7 +126,10 @@ def _usable_forms(choices: SlotChoices, model: SlotModel) -> dict[int, np.ndarra
         tied = np.flatnonzero(choices.slots.ties[result.slots])
         if len(tied) and len(model.examples.beside):
             usable[c] = result.allowed.copy()
-            usable[c][tied] &= model.forms_beside_ties(c, choices.slots, result.slots[tied])
+            of_ties = result.slots[tied]
+            columns = (choices.slots.form, choices.slots.ties, choices.slots.tied_to)
+            fits = model.tied_forms.fits(c, usable[c].shape[1], *(column[of_ties] for column in columns))
+            usable[c][tied] &= fits
     return usable
 
 

@@ -18,6 +18,7 @@ from .truth_filter import FilterResult, ImageTexts
 
 
 MOST_EXAMPLES = 5000  # of a class; more cost time and memory and made the model little better
+COLUMNS = ("of_class", "form", "image", "ties", "tied_to", "order", "allowed")
 _MAX_SUMMANDS = 64  # sets that are joined at once
 
 
@@ -31,6 +32,8 @@ class SlotExamples:
         of_class: (N,) the class.
         form: (N,) the form, an index of the class.
         image: (N,) uint32, see `slot_features.SlotTable`.
+        ties: (N,) bits of `slots.TIES`.
+        tied_to: (N, 3) uint32, see `slot_features.SlotTable`.
         order: (N,) uint64, a random number that depends on the image's captions and the slot. Examples are sorted by
             it, and of each class the `MOST_EXAMPLES` first are kept.
         allowed: (N, W) uint8: bits of the forms that the truth filter allows.
@@ -43,6 +46,8 @@ class SlotExamples:
     of_class: np.ndarray
     form: np.ndarray
     image: np.ndarray
+    ties: np.ndarray
+    tied_to: np.ndarray
     order: np.ndarray
     allowed: np.ndarray
     features: Bags
@@ -56,8 +61,9 @@ class SlotExamples:
         width = max(of_class.opposed_bits.shape[1] for of_class in index.classes)
         totals = [np.zeros(len(of_class.forms), np.int64) for of_class in index.classes]
         order, allowed = np.empty(0, np.uint64), np.empty((0, width), np.uint8)
-        images = np.empty(0, np.uint32)
-        return cls(totals, np.empty((0, 3), np.int64), ints, ints, images, order, allowed, nothing, nothing)
+        images, tied_to = np.empty(0, np.uint32), np.empty((0, 3), np.uint32)
+        beside = np.empty((0, 3), np.int64)
+        return cls(totals, beside, ints, ints, images, ints, tied_to, order, allowed, nothing, nothing)
 
     @classmethod
     def count(
@@ -83,7 +89,7 @@ class SlotExamples:
         sums = np.add.reduceat(np.append(images.words, 0).astype(np.uint64), images.starts[:-1])
         order = draw_order(texts.captions)[slots.row] + sums[slots.row] * np.uint64(2654435761)
         order ^= slots.start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        columns = (slots.of_class, slots.form, slots.image, order, allowed, slots.features)
+        columns = (slots.of_class, slots.form, slots.image, slots.ties, slots.tied_to, order, allowed, slots.features)
         return cls(totals, _beside(slots), *columns, images.take(slots.row))._sorted()
 
     def join(self, others: Iterable["SlotExamples"]) -> "SlotExamples":
@@ -105,7 +111,7 @@ class SlotExamples:
         classes = self.of_class[order]
         first = np.searchsorted(classes, classes)
         kept = order[np.arange(len(order)) - first < MOST_EXAMPLES]
-        columns = (self.of_class, self.form, self.image, self.order, self.allowed)
+        columns = (getattr(self, name) for name in COLUMNS)
         bags = (self.features.take(kept), self.image_words.take(kept))
         return SlotExamples(self.totals, self.beside, *(column[kept] for column in columns), *bags)
 
@@ -113,21 +119,52 @@ class SlotExamples:
 def _join(parts: Sequence[SlotExamples]) -> SlotExamples:
     totals = [sum(arrays) for arrays in zip(*(part.totals for part in parts), strict=True)]
     beside = np.unique(np.concatenate([part.beside for part in parts]), axis=0)
-    names = ("of_class", "form", "image", "order", "allowed")
-    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
+    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS]
     bags = [Bags.join([getattr(part, name) for part in parts]) for name in ("features", "image_words")]
     return SlotExamples(totals, beside, *columns, *bags)._sorted()
 
 
-def tie_keys(slots: SlotTable, tie: int) -> np.ndarray:
-    """(N,): the words to which the slots are tied by one of `TIES`, as one number that no other tie has."""
-    place = TIES.index(tie)
-    return slots.tied_to[:, place].astype(np.int64) * len(TIES) + place
-
-
 def _beside(slots: SlotTable) -> np.ndarray:
     parts = [np.empty((0, 3), np.int64)]
-    for tie in TIES:
+    for place, tie in enumerate(TIES):
         tied = slots.ties & tie > 0
-        parts.append(np.stack([slots.of_class, tie_keys(slots, tie), slots.form], 1)[tied])
+        parts.append(np.stack([slots.of_class, _tie_keys(slots.tied_to, place), slots.form], 1)[tied])
     return np.unique(np.concatenate(parts), axis=0)
+
+
+def _tie_keys(tied_to: np.ndarray, place: int) -> np.ndarray:
+    """(N,): the words to which slots are tied by one of `TIES`, as a number that no other tie has."""
+    return tied_to[:, place].astype(np.int64) * len(TIES) + place
+
+
+class TiedForms:
+    """Which forms captions have beside the words to which slots are tied, such as "purse" after "coin"."""
+
+    def __init__(self, examples: SlotExamples) -> None:
+        self.seen = np.sort(_one_number(examples.beside))
+
+    def fits(self, class_id: int, size: int, form: np.ndarray, ties: np.ndarray, tied_to: np.ndarray) -> np.ndarray:
+        """(N, V) bool: whether captions have each form there. All fit a slot that is not tied.
+
+        Args:
+            class_id: The class of N slots.
+            size: V, the number of its forms.
+            form: (N,) the present forms. If no caption has one there, no form fits.
+            ties: (N,) bits of `TIES`.
+            tied_to: (N, 3), see `slot_features.SlotTable`.
+        """
+        fits = np.ones((len(form), size), dtype=bool)
+        for place, tie in enumerate(TIES):
+            tied = np.flatnonzero(ties & tie)
+            keys = _tie_keys(tied_to[tied], place)
+            wanted = np.stack(np.broadcast_arrays(class_id, keys[:, None], np.arange(size)), -1)
+            seen = np.isin(_one_number(wanted.reshape(-1, 3)), self.seen).reshape(len(tied), size)
+            fits[tied] &= seen & seen[np.arange(len(tied)), form[tied]][:, None]
+        return fits
+
+
+def _one_number(rows: np.ndarray) -> np.ndarray:
+    """(N, 3) int64 as (N,) uint64 that differ where the rows differ."""
+    numbers = rows.astype(np.uint64)
+    mixed = numbers[:, 1] * np.uint64(0x9E3779B97F4A7C15) ^ (numbers[:, 0] << np.uint64(32)) ^ numbers[:, 2]
+    return mixed * np.uint64(0xBF58476D1CE4E5B9)

@@ -21,10 +21,9 @@ from ..lexicon.index import LexiconIndex
 from .balance import balanced_rates
 from .class_weights import ClassWeights
 from .image_company import ImageCompany
-from .slot_examples import SlotExamples, tie_keys
-from .slot_features import FOLDS, Bags, SlotTable
+from .slot_examples import SlotExamples, TiedForms
+from .slot_features import FOLDS, Bags
 from .slot_model_files import describe, read_model, write_model
-from .slots import TIES
 from .word_regression import fit_pairs, fit_words, log_softmax
 
 
@@ -72,7 +71,8 @@ class SlotModel:
     def fit(cls, examples: SlotExamples, index: LexiconIndex) -> "SlotModel":
         """Fit a model. Its numbers depend on the examples alone and not on the order in which they were joined."""
         company = ImageCompany(examples.image, examples.image_words)
-        classes = [_Fitting(c, of_class.forms, examples, company) for c, of_class in enumerate(index.classes)]
+        tied = TiedForms(examples)
+        classes = [_Fitting(c, of_class.forms, examples, company, tied) for c, of_class in enumerate(index.classes)]
         for turn in range(ROUNDS):
             for concept in index.lexicon.concepts:
                 members = [one for one in classes if index.classes[one.class_id].concept == concept]
@@ -107,30 +107,9 @@ class SlotModel:
         return np.exp(log_softmax(scores))
 
     @cached_property
-    def _beside(self) -> np.ndarray:
-        """The examples' `beside` as one sorted column of numbers."""
-        return np.sort(_one_number(self.examples.beside))
-
-    def forms_beside_ties(self, class_id: int, slots: SlotTable, of_class: np.ndarray) -> np.ndarray:
-        """Forms that captions have beside the words to which a slot is tied, such as "purse" after "coin".
-
-        Args:
-            class_id: The class.
-            slots: The slots of a batch.
-            of_class: (N,) indices of slots of the class. If no caption has the present form there, no form fits.
-
-        Returns:
-            (N, V) bool.
-        """
-        forms = np.arange(len(self.totals[class_id]))
-        fits = np.ones((len(of_class), len(forms)), dtype=bool)
-        for tie in TIES:
-            tied = np.flatnonzero(slots.ties[of_class] & tie)
-            keys = tie_keys(slots, tie)[of_class[tied]]
-            wanted = np.stack(np.broadcast_arrays(class_id, keys[:, None], forms[None]), -1)
-            seen = np.isin(_one_number(wanted.reshape(-1, 3)), self._beside).reshape(len(tied), len(forms))
-            fits[tied] &= seen & seen[np.arange(len(tied)), slots.form[of_class[tied]]][:, None]
-        return fits
+    def tied_forms(self) -> TiedForms:
+        """Which forms fit slots that are tied to their neighbors."""
+        return TiedForms(self.examples)
 
     def save(self, folder: str | Path, index: LexiconIndex) -> None:
         """Write `slot_model.npz` (the numbers) and `slot_model.json` (the forms of each class, which `load` compares).
@@ -154,23 +133,19 @@ class SlotModel:
         return cls(*read_model(Path(folder), describe(index)))
 
 
-def _one_number(rows: np.ndarray) -> np.ndarray:
-    """(N, 3) int64 as (N,) uint64 that differ where the rows differ."""
-    numbers = rows.astype(np.uint64)
-    mixed = numbers[:, 1] * np.uint64(0x9E3779B97F4A7C15) ^ (numbers[:, 0] << np.uint64(32)) ^ numbers[:, 2]
-    return mixed * np.uint64(0xBF58476D1CE4E5B9)
-
-
 class _Fitting:
     """The examples of one class while its weights are fitted."""
 
-    def __init__(self, class_id: int, forms: list[str], examples: SlotExamples, company: ImageCompany) -> None:
+    def __init__(
+        self, class_id: int, forms: list[str], examples: SlotExamples, company: ImageCompany, tied: TiedForms
+    ) -> None:
         rows = examples.of(class_id)
         self.class_id, self.totals = class_id, examples.totals[class_id]
         self.form, self.fold = examples.form[rows], examples.image[rows].astype(np.int64) % FOLDS
         self.features = examples.features.take(rows)
         size = len(forms)
         self.allowed = np.unpackbits(examples.allowed[rows], axis=1, bitorder="little")[:, :size].view(bool)
+        self.allowed = self.allowed & tied.fits(class_id, size, self.form, examples.ties[rows], examples.tied_to[rows])
         keys, counts = np.unique(self.features.words, return_counts=True)
         keys = keys[counts >= LEAST_COUNT]
         self.frequency = np.stack([self._frequency(fold) for fold in range(FOLDS)])

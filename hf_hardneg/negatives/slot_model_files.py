@@ -11,12 +11,11 @@ from ..json_files import read_json
 from ..lexicon.index import LexiconIndex
 from ..plain_files import require_file
 from .class_weights import ClassWeights
-from .slot_examples import SlotExamples
+from .slot_examples import COLUMNS, SlotExamples
 from .slot_features import FOLDS, Bags
 
 
 # The arrays by name, with their kinds of numbers and dimensions.
-_COLUMNS = ("of_class", "form", "image", "order", "allowed")
 _BAGS = ("features", "image_words")
 _ARRAYS = {
     "totals": (np.int64, 1),
@@ -24,6 +23,8 @@ _ARRAYS = {
     "of_class": (np.int64, 1),
     "form": (np.int64, 1),
     "image": (np.uint32, 1),
+    "ties": (np.int64, 1),
+    "tied_to": (np.uint32, 2),
     "order": (np.uint64, 1),
     "allowed": (np.uint8, 2),
     **{f"{name}_starts": (np.int64, 1) for name in _BAGS},
@@ -43,7 +44,7 @@ def describe(index: LexiconIndex) -> list[list[str]]:
 def write_model(folder: Path, examples: SlotExamples, weights: list[ClassWeights], described: list[list[str]]) -> None:
     """Write both files; see `SlotModel.save`."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {name: getattr(examples, name) for name in ("beside", *_COLUMNS)}
+    arrays = {name: getattr(examples, name) for name in ("beside", *COLUMNS)}
     for name in _BAGS:
         arrays[f"{name}_starts"], arrays[f"{name}_words"] = getattr(examples, name)
     arrays["totals"] = np.concatenate(examples.totals)
@@ -90,7 +91,7 @@ def _check(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> None:
     number, features = len(arrays["of_class"]), arrays["key_numbers"]
     if len(features) != len(sizes) or (features < 0).any():
         raise ValueError(f"key_numbers holds {features.tolist()[:3]}, not a count for each of {len(sizes)} classes")
-    lengths = {name: number for name in _COLUMNS} | {f"{name}_starts": number + 1 for name in _BAGS}
+    lengths = {name: number for name in COLUMNS} | {f"{name}_starts": number + 1 for name in _BAGS}
     lengths |= {f"{name}_words": arrays[f"{name}_starts"][-1:].sum() for name in _BAGS}
     lengths |= {"totals": sum(sizes), "intercepts": FOLDS * sum(sizes), "keys": features.sum()}
     lengths["coefficients"] = FOLDS * (features * sizes).sum()
@@ -98,8 +99,8 @@ def _check(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> None:
         if len(arrays[name]) != length:
             raise ValueError(f"{name} holds {len(arrays[name])} numbers, not {length}")
     widest = (max(sizes) + 7) // 8
-    if arrays["allowed"].shape[1] != widest or arrays["beside"].shape[1] != 3:
-        raise ValueError(f"allowed is {arrays['allowed'].shape}, not ({number}, {widest}), or beside has no 3 columns")
+    if arrays["allowed"].shape[1] != widest or {arrays["beside"].shape[1], arrays["tied_to"].shape[1]} != {3}:
+        raise ValueError(f"allowed is not ({number}, {widest}), or beside or tied_to does not have 3 columns")
     ranges = {"of_class": len(sizes), "totals": np.iinfo(np.int64).max}
     for name, end in ranges.items():
         if ((arrays[name] < 0) | (arrays[name] >= end)).any():
@@ -119,7 +120,7 @@ def _check(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> None:
 def _examples(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> SlotExamples:
     totals = np.split(arrays["totals"], np.cumsum(sizes)[:-1])
     bags = [Bags(arrays[f"{name}_starts"], arrays[f"{name}_words"]) for name in _BAGS]
-    return SlotExamples(totals, arrays["beside"], *(arrays[name] for name in _COLUMNS), *bags)
+    return SlotExamples(totals, arrays["beside"], *(arrays[name] for name in COLUMNS), *bags)
 
 
 def _weights(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> list[ClassWeights]:
