@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
+from hf_hardneg.audit.caption_pairs import Captions, Pairs
 from hf_hardneg.audit.corpus import build_corpus
 from hf_hardneg.audit.folds import FOLDS, assign_folds, hash_fold
-from hf_hardneg.audit.pairs import Captions, Pairs
 from hf_hardneg.audit.panel import BOOSTED, LENGTH, NGRAMS, RULES, TOPIC, fit_readers
 
 
