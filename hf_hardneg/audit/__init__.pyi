@@ -1,9 +1,9 @@
+from .caption_pairs import Captions as Captions
+from .caption_pairs import Pairs as Pairs
 from .display import draw_audits as draw_audits
 from .display import format_audits as format_audits
 from .measure import Audit as Audit
 from .measure import Told as Told
 from .measure import audit_negatives as audit_negatives
-from .pairs import Captions as Captions
-from .pairs import Pairs as Pairs
 from .panel import Readers as Readers
 from .panel import fit_readers as fit_readers

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .pairs import Pairs
+from ..model.causal_language_model import load_language_model, log_probabilities
+from .caption_pairs import Pairs
 
 
 def acceptability_margins(pairs: Pairs, name_or_path: str) -> np.ndarray:
@@ -11,8 +12,6 @@ def acceptability_margins(pairs: Pairs, name_or_path: str) -> np.ndarray:
     Raises:
         ValueError: If the model cannot be loaded.
     """
-    from ..model.causal_language_model import load_language_model, log_probabilities
-
     model, tokenizer = load_language_model(name_or_path)
     texts = list(dict.fromkeys([*pairs.captions, *pairs.negatives]))
     of_text = dict(zip(texts, log_probabilities(texts, model, tokenizer), strict=True))

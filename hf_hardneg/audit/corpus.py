@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..lexicon.words import split_words
+from .caption_pairs import Captions, Pairs
 from .encoded_pairs import FIRST_WORD, EncodedPairs, Ragged, encode_pairs, number_words
 from .folds import FOLDS, assign_folds, hash_fold, normalize
 from .latent_topics import place_words
 from .neighbors import Neighbors
 from .pair_features import CorpusCounts
-from .pairs import Captions, Pairs
 from .topic import CoOccurrences, count_documents
 from .trigrams import BothDirections
 

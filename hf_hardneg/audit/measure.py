@@ -13,11 +13,11 @@ import numpy as np
 
 from ..evaluation.bootstrap import percentiles, resampled_means
 from ..lexicon.words import split_words
+from .caption_pairs import Captions, Pairs
 from .corpus import leave_out
 from .defects import count_artifacts, exchanges_list, wrong_articles
 from .folds import FOLDS
 from .odd_one import odd_one_shares
-from .pairs import Captions, Pairs
 from .panel import MAX_PAIRS, Readers, fit_and_judge
 
 

@@ -14,11 +14,11 @@ from scipy.sparse import csr_array
 
 from .acceptability import acceptability_margins
 from .boosted import WordRoles, boosted_margins, fit_boosting, role_margins
+from .caption_pairs import Captions, Pairs
 from .corpus import Corpus, build_corpus
 from .encoded_pairs import EncodedPairs
 from .folds import FOLDS, group_captions, normalize
 from .pair_features import corpus_features
-from .pairs import Captions, Pairs
 from .rules import length_direction, length_margins, rule_margins, shape_differences
 from .topic import topic_margins
 from .word_ngrams import NgramTable, calibrate, fit_weights

@@ -55,9 +55,9 @@ def run(args: argparse.Namespace) -> None:
     from tqdm.auto import tqdm
 
     from ..atomic_folder import check_file
+    from ..audit.caption_pairs import Captions
     from ..audit.display import draw_audits, format_audits
     from ..audit.measure import audit_negatives
-    from ..audit.pairs import Captions
     from ..columns import CAPTION, IMAGE_ID
     from ..data.captions import read_captions
     from ..data.negatives_files import read_negatives

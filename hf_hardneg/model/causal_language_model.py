@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 
@@ -60,7 +59,6 @@ def max_length(model: Any) -> int:
     return int(getattr(model.config, "max_position_embeddings", 2**31))
 
 
-@torch.inference_mode()
 def log_probabilities(texts: Sequence[str], model: Any, tokenizer: Any, batch_size: int = 32) -> np.ndarray:
     """The log-probability of each whole text, with its beginning-of-text and end-of-text tokens.
 
@@ -73,6 +71,8 @@ def log_probabilities(texts: Sequence[str], model: Any, tokenizer: Any, batch_si
     Returns:
         (N,) float64 natural logarithms, 0 or less; nan for texts longer than the model reads.
     """
+    import torch
+
     if not texts:
         return np.empty(0)
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
@@ -80,13 +80,14 @@ def log_probabilities(texts: Sequence[str], model: Any, tokenizer: Any, batch_si
     ids = [[begin, *of_text, end] for of_text in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
     result = np.full(len(texts), np.nan)
     order = sorted((i for i in range(len(ids)) if len(ids[i]) <= max_length(model)), key=lambda i: len(ids[i]))
-    for first in tqdm(range(0, len(order), batch_size), desc="Reading", disable=None, leave=False):
-        chosen = order[first : first + batch_size]
-        rows = [torch.tensor(ids[i]) for i in chosen]
-        tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=end).to(model.device)
-        lengths = torch.tensor([len(row) for row in rows], device=model.device)[:, None]
-        mask = torch.arange(tokens.shape[1], device=model.device) < lengths
-        logits = model(input_ids=tokens, attention_mask=mask.long()).logits[:, :-1]
-        losses = torch.nn.functional.cross_entropy(logits.float().mT, tokens[:, 1:], reduction="none")
-        result[chosen] = -(losses * mask[:, 1:]).sum(-1).double().cpu().numpy()
+    with torch.inference_mode():
+        for first in tqdm(range(0, len(order), batch_size), desc="Reading", disable=None, leave=False):
+            chosen = order[first : first + batch_size]
+            rows = [torch.tensor(ids[i]) for i in chosen]
+            tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=end).to(model.device)
+            lengths = torch.tensor([len(row) for row in rows], device=model.device)[:, None]
+            mask = torch.arange(tokens.shape[1], device=model.device) < lengths
+            logits = model(input_ids=tokens, attention_mask=mask.long()).logits[:, :-1]
+            losses = torch.nn.functional.cross_entropy(logits.float().mT, tokens[:, 1:], reduction="none")
+            result[chosen] = -(losses * mask[:, 1:]).sum(-1).double().cpu().numpy()
     return result

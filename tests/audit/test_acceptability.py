@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hf_hardneg.audit.acceptability import acceptability_margins
+from hf_hardneg.audit.caption_pairs import Pairs
 from hf_hardneg.audit.measure import audit_negatives
-from hf_hardneg.audit.pairs import Pairs
 from hf_hardneg.model.causal_language_model import load_language_model, log_probabilities
 
 

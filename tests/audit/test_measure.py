@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hf_hardneg.audit.caption_pairs import Captions
 from hf_hardneg.audit.defects import count_artifacts, exchanges_list, wrong_articles
 from hf_hardneg.audit.measure import Audit, audit_negatives, measure_margins
 from hf_hardneg.audit.odd_one import edit_distance, odd_one_shares
-from hf_hardneg.audit.pairs import Captions
 
 
 COLORS = ("red", "blue", "green", "brown", "black")
