@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from datasets import Dataset
 
-from ..columns import NEGATIVE_FEATURES, NEGATIVE_SOURCES
+from ..columns import IMAGE_ID, NEGATIVE_FEATURES, NEGATIVE_SOURCES
 from ..data.same_photo import batch_image_ids
 from ..data.skip_reasons import EMPTY
 from ..file_digests import source_digest
@@ -30,7 +30,7 @@ from .exchanges import Exchange, find_exchanges
 from .foreign import NOT_ENGLISH, looks_foreign
 from .sampling import DrawSettings, Picks, SlotChoices, draw_systematically, find_candidates, to_picks
 from .slot_examples import SlotExamples
-from .slot_features import SlotTable, number_images, tabulate_slots
+from .slot_features import SlotTable, hash_images, tabulate_slots
 from .slot_model import SlotModel
 from .slots import Analysis, analyze
 from .truth_filter import REASONS, FilterResult, ImageTexts, filter_slots, find_risks, find_unfit
@@ -84,7 +84,7 @@ def count_slots(batch: Mapping[str, Sequence], index: LexiconIndex) -> SlotExamp
     with _paused_collection():
         texts = ImageTexts.from_batch(batch)
         analyses = analyze(texts.captions, index)
-        slots = tabulate_slots(analyses, number_images(texts.captions, texts.other_captions))
+        slots = tabulate_slots(analyses, hash_images(batch.get(IMAGE_ID), texts.captions, texts.other_captions))
         filtered = _filter(texts, analyses, slots, index)
         return SlotExamples.count(texts, analyses, slots, filtered, index)
 
@@ -199,7 +199,7 @@ class AddHardNegatives:
         index = load_index(self.concepts)
         texts = ImageTexts.from_batch(batch)
         analyses = analyze(texts.captions, index)
-        slots = tabulate_slots(analyses, number_images(texts.captions, texts.other_captions))
+        slots = tabulate_slots(analyses, hash_images(batch.get(IMAGE_ID), texts.captions, texts.other_captions))
         exchanges = _all_exchanges(analyses, texts.other_captions, slots, index)
         choices = SlotChoices(slots, exchanges, _filter(texts, analyses, slots, index))
         image_ids = batch_image_ids(batch, len(texts.captions))

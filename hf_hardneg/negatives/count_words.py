@@ -12,7 +12,7 @@ import numpy as np
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from ..columns import CAPTION, CATEGORIES, OTHER_CAPTIONS
+from ..columns import CAPTION, CATEGORIES, IMAGE_ID, OTHER_CAPTIONS
 from ..data.photo_files import cache_folder
 from ..file_digests import source_digest
 from ..lexicon.concepts import vocabularies_digest
@@ -27,7 +27,7 @@ from .slot_model import SlotModel
 logger = logging.getLogger(__name__)
 
 BATCH = 1000  # captions that are counted at a time
-READ = (CAPTION, OTHER_CAPTIONS, CATEGORIES)
+READ = (IMAGE_ID, CAPTION, OTHER_CAPTIONS, CATEGORIES)
 TAGS = "tags.json"  # beside a slot model: what the tagger said about these captions, so that it is not asked again
 
 

@@ -34,7 +34,7 @@ class SlotExamples:
         image: (N,) uint32, see `slot_features.SlotTable`.
         ties: (N,) bits of `slots.TIES`.
         tied_to: (N, 3) uint32, see `slot_features.SlotTable`.
-        order: (N,) uint64, a random number that depends on the image's captions and the slot. Examples are sorted by
+        order: (N,) uint64, a random number that depends on the image, its captions and the slot. Examples are sorted by
             it, and of each class the `MOST_EXAMPLES` first are kept.
         allowed: (N, W) uint8: bits of the forms that the truth filter allows.
         features: N bags, see `slot_features`.
@@ -89,6 +89,7 @@ class SlotExamples:
         sums = np.add.reduceat(np.append(images.words, 0).astype(np.uint64), images.starts[:-1])
         order = draw_order(texts.captions)[slots.row] + sums[slots.row] * np.uint64(2654435761)
         order ^= slots.start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        order = (order ^ slots.image.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9)) * np.uint64(0x94D049BB133111EB)
         columns = (slots.of_class, slots.form, slots.image, slots.ties, slots.tied_to, order, allowed, slots.features)
         return cls(totals, _beside(slots), *columns, images.take(slots.row))._sorted()
 

@@ -7,7 +7,7 @@ pairs of them. A word is a number of 32 bits, so that no dictionary has to be ke
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class SlotTable(NamedTuple):
         end: (N,) word after the last one.
         ties: (N,) bits of `slots.TIES`.
         tied_to: (N, 3) uint32, the words to which each bit of `ties` refers.
-        image: (N,) uint32, a number that depends on the captions of the image. The rest of a division by `FOLDS` is
+        image: (N,) uint32, a number of the image, see `hash_images`. The rest of a division by `FOLDS` is
             the image's fold.
         features: N bags.
     """
@@ -106,13 +106,23 @@ def _mix(*words: np.ndarray, place: int) -> np.ndarray:
     return mixed
 
 
-def number_images(captions: Sequence[str], other_captions: Sequence[Sequence[str] | None]) -> np.ndarray:
-    """(B,) uint32: a number for each caption's image. It depends on the image's captions alone, not on ids or order."""
+def hash_images(
+    image_ids: Sequence[Any] | None, captions: Sequence[str], other_captions: Sequence[Sequence[str] | None]
+) -> np.ndarray:
+    """(B,) uint32: a number for the image of each caption, alike in every process.
+
+    Args:
+        image_ids: B ids, of any type that prints alike everywhere. None: an image is known by its captions.
+        captions: B captions.
+        other_captions: Those of the same images.
+    """
 
     @lru_cache(maxsize=2**16)
     def digest(text: str) -> int:
         return zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
+    if image_ids is not None:
+        return np.fromiter((digest(f"{image_id}") for image_id in image_ids), np.uint32, len(captions))
     pairs = zip(captions, other_captions, strict=True)
     lowest = (min([digest(caption), *map(digest, others or ())]) for caption, others in pairs)
     return np.fromiter(lowest, np.uint32, len(captions))
@@ -123,7 +133,7 @@ def tabulate_slots(analyses: Sequence[Analysis], images: np.ndarray) -> SlotTabl
 
     Args:
         analyses: Of the captions.
-        images: (B,) from `number_images`.
+        images: (B,) from `hash_images`.
     """
     flat: list[int] = []
     for i, (_, slots, _) in enumerate(analyses):

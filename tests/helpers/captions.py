@@ -47,3 +47,14 @@ def scene_captions(size, seed="vocabulary"):
         scene = sample_scene(rng)
         captions.append(describe_scene(scene, sample_wording(rng, scene, MENTION_RATES)))
     return captions
+
+
+def batch_of(captions):
+    """Rows of images with one caption each."""
+    blank = [[]] * len(captions)
+    return {
+        "caption": list(captions),
+        "image_id": list(range(len(captions))),
+        "other_captions": blank,
+        "categories": blank,
+    }

@@ -1,123 +1,199 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from helpers.captions import batch_of
 
-from hf_hardneg.lexicon.index import SwapClass, load_index
-from hf_hardneg.negatives.add_negatives import fit_slot_model
-from hf_hardneg.negatives.slot_model import (
-    PRIOR,
-    STRENGTHS,
-    SlotModel,
-    add_counts,
-    balanced_rates,
-    count_contexts,
-    tabulate_slots,
-)
+from hf_hardneg.lexicon.index import load_index
+from hf_hardneg.negatives.add_negatives import count_slots, fit_slot_model
+from hf_hardneg.negatives.class_weights import ClassWeights
+from hf_hardneg.negatives.slot_examples import MOST_EXAMPLES, SlotExamples
+from hf_hardneg.negatives.slot_features import FOLDS, Bags, hash_images, tabulate_slots
+from hf_hardneg.negatives.slot_model import SlotModel
 from hf_hardneg.negatives.slots import analyze
+from hf_hardneg.negatives.word_regression import PENALTY, fit_pairs, fit_words
 
 
-CAPTIONS = ["a red car", "a red bus", "a blue car", "the blue car", "an orange cat", "a red car", "red"]
+COLORS = ("color",)
 
 
-def batch(captions):
-    blank = [[]] * len(captions)
-    return {"caption": list(captions), "image_id": range(len(captions)), "other_captions": blank, "categories": blank}
+def slots_of(captions, index):
+    return tabulate_slots(analyze(captions, index), hash_images(range(len(captions)), captions, [()] * len(captions)))
 
 
-def reference(captions, i, forms):
-    """p(color | context) of the first word or the second of caption i by the formulas, one dictionary at a time."""
-    rows = []
-    for j, caption in enumerate(captions):
-        words = ["", "", *["a" if word == "an" else word for word in caption.split()], "", ""]
-        at = next(k for k, word in enumerate(words) if word in forms)
-        rows.append((j, words[at], (words[at - 2], words[at - 1], words[at + 1], words[at + 2])))
-    mine = rows[i][2]
-
-    def counts(places):
-        key = [mine[p] for p in places]
-        return {f: sum(w == f and [a[p] for p in places] == key for j, w, a in rows if j != i) for f in forms}
-
-    def back_off(count, back, strength):
-        weight = strength * sum(n > 0 for n in count.values())
-        total = sum(count.values()) + weight
-        return {f: (count[f] + weight * back[f]) / total if total else back[f] for f in forms}
-
-    seen = {f: sum(w == f for _, w, _ in rows) for f in forms}
-    prior = {f: seen[f] + PRIOR - (f == rows[i][1]) if seen[f] else 0 for f in forms}
-    prior = {f: p / sum(prior.values()) for f, p in prior.items()}
-    left = back_off(counts((0, 1)), back_off(counts((1,)), prior, STRENGTHS[0]), STRENGTHS[1])
-    right = back_off(counts((2, 3)), back_off(counts((2,)), prior, STRENGTHS[2]), STRENGTHS[3])
-    product = {f: left[f] * right[f] / prior[f] if prior[f] else 0 for f in forms}
-    product = {f: p / sum(product.values()) for f, p in product.items()}
-    return back_off(counts((1, 2)), product, STRENGTHS[4])
+def color_probabilities(model, captions):
+    index = load_index(COLORS)
+    slots = slots_of(captions, index)
+    p = model.probabilities(0, slots.features, slots.fold())
+    return [dict(zip(index.classes[0].forms, row, strict=True)) for row in p]
 
 
-def test_probabilities_are_those_of_the_slow_reference():
-    index = load_index(("color",))
-    model = fit_slot_model([batch(CAPTIONS)], ("color",))
-    slots = tabulate_slots(analyze(CAPTIONS, index))
-    p = model.probabilities(0, model.look_up(slots), slots.form)
-    forms = index.classes[0].forms
-    for i in range(len(CAPTIONS)):
-        assert p[i] == pytest.approx(list(reference(CAPTIONS, i, forms).values()))
+def world(size, seed=0):
+    """Captions whose color is decided by a word far from it: fires are red, seas blue; one in ten is not."""
+    rng = np.random.default_rng(seed)
+    captions = []
+    for i in range(size):
+        fire, odd = rng.integers(2), rng.random() < 0.1
+        color = "red" if fire != odd else "blue"
+        captions.append(f"a {color} thing number {i} of people who look at the {'fire' if fire else 'sea'}")
+    return captions
+
+
+def test_a_word_far_from_the_slot_decides_what_is_likely():
+    captions = world(2000)
+    model = fit_slot_model([batch_of(captions)], COLORS)
+    by_fire, by_sea = color_probabilities(
+        model, ["a red thing that people look at in the fire", "a red thing that people look at in the sea"]
+    )
+    assert by_fire["red"] == pytest.approx(0.9, abs=0.05)
+    assert by_sea["red"] == pytest.approx(0.1, abs=0.05)
+
+
+def test_a_caption_is_scored_by_a_model_that_has_not_seen_its_image():
+    """A word that only the captions of one image have says nothing of them, however often they have it."""
+    captions = [*world(400), *(f"a red thing beside a zyzzyva {i}" for i in range(50))]
+    others = [[]] * 400 + [[caption for caption in captions[400:] if caption != one] for one in captions[400:]]
+    batch = {"caption": captions, "other_captions": others}
+    index = load_index(COLORS)
+    model = fit_slot_model([batch], COLORS)
+    images = hash_images(None, captions, others)
+    slots = tabulate_slots(analyze(captions, index), images)
+    assert len(set(images[400:].tolist())) == 1
+    red = index.classes[0].forms.index("red")
+    fold = slots.fold()[-1]
+    scored = model.probabilities(0, slots.features.take(np.array([-1 % len(slots.row)])), np.array([fold]))[0, red]
+    seen = model.probabilities(0, slots.features.take(np.array([-1 % len(slots.row)])), np.array([(fold + 1) % FOLDS]))
+    assert scored < 0.7 < seen[0, red]
 
 
 def test_a_model_that_saw_nothing_finds_all_forms_alike():
-    index = load_index(("color",))
-    slots = tabulate_slots(analyze(["a red car"], index))
-    model = SlotModel.empty(index)
-    assert np.ptp(model.probabilities(0, model.look_up(slots), slots.form)) == 0
+    [p] = color_probabilities(SlotModel.empty(load_index(COLORS)), ["a red car"])
+    assert np.ptp(list(p.values())) == 0
+
+
+def test_forms_that_no_caption_has_are_impossible():
+    [p] = color_probabilities(fit_slot_model([batch_of(["a red car", "a blue car"])], COLORS), ["a red bus"])
+    assert {form for form, value in p.items() if value > 0} == {"red", "blue"}
+    assert sum(p.values()) == pytest.approx(1)
+
+
+def test_the_regression_is_where_its_gradient_is_zero():
+    from scipy.sparse import csr_matrix
+
+    rng = np.random.default_rng(0)
+    features = csr_matrix((rng.random((60, 5)) < 0.4).astype(np.float32))
+    form, intercepts = rng.integers(0, 3, 60), np.log([0.5, 0.3, 0.2])
+    found = fit_words(features, form, intercepts)
+    scores = features @ found + intercepts
+    p = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    gradient = features.T @ (p - np.eye(3)[form]) + PENALTY * found
+    assert np.abs(gradient).max() < 0.05
+    assert np.abs(features.T @ (np.exp(intercepts) - np.eye(3)[form])).max() > 1
+
+
+def test_readers_find_the_log_odds_of_pairs():
+    rng = np.random.default_rng(0)
+    odds = np.array([1.0, -0.5])
+    first = rng.normal(size=(20_000, 2))
+    is_caption = rng.random(20_000) < 1 / (1 + np.exp(-first @ odds))
+    assert fit_pairs(np.where(is_caption[:, None], first, -first)) == pytest.approx(odds, abs=0.05)
+
+
+def reference_scores(weights, bag, fold):
+    """Scores of one bag by the formula, one word at a time."""
+    scores = weights.intercepts[fold].astype(float).copy()
+    for word in bag:
+        for i, key in enumerate(weights.keys):
+            if key == word:
+                scores += weights.coefficients[fold, i].astype(float)
+    return scores
+
+
+def test_scores_are_those_of_the_slow_reference():
+    rng = np.random.default_rng(1)
+    keys = np.sort(rng.choice(100, 12, replace=False)).astype(np.uint32)
+    weights = ClassWeights(
+        keys, rng.normal(size=(FOLDS, 12, 3)).astype(np.float16), rng.normal(size=(FOLDS, 3)).astype(np.float32)
+    )
+    bags = [rng.integers(0, 110, rng.integers(0, 9)).tolist() for _ in range(20)]
+    fold = rng.integers(0, FOLDS, 20)
+    expected = [reference_scores(weights, bag, k) for bag, k in zip(bags, fold, strict=True)]
+    assert weights.scores(Bags.of(bags), fold) == pytest.approx(np.array(expected), abs=1e-4)
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
-def test_counts_of_parts_add_up_to_the_counts_of_the_whole(order):
-    index = load_index()
-    parts = [CAPTIONS[:2], CAPTIONS[2:3], CAPTIONS[3:]]
-    whole = count_contexts(tabulate_slots(analyze(CAPTIONS, index)))
-    added = add_counts([count_contexts(tabulate_slots(analyze(parts[i], index))) for i in order])
-    assert all((a == b).all() for a, b in zip(whole, added, strict=True))
+def test_examples_of_parts_join_to_those_of_the_whole(order):
+    index, captions = load_index(), world(60)
+    batch = batch_of(captions)
+    parts = [{name: column[part] for name, column in batch.items()} for part in np.s_[:20, 20:21, 21:]]
+    whole = count_slots(batch, index)
+    joined = SlotExamples.empty(index).join(count_slots(parts[i], index) for i in order)
+    for name in ("beside", "of_class", "form", "image", "order", "allowed"):
+        assert np.array_equal(getattr(whole, name), getattr(joined, name)), name
+    assert np.array_equal(whole.features.words, joined.features.words)
+
+
+def test_of_a_class_only_so_many_examples_are_kept_and_all_are_counted(monkeypatch):
+    monkeypatch.setattr("hf_hardneg.negatives.slot_examples.MOST_EXAMPLES", 50)
+    captions = world(120)
+    one = count_slots(batch_of(captions), load_index(COLORS))
+    batch = batch_of(captions)
+    halves = [
+        count_slots({name: column[half] for name, column in batch.items()}, load_index(COLORS))
+        for half in np.s_[:60, 60:]
+    ]
+    joined = SlotExamples.empty(load_index(COLORS)).join(halves)
+    assert len(one.form) == len(joined.form) == 50 < MOST_EXAMPLES
+    assert np.array_equal(one.order, joined.order)
+    assert one.totals[0].sum() == joined.totals[0].sum() == 120
 
 
 def test_a_saved_model_is_the_same_and_another_vocabulary_is_refused(tmp_path):
-    model = fit_slot_model([batch(CAPTIONS)])
+    captions = world(300)
+    model = fit_slot_model([batch_of(captions)])
     model.save(tmp_path, load_index())
     again = SlotModel.load(tmp_path, load_index())
-    assert all((a == b).all() for a, b in zip(model.counts, again.counts, strict=True))
-    for name in ("totals", "tried", "passed"):
-        assert all((a == b).all() for a, b in zip(getattr(model, name), getattr(again, name), strict=True))
+    slots = slots_of(captions, load_index())
+    for c in set(slots.of_class.tolist()):
+        rows = np.flatnonzero(slots.of_class == c)
+        features, fold = slots.features.take(rows), slots.fold()[rows]
+        assert np.array_equal(model.probabilities(c, features, fold), again.probabilities(c, features, fold))
+    refitted = again.add([], load_index())
+    assert all(np.array_equal(a.keys, b.keys) for a, b in zip(model.weights, refitted.weights, strict=True))
     with pytest.raises(ValueError, match="another vocabulary"):
-        SlotModel.load(tmp_path, load_index(("color",)))
+        SlotModel.load(tmp_path, load_index(COLORS))
     with pytest.raises(ValueError, match="no slot model that can be used"):
         SlotModel.load(tmp_path / "nothing", load_index())
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, 10_000), st.floats(0.01, 5), st.sampled_from([1.0, 1.4]))
-def test_flow_is_the_same_in_both_directions_and_within_its_share(seed, share, temperature):
-    rng = np.random.default_rng(seed)
-    size = 5
-    p = rng.dirichlet(np.full(size, 0.3))
-    opposed = np.triu(rng.integers(0, 2, (size, size)), 1)
-    of_class = SwapClass("x", list("abcde"), (opposed + opposed.T).astype(float), np.zeros((size, 1)))
-    rates, ratios = balanced_rates(np.tile(p, (size, 1)), np.arange(size), of_class, np.full(size, share), temperature)
-    flat = p ** (1 / temperature) / (p ** (1 / temperature)).sum()
-    flow = flat[:, None] * rates
-    assert flow == pytest.approx(flow.T, abs=1e-9)
-    assert (rates <= 1).all() and (rates.sum(-1) <= share + 1e-9).all()
-    assert (rates[of_class.opposed == 0] == 0).all()
-    if flat.min() > 1e-6:  # far above the grain to which probabilities are rounded
-        assert ratios[0, 1] == pytest.approx(flat[1] / flat[0], rel=1e-3)
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("coefficients", lambda a: np.full_like(a, np.nan), "NaN"),
+        ("keys", lambda a: a[::-1], "not sorted"),
+        ("of_class", lambda a: a + 1000, "outside"),
+        ("form", lambda a: a + 1000, "no forms of their class"),
+        ("intercepts", lambda a: a[:-1], "holds"),
+        ("totals", lambda a: a - 1000, "outside"),
+        ("order", lambda a: a.astype(np.float32), "float32"),
+        ("features_starts", lambda a: a[::-1].copy(), "starts|holds"),
+    ],
+)
+def test_a_broken_model_is_refused_with_what_is_wrong(tmp_path, name, change, message):
+    fit_slot_model([batch_of(world(100))], COLORS).save(tmp_path, load_index(COLORS))
+    with np.load(tmp_path / "slot_model.npz") as archive:
+        arrays = dict(archive)
+    np.savez(tmp_path / "slot_model.npz", **{**arrays, name: change(arrays[name])})
+    with pytest.raises(ValueError, match=message):
+        SlotModel.load(tmp_path, load_index(COLORS))
 
 
 def test_a_tied_word_is_replaced_only_by_what_captions_have_in_its_company():
     captions = ["a coin purse", "a coin bag", "a wooden basket", "a jar of honey", "a mug of honey", "a mug of water"]
     index = load_index()
-    model = fit_slot_model([batch(captions)])
-    slots = tabulate_slots(analyze(["a coin purse", "a jar of honey"], index))
+    model = fit_slot_model([batch_of(captions)])
+    slots = slots_of(["a coin purse", "a jar of honey"], index)
     fitting = []
     for i, c in enumerate(slots.of_class.tolist()):
-        one = slots._replace(**{name: column[i : i + 1] for name, column in slots._asdict().items()})
-        fits = model.forms_beside_ties(c, model.look_up(one), one.form, one.ties)
-        fitting.append({form for form, fit in zip(index.classes[c].forms, fits[0], strict=True) if fit})
+        forms = index.classes[c].forms
+        fits = model.tied_forms.fits(c, len(forms), slots.form[i : i + 1], slots.ties[i : i + 1], slots.tied_to[[i]])
+        fitting.append({form for form, fit in zip(forms, fits[0], strict=True) if fit})
     assert fitting == [{"purse", "bag"}, {"jar", "mug"}]
