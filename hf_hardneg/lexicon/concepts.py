@@ -15,9 +15,12 @@ from ..yaml_files import read_yaml
 
 
 CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 2024
+FURTHER_CONCEPTS = ("number", "negation")  # shipped, and used only where they are named
+# Types of nouns that no vocabulary lists: no noun phrase, a pronoun, any noun, and a plural without a determiner.
+NO_NOUN, PRONOUN, OTHER, PLURAL = FIXED_TYPES = ("none", "pronoun", "other", "plural")
 _NEEDED = ("concept", "tags", "kinds")
 _WORD_LISTS = ("compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass", "attributive", "disagree")
-_KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS)
+_KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS, "nouns", "before", "not_after")
 
 Word = str | int | float | bool  # YAML reads some words as numbers or as yes and no
 
@@ -37,6 +40,9 @@ class Vocabulary(TypedDict):
     mass: NotRequired[list[Word] | None]
     attributive: NotRequired[list[Word] | None]
     disagree: NotRequired[dict[Word, list[Word]] | None]
+    nouns: NotRequired[dict[str, list[Word]] | None]
+    before: NotRequired[dict[str, list[str]] | None]
+    not_after: NotRequired[list[Word] | None]
 
 
 _FILES = (".yaml", ".yml", ".json")  # endings of a user's vocabulary file; any other name is a concept of this package
@@ -76,6 +82,9 @@ class Concept:
         synonyms: Sets of names that mean the same, for hard positives; they are compatible, too.
         attributive: Nouns that describe other nouns, as adjectives do. After another noun, one is half of a name.
         disagree: From words of a caption to the names that do not go with them ("his": "woman").
+        noun_types: The types of nouns, by surface form.
+        before: From kinds to the types of nouns that their words stand before. Other kinds stand anywhere.
+        not_after: Words after which the words of these kinds mean something else ("covered in").
     """
 
     name: str
@@ -90,11 +99,18 @@ class Concept:
     mass: frozenset[str] = frozenset()
     attributive: frozenset[str] = frozenset()
     disagree: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    noun_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    before: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    not_after: frozenset[str] = frozenset()
 
     @cached_property
     def is_nouns(self) -> bool:
         """Whether all words are nouns. A noun after one then shows that it is not the head: "car door"."""
         return all(tag.startswith("NN") for tag in self.tags)
+
+    def mention_name(self, entry_kind: str, name: str) -> str:
+        """What a text mentions that holds a word: of a word that a noun decides on, the kind as well."""
+        return f"{name} {entry_kind}" if entry_kind in self.before else name
 
     def is_ambiguous(self, words: tuple[str, ...]) -> bool:
         """Whether the tagger decides on every occurrence of the phrase."""
@@ -154,6 +170,34 @@ def _check_names(file: Path, data: Mapping[str, Any], names: Set[str]) -> None:
                 )
 
 
+def _read_nouns(file: Path, data: Mapping[str, Any]) -> tuple[dict[str, tuple[str, ...]], dict[str, frozenset[str]]]:
+    """`Concept.noun_types` and `Concept.before`.
+
+    Raises:
+        ValueError: If a type or kind is unknown, or if before one noun a word could be of two kinds. A replacement
+            could then be read as the other kind.
+    """
+    nouns, before = data.get("nouns") or {}, data.get("before") or {}
+    unknown = sorted(before.keys() - data["kinds"].keys())
+    unknown += sorted({of_kind for types in before.values() for of_kind in types} - {*nouns, *FIXED_TYPES})
+    if unknown:
+        raise ValueError(f"Vocabulary {file.name}: before names {unknown}, which are in neither kinds nor nouns.")
+    types: dict[str, tuple[str, ...]] = {}
+    for of_type, listed in nouns.items():
+        for form in {form.strip().lower() for noun in listed for form in str(noun).split("/")}:
+            types[form] = (*types.get(form, ()), of_type)
+    for together in {*types.values(), *((of_type,) for of_type in FIXED_TYPES)}:
+        kinds = [kind for kind, of_kind in before.items() if not set(of_kind).isdisjoint(together)]
+        words = [str(word) for kind in kinds for word in data["kinds"][kind]]
+        twice = sorted({word for word in words if words.count(word) > 1})
+        if twice:
+            raise ValueError(
+                f"Vocabulary {file.name}: before a noun of {list(together)}, {_shorten(twice)} can be of several "
+                f"of the kinds {kinds}; one word needs one kind there."
+            )
+    return types, {kind: frozenset(of_kind) for kind, of_kind in before.items()}
+
+
 def _shorten(words: Sequence[str]) -> list[str]:
     """Words as an error shows them."""
     return [word if len(word) <= MAX_SHOWN else f"{word[:MAX_SHOWN]}..." for word in words[:MAX_SHOWN]]
@@ -198,6 +242,7 @@ def _read_concept(file: Path) -> Concept:
         raise ValueError(
             f"Vocabulary {file.name}: the ambiguous {sorted(ambiguous - known)} are no words of its kinds."
         )
+    noun_types, before = _read_nouns(file, data)
     return Concept(
         data["concept"],
         frozenset(data["tags"]),
@@ -211,6 +256,9 @@ def _read_concept(file: Path) -> Concept:
         mass,
         frozenset(map(str, data.get("attributive") or ())),
         disagree,
+        noun_types,
+        before,
+        frozenset(str(word).lower() for word in data.get("not_after") or ()),
     )
 
 
@@ -257,7 +305,7 @@ def _load_lexicon(names: tuple[str, ...], versions: tuple[FileVersion, ...]) -> 
     unknown = [name for name, file in zip(names, files, strict=True) if not file.is_file()]
     if unknown or not names:
         raise ValueError(
-            f"Unknown concepts {unknown}; this package has {', '.join(CONCEPTS)}, and a path to a YAML or JSON file "
+            f"Unknown concepts {unknown}; this package has {', '.join(CONCEPTS + FURTHER_CONCEPTS)}, and a path to a YAML or JSON file "
             "names one of your own."
         )
     read = [_read_concept(file) for file in files]

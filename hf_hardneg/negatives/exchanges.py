@@ -17,7 +17,7 @@ from .slots import Analysis, Slot
 LONGEST_PHRASE = 2  # words between a modifier and its noun
 REACH = 8  # slots that an exchange may span; keeps the cost of a long text linear
 # Kinds of location.yaml whose two sides have different roles.
-ASYMMETRIC = ("relation", "side of")
+ASYMMETRIC = ("a thing", "side of")
 SYMMETRIC_WORDS = ("next to", "near", "beside")
 
 
