@@ -20,7 +20,7 @@ FURTHER_CONCEPTS = ("number", "negation")  # shipped, and used only where they a
 NO_NOUN, PRONOUN, OTHER, PLURAL = FIXED_TYPES = ("none", "pronoun", "other", "plural")
 _NEEDED = ("concept", "tags", "kinds")
 _WORD_LISTS = ("compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass", "attributive", "disagree")
-_KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS, "nouns", "before", "not_after")
+_KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS, "nouns", "before", "not_after", "not_before", "repeats")
 
 Word = str | int | float | bool  # YAML reads some words as numbers or as yes and no
 
@@ -43,6 +43,8 @@ class Vocabulary(TypedDict):
     nouns: NotRequired[dict[str, list[Word]] | None]
     before: NotRequired[dict[str, list[str]] | None]
     not_after: NotRequired[list[Word] | None]
+    not_before: NotRequired[list[Word] | None]
+    repeats: NotRequired[bool | None]
 
 
 _FILES = (".yaml", ".yml", ".json")  # endings of a user's vocabulary file; any other name is a concept of this package
@@ -85,6 +87,8 @@ class Concept:
         noun_types: The types of nouns, by surface form.
         before: From kinds to the types of nouns that their words stand before. Other kinds stand anywhere.
         not_after: Words after which the words of these kinds mean something else ("covered in").
+        not_before: Words before which they do ("with some").
+        repeats: Whether the same word elsewhere is said of other things, and so says nothing of this one ("with").
     """
 
     name: str
@@ -102,6 +106,8 @@ class Concept:
     noun_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     before: Mapping[str, frozenset[str]] = field(default_factory=dict)
     not_after: frozenset[str] = frozenset()
+    not_before: frozenset[str] = frozenset()
+    repeats: bool = False
 
     @cached_property
     def is_nouns(self) -> bool:
@@ -259,6 +265,8 @@ def _read_concept(file: Path) -> Concept:
         noun_types,
         before,
         frozenset(str(word).lower() for word in data.get("not_after") or ()),
+        frozenset(str(word).lower() for word in data.get("not_before") or ()),
+        bool(data.get("repeats", False)),
     )
 
 
@@ -305,8 +313,8 @@ def _load_lexicon(names: tuple[str, ...], versions: tuple[FileVersion, ...]) -> 
     unknown = [name for name, file in zip(names, files, strict=True) if not file.is_file()]
     if unknown or not names:
         raise ValueError(
-            f"Unknown concepts {unknown}; this package has {', '.join(CONCEPTS + FURTHER_CONCEPTS)}, and a path to a YAML or JSON file "
-            "names one of your own."
+            f"Unknown concepts {unknown}; this package has {', '.join(CONCEPTS + FURTHER_CONCEPTS)}, and a path to a "
+            "YAML or JSON file names one of your own."
         )
     read = [_read_concept(file) for file in files]
     concepts = {concept.name: concept for concept in read}

@@ -64,7 +64,7 @@ class NounChoice(NamedTuple):
     Attributes:
         concept: Lists the types of nouns.
         phrases: The phrase with one meaning, by type of noun.
-        plain: The phrase before any other noun, or after a word of `Concept.not_after`. None: it means nothing there.
+        plain: The phrase before any other noun, or beside a word of `Concept.not_after` or `not_before`. None: it means nothing there.
     """
 
     concept: Concept
@@ -189,7 +189,7 @@ class LexiconIndex:
             names = {other.name for other in self.lexicon.opposed(entry)}
             same = [not is_bare or (other.name in mass) == (entry.name in mass) for _, other in members]
             opposed[i] = [other.name in names and fits for (_, other), fits in zip(members, same, strict=True)]
-            for name in self.lexicon.implied(entry):
+            for name in () if self.lexicon.concepts[concept].repeats else self.lexicon.implied(entry):
                 for said in {name, self.lexicon.concepts[concept].mention_name(entry.kind, name)}:
                     if (concept, said) in self.mentions:
                         risks[i, self.mentions[concept, said]] = 1
@@ -203,10 +203,12 @@ class LexiconIndex:
             is_noun, relates = self.lexicon.concepts[concept].is_nouns, "IN" in self.lexicon.concepts[concept].tags
             bare = self._class_ids.get((*key, True), of_class)
             for i, (form, entry) in enumerate(members):
-                words = tuple(form.split())
-                readings[words].append(Reading(entry, of_class, bare, i, number, is_noun, relates))
-                if entry.kind not in self.lexicon.concepts[concept].before:
-                    mentions[words].add(self.mentions[concept, entry.name])
+                # An article that ends a form is "a" or "an" as the word after it wants.
+                for spelled in {form, f"{form}n" if form.endswith(" a") else form}:
+                    words = tuple(spelled.split())
+                    readings[words].append(Reading(entry, of_class, bare, i, number, is_noun, relates))
+                    if entry.kind not in self.lexicon.concepts[concept].before:
+                        mentions[words].add(self.mentions[concept, entry.name])
         for words, above in self.lexicon.hypernyms.items():
             mentions[words].update(self.mentions[pair] for pair in above)
         groups: Phrases = {}

@@ -83,7 +83,7 @@ def noun_types(words: Sequence[str], start: int, known: Mapping[str, tuple[str, 
 
 def choose_by_noun(choice: NounChoice, words: Sequence[str], start: int, end: int) -> Phrase | None:
     """The meaning of the phrase `words[start:end]` before the noun that follows it; None if it has none."""
-    if words[start - 1] not in choice.concept.not_after:
+    if words[start - 1] not in choice.concept.not_after and words[end] not in choice.concept.not_before:
         for of_type in noun_types(words, end, choice.concept.noun_types):
             if of_type in choice.phrases:
                 return choice.phrases[of_type]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..lexicon.articles import article_for
 
 
+_ENDS_IN_ARTICLE = re.compile(r"\b(an?)$", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(an?)(\s+)$", re.IGNORECASE)
 
 
@@ -62,6 +63,15 @@ def _match_article(gap: str, new: str) -> tuple[str, int]:
     return gap[: match.start()] + article + space, len(gap) - match.start()
 
 
+def _end_article(new: str, after: str) -> str:
+    """Adapt an article that `new` ends with to the text after it: "with a" before "umbrella"."""
+    match = _ENDS_IN_ARTICLE.search(new) if new[-2:].lower() in (" a", "an") else None
+    if not match or not after.strip():
+        return new
+    article = article_for(after.lstrip())
+    return new[: match.start(1)] + (article.upper() if match[1].isupper() and len(new) > 2 else article)
+
+
 def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) -> Change:
     """Make all replacements. Only their spans and the articles directly before them change.
 
@@ -84,6 +94,7 @@ def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) ->
             raise ValueError(f"Replacement {start}:{end} must lie in {done}:{len(caption)} and not be empty.")
         old = caption[start:end]
         new = new if old.islower() else _match_case(new, old)
+        new = _end_article(new, caption[end:])
         gap, article = _match_article(caption[done:start], new)
         if not done:
             begin = start - article  # an article that changed belongs to the span
