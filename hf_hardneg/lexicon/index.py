@@ -64,7 +64,8 @@ class NounChoice(NamedTuple):
     Attributes:
         concept: Lists the types of nouns.
         phrases: The phrase with one meaning, by type of noun.
-        plain: The phrase before any other noun, or beside a word of `Concept.not_after` or `not_before`. None: it means nothing there.
+        plain: The phrase before any other noun, or beside a word of `Concept.not_after` or `not_before`. None: it
+            means nothing there.
     """
 
     concept: Concept

@@ -1,7 +1,7 @@
 """Which noun do words stand before? What "on" means, and what excludes it, depends on the noun after it. Pure.
 
-"On a table" excludes "under a table"; "on a sunny day" is no place. Only words after the phrase decide, never the phrase.
-So a caption and its negative, which differ in the phrase, have the same answer.
+"On a table" excludes "under a table"; "on a sunny day" is no place. Only the words around the phrase decide, never the
+phrase. So a caption and its negative, which differ in the phrase, have the same answer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,9 @@ _DETERMINERS = frozenset(
     "a an the his her its their our your my this that these those some any another each every both one two three four "
     "five six several many all".split()
 )
-_PRONOUNS = frozenset("it them him her me us you they he she himself herself itself themselves of what which who".split())
+_PRONOUNS = frozenset(
+    "it them him her me us you they he she himself herself itself themselves of what which who".split()
+)
 # Words that may follow a whole noun phrase and look like nouns.
 _AFTER_NOUN = frozenset(
     "alone already also available away back close containing doing each eats enjoying everywhere facing full holds "
