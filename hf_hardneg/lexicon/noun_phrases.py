@@ -28,6 +28,8 @@ _AFTER_NOUN = frozenset(
     "surrounded topped covered followed attached left leading during past amid amidst among amongst per plus via "
     "versus throughout but except".split()
 )
+# Words within noun phrases that are no nouns.
+_WITHIN = frozenset("very covered filled lined stuffed".split())
 _IRREGULAR_PLURALS = frozenset(
     "people men women children sheep geese mice deer fish oxen cattle policemen firemen salesmen snowmen teeth feet "
     "zebra giraffe elk moose buffalo aircraft policewomen businessmen fishermen horsemen workmen".split()
@@ -40,6 +42,14 @@ def is_plural(word: str) -> bool:
     return word in _IRREGULAR_PLURALS or (
         len(word) > 3 and word[-1] == "s" and not word.endswith(_NOT_PLURAL) and may_be_noun(word)
     )
+
+
+def _continues(words: Sequence[str], at: int, known: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether a noun phrase goes on after word `at`, which is no noun: "dining table", "snow covered field"."""
+    word, after = words[at], "".join(words[at + 1 : at + 2])
+    if word in _WITHIN:
+        return bool(after) and may_be_noun(after)
+    return word.endswith("ing") and (after in known or f"{word} {after}" in known)
 
 
 def noun_types(words: Sequence[str], start: int, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -78,7 +88,7 @@ def noun_types(words: Sequence[str], start: int, known: Mapping[str, tuple[str, 
             if found == (PLURAL,):
                 break
             found = (OTHER,)
-        elif not (word.endswith("ing") and at + 1 < len(words) and words[at + 1] in known):
+        elif not _continues(words, at, known):
             break
     return found or ((PRONOUN,) if has_determiner else (NO_NOUN,))
 

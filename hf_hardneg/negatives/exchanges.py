@@ -48,8 +48,15 @@ class Exchange(NamedTuple):
 
 def _head(analysis: Analysis, i: int, index: LexiconIndex) -> Entry | str | None:
     """What modifier slot `i` describes: the next slot, if it is a noun close by without a mark, or the next word."""
-    slot = analysis.slots[i]
-    if i + 1 < len(analysis.slots):
+    concepts, slots = index.lexicon.concepts, analysis.slots
+    while (
+        i + 1 < len(slots)
+        and slots[i + 1].start == slots[i].end
+        and concepts[slots[i + 1].reading.entry.concept].modifier
+    ):
+        i += 1
+    slot = slots[i]
+    if i + 1 < len(slots):
         head = analysis.slots[i + 1]
         between = analysis.words[slot.end : head.start]
         is_noun = index.lexicon.concepts[head.reading.entry.concept].is_nouns

@@ -25,6 +25,10 @@ def swap(caption, old, new):
         ("a hat", "hat", "umbrella", "an umbrella"),
         ("the red car", "red", "orange", "the orange car"),
         ("pasta red", "red", "orange", "pasta orange"),
+        ("with no umbrella", "with no", "with a", "with an umbrella"),
+        ("WITH NO UMBRELLA", "WITH NO", "with a", "WITH AN UMBRELLA"),
+        ("With no hat", "With no", "with a", "With a hat"),
+        ("with an umbrella", "with an", "without a", "without an umbrella"),
         ("a red, red car", "red", "orange", "an orange, red car"),
     ],
 )
