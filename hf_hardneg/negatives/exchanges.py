@@ -22,6 +22,7 @@ REACH = 8  # slots that an exchange may span; keeps the cost of a long text line
 # Relations of location.yaml whose two sides have the same role.
 SYMMETRIC_WORDS = ("next to", "near", "beside", "by", "at")
 CLOTHES = ("clothing", "headwear", "neckwear", "legwear", "footwear")  # kinds of object.yaml
+PLACES = ("place", "room", "playground", "building")  # "a road in a forest" has no other way round
 # What one thing does to another and not the other to it.
 _ACTS = frozenset(
     "chasing chases chase following follows watching watches carrying carries carry holding holds hold feeding feeds "
@@ -91,7 +92,7 @@ def find_exchanges(analysis: Analysis, other_captions: Sequence[str], index: Lex
                 continue
             if index.lexicon.concepts[first.reading.entry.concept].modifier:
                 one, other = _head(analysis, i, index), _head(analysis, j, index)
-                if j == i + 1 or one is None or other is None or _may_be_same(one, other, index):
+                if one is None or other is None or _may_be_same(one, other, index):
                     continue
             elif not _differ_in_role(analysis, i, j, index):
                 continue
@@ -142,8 +143,8 @@ def _differ_in_role(analysis: Analysis, i: int, j: int, index: LexiconIndex) -> 
     inner = _words_between(analysis, i, j, index)
     if inner and all(word in _ACTS for word in inner):
         return True
-    if any(_is_asymmetric(slot) for slot in analysis.slots[i + 1 : j]) and not inner:
-        return True
+    if not inner and any(_is_asymmetric(slot) for slot in analysis.slots[i + 1 : j]):
+        return first.reading.entry.kind not in PLACES
     one, other = _attribute(analysis, i), _attribute(analysis, j)
     words = analysis.words[first.end : second.start]
     if not _AND.isdisjoint(words):

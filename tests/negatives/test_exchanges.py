@@ -32,8 +32,10 @@ def exchanged(caption, *others):
         ("a white towel and a blue hinge", [("white", "blue")]),
         ("an orange kayak and a blue kayak", []),
         ("a red car and a red and blue bus", []),
-        ("a black dog chases a white cat", [("black", "white"), ("dog", "cat")]),
+        ("a black dog chases a white cat", [("black", "white")]),
+        ("a road in a forest", []),
         ("a dog is following a cat", [("dog", "cat")]),
+        ("a black dog chasing a white cat", [("black", "white"), ("dog", "cat")]),
         ("a dog and cat are playing", []),
         ("a small black dog behind a big white cat", [("small", "big"), ("black", "white"), ("dog", "cat")]),
         (

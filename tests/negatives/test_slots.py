@@ -254,15 +254,21 @@ def test_what_can_be_denied_and_what_is_denied_are_slots_of_one_class(caption, e
     assert found_in(caption, "negation", "negation") == expected
 
 
-SENTENCES = """A man on a horse in a field next to a fence. | Two dogs with no collars under a table.
+SENTENCES = (
+    """
+A man on a horse in a field next to a fence. | Two dogs with no collars under a table.
 A woman with an umbrella stands in front of a building. | There is a cat in the box on the left.
 Three people are sitting at a table near the ocean while a dog sleeps outside. | A plane flies over the water.
-Five birds on a branch above a pond. | A bus on the side of the road with no passengers. | A man wearing no shirt is in a car.
-A kite over a beach with people. | There are no cars on the street. | A boy jumps into a pool. | A skier goes down a hill.
-2 cups on top of a microwave beside a bowl with an orange in it. | A bird in a tree behind a house in the foreground.
-A dog without a leash walks across the street. | A couch inside of a living room next to a lamp. | A man has a hat.
-A train on the tracks near a station with a clock. | A man is not wearing an apron by a stove. | He wears an old hat indoors.
-""".replace("\n", " | ").split(" | ")[:-1]
+Five birds on a branch above a pond. | A bus on the side of the road with no passengers.
+A man wearing no shirt is in a car. | A kite over a beach with people. | There are no cars on the street.
+A boy jumps into a pool. | A skier goes down a hill. | 2 cups on top of a microwave beside a bowl with an orange in it.
+A bird in a tree behind a house in the foreground. | A dog without a leash walks across the street.
+A couch inside of a living room next to a lamp. | A man has a hat. | A train on the tracks near a station with a clock.
+A man is not wearing an apron by a stove. | He wears an old hat indoors.
+""".strip()
+    .replace("\n", " | ")
+    .split(" | ")
+)
 
 
 def test_every_negative_has_the_slot_of_its_caption_with_the_new_word():
