@@ -49,7 +49,7 @@ def _continues(words: Sequence[str], at: int, known: Mapping[str, tuple[str, ...
     word, after = words[at], "".join(words[at + 1 : at + 2])
     if word in _WITHIN:
         return bool(after) and may_be_noun(after)
-    return word.endswith("ing") and (after in known or f"{word} {after}" in known)
+    return f"{word} {after}" in known
 
 
 def noun_types(words: Sequence[str], start: int, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
