@@ -30,6 +30,8 @@ SOURCES = (
     "negatives/add_positives.py",
     "negatives/chance.py",
     "negatives/slots.py",
+    "negatives/denials.py",
+    "negatives/foreign.py",
     "negatives/edits.py",
     "negatives/exchanges.py",
 )
