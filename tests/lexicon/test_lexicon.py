@@ -180,3 +180,13 @@ def test_forms_are_found_in_lower_case_and_kept_as_the_file_writes_them():
     index = load_index()
     assert index.written["tv"] == "TV" and index.written["wii remote"] == "Wii remote" and "dog" not in index.written
     assert mentions("a TV and a tv") == {("object", "tv")}
+
+
+def test_a_word_that_a_noun_decides_on_can_be_a_whole(tmp_path):
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "concept: x\ntags: [NN]\nkinds: {a: [lid, rim], d: [jar, cup]}\nbefore: {d: [other]}\nparts: {lid: [jar]}\n"
+    )
+    index = load_index((str(file),))
+    [lid] = index.phrases["lid"].single
+    assert lid.readings[0].wholes == {index.mentions["x", "jar d"]}

@@ -152,6 +152,7 @@ A boy jumps into a pool. | A skier goes down a hill. | 2 cups on top of a microw
 A bird in a tree behind a house in the foreground. | A dog without a leash walks across the street.
 A couch inside of a living room next to a lamp. | A man has a hat. | A train on the tracks near a station with a clock.
 A man is not wearing an apron by a stove. | He wears an old hat indoors.
+A man without shirt or hat is on a bench. | Boats with no sails are near a pier.
 """.strip()
     .replace("\n", " | ")
     .split(" | ")
