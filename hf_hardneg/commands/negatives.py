@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 
-from ..lexicon.concepts import CONCEPTS
+from ..lexicon.concepts import CONCEPTS, FURTHER_CONCEPTS
 from ..negatives.chance import TEMPERATURE
 from ..number_ranges import Range, real_number, whole_number
 
@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--concepts",
         nargs="+",
         default=list(CONCEPTS),
-        help="concepts to change: names, or paths of your own YAML or JSON vocabularies",
+        help=f"concepts to change: of {', '.join(CONCEPTS + FURTHER_CONCEPTS)}, or paths of your own YAML or JSON "
+        "vocabularies",
     )
     parser.add_argument(
         "--concept_weights",

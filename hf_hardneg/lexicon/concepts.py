@@ -1,55 +1,17 @@
 """The concepts as data: words for objects, colors, sizes and locations, and which of them exclude each other."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NotRequired
-
-from typing_extensions import TypedDict
+from typing import Any
 
 from ..file_digests import files_digest
-from ..json_files import MAX_SHOWN, check_shape
-from ..suggestions import did_you_mean
-from ..yaml_files import read_yaml
+from .vocabulary_files import by_word, check_names, read_data, read_nouns, read_phrases, read_senses
 
 
 CONCEPTS = ("object", "color", "size", "location")  # the paper's four, ALVR 2024
-_NEEDED = ("concept", "tags", "kinds")
-_WORD_LISTS = ("compatible", "synonyms", "hypernyms", "idioms", "ambiguous", "mass", "attributive", "disagree")
-_SENSES = ("fixed", "parts", "subjects", "otherwise", "after", "unfit", "fit")
-_KNOWN = (*_NEEDED, "modifier", *_WORD_LISTS, *_SENSES)
-# Keys that say something of words, or of whole kinds; and those that may only name words.
-_OF_KINDS = ("hypernyms", "parts", "unfit", "fit")
-_OF_WORDS = ("compatible", "synonyms", "disagree", "mass")
-
-Word = str | int | float | bool  # YAML reads some words as numbers or as yes and no
-
-
-class Vocabulary(TypedDict):
-    """A vocabulary file."""
-
-    concept: str
-    tags: list[str]
-    kinds: dict[str, list[Word]]
-    modifier: NotRequired[bool | None]
-    compatible: NotRequired[list[list[Word]] | None]
-    synonyms: NotRequired[list[list[Word]] | None]
-    hypernyms: NotRequired[dict[Word, list[Word]] | None]
-    idioms: NotRequired[list[Word] | None]
-    ambiguous: NotRequired[list[Word] | None]
-    mass: NotRequired[list[Word] | None]
-    attributive: NotRequired[list[Word] | None]
-    disagree: NotRequired[dict[Word, list[Word]] | None]
-    fixed: NotRequired[list[Word] | None]
-    parts: NotRequired[dict[Word, list[Word]] | None]
-    subjects: NotRequired[list[str] | None]
-    otherwise: NotRequired[dict[str, dict[Word, list[Word]]] | None]
-    after: NotRequired[dict[str, list[Word]] | None]
-    unfit: NotRequired[dict[Word, list[Word]] | None]
-    fit: NotRequired[dict[Word, list[Word]] | None]
-
-
+FURTHER_CONCEPTS = ("number", "negation")  # shipped, and used only where they are named
 _FILES = (".yaml", ".yml", ".json")  # endings of a user's vocabulary file; any other name is a concept of this package
 
 
@@ -95,6 +57,11 @@ class Concept:
         unfit: From words before a noun to the names that do not follow them ("at": "rug").
         fit: From phrases before a noun to the only names that follow them ("loaf of": "bread").
         written: From lower-case forms to how they are written, where that differs ("tv": "TV").
+        noun_types: The types of nouns, by surface form.
+        before: From kinds to the types of nouns that their words stand before. Other kinds stand anywhere.
+        not_after: Words after which the words of these kinds mean something else ("covered in").
+        not_before: Words before which they do ("with some").
+        repeats: Whether the same word elsewhere is said of other things, and so says nothing of this one ("with").
     """
 
     name: str
@@ -117,11 +84,20 @@ class Concept:
     unfit: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fit: Mapping[str, frozenset[str]] = field(default_factory=dict)
     written: Mapping[str, str] = field(default_factory=dict)
+    noun_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    before: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    not_after: frozenset[str] = frozenset()
+    not_before: frozenset[str] = frozenset()
+    repeats: bool = False
 
     @cached_property
     def is_nouns(self) -> bool:
         """Whether all words are nouns. A noun after one then shows that it is not the head: "car door"."""
         return all(tag.startswith("NN") for tag in self.tags)
+
+    def mention_name(self, entry_kind: str, name: str) -> str:
+        """What a text mentions that holds a word: of a word that a noun decides on, the kind as well."""
+        return f"{name} {entry_kind}" if entry_kind in self.before else name
 
     def is_ambiguous(self, words: tuple[str, ...]) -> bool:
         """Whether the tagger decides on every occurrence of the phrase."""
@@ -153,41 +129,6 @@ class Lexicon:
         return frozenset(above.union({entry.name}, below, wholes, *(c for c in concept.compatible if entry.name in c)))
 
 
-def _read_data(file: Path) -> dict[str, Any]:
-    """The content of a YAML or JSON file (JSON is YAML), with the keys that a vocabulary has."""
-    data = read_yaml(file, f"Vocabulary {file.name}")
-    data = data if isinstance(data, dict) else {}
-    missing = [key for key in _NEEDED if not data.get(key)]
-    if missing:
-        raise ValueError(f"Vocabulary {file.name} lacks {missing}: it needs concept, tags and kinds.")
-    for key in data:
-        if key not in _KNOWN:
-            raise ValueError(f"Vocabulary {file.name} has an unknown key {key!r}.{did_you_mean(str(key), _KNOWN)}")
-    check_shape(data, Vocabulary, f"Vocabulary {file.name}", "mend it")
-    return data
-
-
-def _check_names(file: Path, data: Mapping[str, Any], names: Set[str]) -> None:
-    """Raise if what a vocabulary says of words is said of words that it does not have."""
-    for key in (*_OF_WORDS, *_OF_KINDS):
-        told = data.get(key) or ()
-        groups = {f"{key}.{above}": below for above, below in told.items()} if isinstance(told, dict) else {key: told}
-        for place, words in groups.items():
-            listed = (word for one in words for word in (one if isinstance(one, list) else [one]))
-            allowed = names | data["kinds"].keys() if key in _OF_KINDS else names
-            unknown = sorted({str(word) for word in listed} - allowed)
-            if unknown:
-                raise ValueError(
-                    f"Vocabulary {file.name}: {place} names {_shorten(unknown)}, which stand in no kind of kinds; add "
-                    "or mend them."
-                )
-
-
-def _shorten(words: Sequence[str]) -> list[str]:
-    """Words as an error shows them."""
-    return [word if len(word) <= MAX_SHOWN else f"{word[:MAX_SHOWN]}..." for word in words[:MAX_SHOWN]]
-
-
 def _read_entries(file: Path, data: Mapping[str, Any]) -> list[Entry]:
     """The entries of a vocabulary, in file order."""
     entries = []
@@ -204,59 +145,18 @@ def _read_entries(file: Path, data: Mapping[str, Any]) -> list[Entry]:
     return entries
 
 
-def _by_word(told: Mapping[Any, Sequence[Any]] | None, entries: Sequence[Entry]) -> dict[str, frozenset[str]]:
-    """Read what stands behind words or phrases, of which several share a line: names, or whole kinds of names."""
-    kinds, names = {entry.kind for entry in entries}, {entry.name for entry in entries}
-    found: dict[str, frozenset[str]] = {}
-    for words, below in (told or {}).items():
-        members = frozenset(entry.name for entry in entries if entry.kind in below)
-        members |= {name for name in map(str, below) if name in names or name not in kinds}
-        for word in str(words).split("/"):
-            found[word.strip().lower()] = found.get(word.strip().lower(), frozenset()) | members
-    return found
-
-
-def _phrases(told: Sequence[Word] | None) -> frozenset[tuple[str, ...]]:
-    """Phrases as tuples of lower-case words."""
-    return frozenset(tuple(str(phrase).lower().split()) for phrase in told or ())
-
-
-def _read_senses(data: Mapping[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
-    """The keys that say when a word has another meaning, and what fits beside others."""
-    return {
-        "fixed": _phrases(data.get("fixed")),
-        "parts": _by_word(data.get("parts"), entries),
-        "subjects": frozenset(data.get("subjects") or ()),
-        "otherwise": {
-            (kind, form): frozenset(map(str, context))
-            for kind, words in (data.get("otherwise") or {}).items()
-            for forms, context in words.items()
-            for form in str(forms).split("/")
-        },
-        "after": {kind: frozenset(map(str, words)) for kind, words in (data.get("after") or {}).items()},
-        "unfit": _by_word(data.get("unfit"), entries),
-        "fit": _by_word(data.get("fit"), entries),
-        "written": {
-            form.strip().lower(): form.strip()
-            for words in data["kinds"].values()
-            for word in words
-            for form in str(word).split("/")
-            if not form.islower()
-        },
-    }
-
-
 def _read_concept(file: Path) -> Concept:
-    data = _read_data(file)
+    data = read_data(file)
     entries = _read_entries(file, data)
     names = {entry.name for entry in entries}
+    kinds = {kind: {entry.name for entry in entries if entry.kind == kind} for kind in data["kinds"]}
     synonyms = tuple(frozenset(map(str, group)) for group in data.get("synonyms") or ())
     groups = (*(frozenset(map(str, group)) for group in data.get("compatible") or ()), *synonyms)
-    hypernyms = _by_word(data.get("hypernyms"), entries)
+    hypernyms = by_word(data.get("hypernyms"), kinds)
     mass = frozenset(map(str, data.get("mass") or ()))
-    disagree = _by_word(data.get("disagree"), entries)
-    _check_names(file, data, names)
-    idioms = _phrases(data.get("idioms"))
+    disagree = by_word(data.get("disagree"), kinds)
+    check_names(file, data, names)
+    idioms = read_phrases(data.get("idioms"))
     known = {form for entry in entries for form in entry.forms}
     both = sorted(" ".join(idiom) for idiom in idioms if " ".join(idiom) in known)
     if both:
@@ -280,7 +180,8 @@ def _read_concept(file: Path) -> Concept:
         mass,
         frozenset(map(str, data.get("attributive") or ())),
         disagree,
-        **_read_senses(data, entries),
+        **read_senses(data, kinds),
+        **read_nouns(file, data),
     )
 
 
@@ -327,8 +228,8 @@ def _load_lexicon(names: tuple[str, ...], versions: tuple[FileVersion, ...]) -> 
     unknown = [name for name, file in zip(names, files, strict=True) if not file.is_file()]
     if unknown or not names:
         raise ValueError(
-            f"Unknown concepts {unknown}; this package has {', '.join(CONCEPTS)}, and a path to a YAML or JSON file "
-            "names one of your own."
+            f"Unknown concepts {unknown}; this package has {', '.join(CONCEPTS + FURTHER_CONCEPTS)}, and a path to a "
+            "YAML or JSON file names one of your own."
         )
     read = [_read_concept(file) for file in files]
     concepts = {concept.name: concept for concept in read}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .concepts import CONCEPTS, Entry, FileVersion, Lexicon, file_versions, load_lexicon
+from .concepts import CONCEPTS, Concept, Entry, FileVersion, Lexicon, file_versions, load_lexicon
 
 
 class Reading(NamedTuple):
@@ -54,6 +54,7 @@ class Phrase(NamedTuple):
             beside it allow two meanings.
         hides_hypernym: Whether its last word is a hypernym of it, such as "player" in "tennis player". That word is
             then no mention of its own.
+        by_noun: What the phrase means, if the noun after it decides.
     """
 
     words: tuple[str, ...]
@@ -63,6 +64,22 @@ class Phrase(NamedTuple):
     hides: int
     ask_tagger: str
     hides_hypernym: bool
+    by_noun: "NounChoice | None" = None
+
+
+class NounChoice(NamedTuple):
+    """What a phrase means before each type of noun, such as "on" before "a table" or "a sunny day".
+
+    Attributes:
+        concept: Lists the types of nouns.
+        phrases: The phrase with one meaning, by type of noun.
+        plain: The phrase before any other noun, or beside a word of `Concept.not_after` or `not_before`. None: it
+            means nothing there.
+    """
+
+    concept: Concept
+    phrases: dict[str, Phrase]
+    plain: Phrase | None
 
 
 class PhraseGroup(NamedTuple):
@@ -119,7 +136,8 @@ class LexiconIndex:
         self.lexicon = lexicon
         self.mentions: dict[tuple[str, str], int] = {}
         for concept in lexicon.concepts.values():
-            for name in [entry.name for entry in concept.entries] + list(concept.hypernyms):
+            names = [concept.mention_name(entry.kind, entry.name) for entry in concept.entries]
+            for name in names + list(concept.hypernyms):
                 self.mentions.setdefault((concept.name, name), len(self.mentions))
         self._members: dict[tuple[str, str, int], list[tuple[str, Entry]]] = defaultdict(list)
         for concept in lexicon.concepts.values():
@@ -132,6 +150,12 @@ class LexiconIndex:
         ]
         self._class_ids = {key: i for i, key in enumerate(keys)}
         self.phrases = self._phrases()
+
+    def mentions_of(self, concept: str, name: str) -> list[int]:
+        """The mentions of a name of a concept, in any of its kinds."""
+        of_concept = self.lexicon.concepts[concept]
+        names = dict.fromkeys([name, *(of_concept.mention_name(kind, name) for kind in of_concept.before)])
+        return [self.mentions[concept, one] for one in names if (concept, one) in self.mentions]
 
     def _mixes(self, key: tuple[str, str, int]) -> bool:
         """Whether a kind has both mass nouns and other nouns."""
@@ -198,8 +222,10 @@ class LexiconIndex:
             names = {other.name for other in self.lexicon.opposed(entry)}
             same = [not is_bare or (other.name in mass) == (entry.name in mass) for _, other in members]
             opposed[i] = [other.name in names and fits for (_, other), fits in zip(members, same, strict=True)]
-            for name in self.lexicon.implied(entry):
-                risks[i, self.mentions[concept, name]] = 1
+            for name in () if self.lexicon.concepts[concept].repeats else self.lexicon.implied(entry):
+                for said in {name, self.lexicon.concepts[concept].mention_name(entry.kind, name)}:
+                    if (concept, said) in self.mentions:
+                        risks[i, self.mentions[concept, said]] = 1
         return SwapClass(concept, [form for form, _ in members], opposed, risks)
 
     def _phrases(self) -> Phrases:
@@ -210,7 +236,6 @@ class LexiconIndex:
             of_concept = self.lexicon.concepts[concept]
             bare = self._class_ids.get((*key, True), of_class)
             for i, (form, entry) in enumerate(members):
-                words = tuple(form.split())
                 wholes = of_concept.parts.get(entry.name, ())
                 reading = Reading(
                     entry,
@@ -220,13 +245,17 @@ class LexiconIndex:
                     number,
                     of_concept.is_nouns,
                     "IN" in of_concept.tags,
-                    frozenset(self.mentions[concept, name] for name in wholes),
+                    frozenset(mention for name in wholes for mention in self.mentions_of(concept, name)),
                     of_concept.otherwise.get((entry.kind, form), frozenset()),
                     of_concept.after.get(entry.kind, frozenset()),
                     entry.kind in of_concept.subjects,
                 )
-                readings[words].append(reading)
-                mentions[words].add(self.mentions[concept, entry.name])
+                # An article that ends a form is "a" or "an" as the word after it wants.
+                for spelled in (form, f"{form}n") if form.endswith(" a") else (form,):
+                    words = tuple(spelled.split())
+                    readings[words].append(reading)
+                    if entry.kind not in of_concept.before:
+                        mentions[words].add(self.mentions[concept, entry.name])
         for words, above in self.lexicon.hypernyms.items():
             mentions[words].update(self.mentions[pair] for pair in above)
         groups: Phrases = {}
@@ -242,12 +271,32 @@ class LexiconIndex:
                 self._ask_tagger(words, of_phrase),
                 self._hides_hypernym(words, of_phrase),
             )
+            phrase = self._choose_by_noun(phrase)
             group = groups.setdefault(words[0], PhraseGroup([], {}))
             (group.longer.setdefault(words[1], []) if len(words) > 1 else group.single).append(phrase)
         for group in groups.values():
             for second, longer in group.longer.items():
                 group.longer[second] = [*sorted(longer, key=lambda phrase: -phrase.size), *group.single]
         return groups
+
+    def _choose_by_noun(self, phrase: Phrase) -> Phrase:
+        """Add `Phrase.by_noun`, if a kind of its readings stands only before some types of nouns."""
+        concepts = self.lexicon.concepts
+        typed = [r for r in phrase.readings if r.entry.kind in concepts[r.entry.concept].before]
+        if not typed:
+            return phrase
+        concept = concepts[typed[0].entry.concept]
+        untyped = tuple(reading for reading in phrase.readings if reading not in typed)
+        plain = phrase._replace(readings=untyped, ask_tagger=self._ask_tagger(phrase.words, untyped))
+        phrases = {}
+        for reading in typed:
+            if reading.entry.concept == concept.name:
+                said = self.mentions[concept.name, concept.mention_name(reading.entry.kind, reading.entry.name)]
+                one = plain._replace(
+                    readings=(reading,), mentions=(*plain.mentions, said), hides=0, ask_tagger="never"
+                )
+                phrases.update(dict.fromkeys(concept.before[reading.entry.kind], one))
+        return plain._replace(by_noun=NounChoice(concept, phrases, plain if untyped or plain.mentions else None))
 
     def _hides_hypernym(self, words: tuple[str, ...], readings: tuple[Reading, ...]) -> bool:
         """See `Phrase.hides_hypernym`."""

@@ -128,7 +128,8 @@ class AddHardNegatives:
     Attributes:
         num_negatives: K, at least 1.
         seed: Another seed, other negatives.
-        concepts: Names of shipped concepts, or paths of your own vocabulary files.
+        concepts: Names of shipped concepts, or paths of your own vocabulary files. "number" and "negation" are
+            shipped, too, and used only where they are named.
         concept_weights: For each concept its relative frequency in captions that name several, 0 or more. None: all
             alike.
         model: What `fit_slot_model` made of these captions or of others. None draws evenly from the whole vocabulary;

@@ -30,6 +30,8 @@ SOURCES = (
     "negatives/add_positives.py",
     "negatives/chance.py",
     "negatives/slots.py",
+    "negatives/denials.py",
+    "negatives/foreign.py",
     "negatives/edits.py",
     "negatives/exchanges.py",
 )
@@ -109,12 +111,18 @@ def _synonyms(index: LexiconIndex) -> dict[Entry, list[Entry]]:
         for entry in concept.entries:
             names = frozenset().union(*(group for group in concept.synonyms if entry.name in group)) - {entry.name}
             if names and entry.name not in KEPT:
-                synonyms[entry] = [other for other in concept.entries if other.name in names]
+                is_typed = entry.kind in concept.before
+                synonyms[entry] = [
+                    other
+                    for other in concept.entries
+                    if other.name in names and (not is_typed or other.kind == entry.kind)
+                ]
     return synonyms
 
 
 def _count_mentions(analysis: Analysis, concept: str, name: str, index: LexiconIndex) -> int:
-    return analysis.mentions.count(index.mentions[concept, name])
+    """How often a caption mentions a name of a concept, in any of its kinds."""
+    return sum(map(analysis.mentions.count, index.mentions_of(concept, name)))
 
 
 def _find_synonyms(analysis: Analysis, i: int, concepts: tuple[str, ...]) -> Iterator[str]:
@@ -129,7 +137,8 @@ def _find_synonyms(analysis: Analysis, i: int, concepts: tuple[str, ...]) -> Ite
     is_joined = i + 1 < len(analysis.slots) and analysis.slots[i + 1].start == slot.end
     if entry.concept == "size" and not is_joined:
         return  # in "a large number of" and "a small crowded room", "big" or "little" would be odd
-    if entry.kind == "relation" and not (is_joined or after in AFTER_RELATION):
+    of_relation = entry.kind in index.lexicon.concepts[entry.concept].before
+    if entry.concept == "location" and of_relation and not (is_joined or after in AFTER_RELATION):
         return
     if before in FIRST_HALVES:
         return

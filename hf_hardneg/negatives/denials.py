@@ -21,7 +21,8 @@ DENIERS = _OF_CLAUSES | _OF_NOUNS | _PAIRS.keys()
 # After these, "no" belongs to a noun: "a truck with no bed is parked".
 _OWNERS = frozenset("and had has have having of with".split())
 _BREAKS = frozenset([*".;:!?", *"although but except however though whereas while yet".split()])
-_FINITE = frozenset(
+# "Isn't" ends a scope as "is" does. Where one replaces the other, both must be found.
+_FINITE = _CONTRACTIONS.union(
     "are eats has have hold holds is lies rides runs sits stand stands that walks was wears were which who".split()
 )
 # After an "and", these begin another clause or another thing, which is there.

@@ -13,6 +13,7 @@ from ..lexicon.articles import article_for
 from ..lexicon.words import is_title, written_words
 
 
+_ENDS_IN_ARTICLE = re.compile(r"\b(an?)$", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(an?)(\s+)$", re.IGNORECASE)
 _SENTENCE_START = re.compile(r"(^[\W\d]*|[.!?:][\W\d]*)$")
 LONGEST_ACRONYM = 3  # a longer word in capitals is stressed: "a GREEN car"
@@ -74,6 +75,15 @@ def _match_article(gap: str, new: str, is_capitals: bool) -> tuple[str, int]:
     return gap[: match.start()] + article + space, len(gap) - match.start()
 
 
+def _end_article(new: str, after: str) -> str:
+    """Adapt an article that `new` ends with to the text after it: "with a" before "umbrella"."""
+    match = _ENDS_IN_ARTICLE.search(new) if new[-2:].lower() in (" a", "an") else None
+    if not match or not after.strip():
+        return new
+    article = article_for(after.lstrip())
+    return new[: match.start(1)] + (article.upper() if match[1].isupper() and len(new) > 2 else article)
+
+
 def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) -> Change:
     """Make all replacements. Only their spans and the articles directly before them change.
 
@@ -95,7 +105,7 @@ def replace_words(caption: str, replacements: Sequence[tuple[int, int, str]]) ->
     for start, end, new in replacements:
         if not done <= start < end <= len(caption):
             raise ValueError(f"Replacement {start}:{end} must lie in {done}:{len(caption)} and not be empty.")
-        new = _match_case(new, caption, start, end)
+        new = _end_article(_match_case(new, caption, start, end), caption[end:])
         gap, article = _match_article(caption[done:start], new, is_capitals)
         if not done:
             begin = start - article  # an article that changed belongs to the span

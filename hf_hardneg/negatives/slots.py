@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 from ..lexicon.index import LexiconIndex, Phrase, Phrases, Reading
+from ..lexicon.noun_phrases import choose_by_noun
 from ..lexicon.tagging import NOUN_TAGS, SHOWN, Tags, Window, choose_reading, may_be_noun, tag_windows
 from ..lexicon.words import is_title, split_words, written_words
 from .denials import DENIERS, denied_words
@@ -63,9 +64,16 @@ def _find_hits(words: Sequence[str], phrases: Phrases, modifiers: Set[str]) -> l
     padded = [*edge, *words, *edge]
     for at in [i for i, word in enumerate(padded) if word in phrases]:
         for phrase in phrases[padded[at]].starting_with(padded[at + 1]):
-            parts, size, readings, _, _, ask_tagger, hides_hypernym = phrase
+            size = phrase.size
             end = at + size
-            if (size > 2 and tuple(padded[at:end]) != parts) or (at == hidden and not readings):
+            if size > 2 and tuple(padded[at:end]) != phrase.words:
+                continue
+            if phrase.by_noun is not None:
+                phrase = choose_by_noun(phrase.by_noun, padded, at, end)
+                if phrase is None:
+                    continue
+            _, _, readings, _, _, ask_tagger, hides_hypernym, _ = phrase
+            if at == hidden and not readings:
                 continue
             if hides_hypernym:
                 hidden = end - 1

@@ -21,7 +21,15 @@ from .frames import find_views, hash_frame
 
 BATCH = 4000  # captions that are analyzed at once
 RECORDS = 200_000  # records that are partitioned at once
-SOURCES = ("lexicon/*", "negatives/slots.py", "twins/frames.py", "twins/twin_search.py", "twins/collisions.py")
+SOURCES = (
+    "lexicon/*",
+    "negatives/slots.py",
+    "negatives/denials.py",
+    "negatives/foreign.py",
+    "twins/frames.py",
+    "twins/twin_search.py",
+    "twins/collisions.py",
+)
 _FEATURES = Features({name: Value(str(np.dtype(RECORD[name]))) for name in RECORD.names or ()})
 
 

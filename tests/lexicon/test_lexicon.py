@@ -5,7 +5,7 @@ import pytest
 import yaml
 from helpers.captions import mentions
 
-from hf_hardneg.lexicon.concepts import CONCEPTS, _read_concept, load_lexicon, vocabularies_digest
+from hf_hardneg.lexicon.concepts import CONCEPTS, FURTHER_CONCEPTS, _read_concept, load_lexicon, vocabularies_digest
 from hf_hardneg.lexicon.index import LexiconIndex, load_index
 from hf_hardneg.negatives import AddHardNegatives, AddHardPositives
 from hf_hardneg.negatives.slots import find_mentions
@@ -31,7 +31,7 @@ def test_every_word_of_the_rendered_scenes_is_known():
 
 
 def test_opposed_words_are_of_one_kind_and_never_compatible():
-    lexicon = load_lexicon()
+    lexicon = load_lexicon(CONCEPTS + FURTHER_CONCEPTS)
     for concept in lexicon.concepts.values():
         for entry in concept.entries:
             for other in lexicon.opposed(entry):
@@ -48,7 +48,7 @@ def test_words_that_can_both_be_true_never_replace_each_other(pair):
 
 def test_mentions_match_whole_words_and_phrases_only():
     assert mentions("A colored train, in front of Fire Hydrants and animals") == {
-        ("object", "train"), ("object", "fire hydrant"), ("location", "in front of"), ("object", "animals")
+        ("object", "train"), ("object", "fire hydrant"), ("location", "in front of a thing"), ("object", "animals")
     }  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def test_hypernyms_are_implied_by_what_is_below_them():
 
 
 def test_every_entry_has_something_to_replace_it():
-    lexicon = load_lexicon()
+    lexicon = load_lexicon(CONCEPTS + FURTHER_CONCEPTS)
     stuck = [e.name for c in lexicon.concepts.values() for e in c.entries if not lexicon.opposed(e)]
     assert stuck == []
 
@@ -84,8 +84,14 @@ def test_a_shipped_concept_need_not_be_among_the_default_ones(monkeypatch):
 
 
 def test_unknown_concept_names_the_known_ones():
-    with pytest.raises(ValueError, match="shape.*" + CONCEPTS[0]):
+    with pytest.raises(ValueError, match="shape.*" + ", ".join(CONCEPTS + FURTHER_CONCEPTS)):
         load_lexicon(("shape",))
+
+
+def test_number_and_negation_are_shipped_and_not_among_the_default_concepts():
+    assert set(FURTHER_CONCEPTS) == {"number", "negation"} and not set(FURTHER_CONCEPTS) & set(CONCEPTS)
+    assert list(load_lexicon(FURTHER_CONCEPTS).concepts) == list(FURTHER_CONCEPTS)
+    assert set(load_lexicon().concepts) == set(CONCEPTS)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +107,14 @@ def test_unknown_concept_names_the_known_ones():
         ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nparts: {b: [c]}", "parts.b names \\['c'\\]"),
         ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nunfit: {at: [c]}", "unfit.at names \\['c'\\]"),
         ("concept: x\ntags: [NN]\nkinds: {a: [b]}\nfit: {loaf of: [a, c]}", "fit.loaf of names \\['c'\\]"),
+        ("concept: x\ntags: [IN]\nkinds: {a: [b, c]}\nbefore: {z: [other]}", "'z'"),
+        ("concept: x\ntags: [IN]\nkinds: {a: [b, c]}\nbefore: {a: [tables]}", "'tables'"),
+        ("concept: x\ntags: [IN]\nkinds: {a: [b, c], d: [b, e]}\nbefore: {a: [other], d: [other]}", "'b'.*several"),
+        (
+            "concept: x\ntags: [IN]\nkinds: {a: [b, c], d: [b, e]}\nnouns: {t: [bed], s: [bed]}\n"
+            "before: {a: [t], d: [s]}",
+            "'b'.*several",
+        ),
         ("concept: [", "no valid YAML"),
         ("", "lacks"),
     ],
@@ -112,12 +126,18 @@ def test_broken_vocabulary_says_what_is_missing(tmp_path, text, message):
         _read_concept(file)
 
 
+def _mentions_anywhere(form, index):
+    """The mentions of a form before whatever noun."""
+    heads = ("", "doorways", *index.lexicon.concepts["location"].noun_types)
+    return sorted({mention for head in heads for mention in find_mentions(f"{form} {head}", index)})
+
+
 def test_who_replaces_whom_is_symmetric_and_never_at_risk_by_the_word_that_stood_there():
     index = load_index()
     for of_class in index.classes:
         assert (of_class.opposed == of_class.opposed.T).all()
         for i, form in enumerate(of_class.forms):
-            bits = np.bitwise_or.reduce(of_class.risk_bits[find_mentions(form, index)])
+            bits = np.bitwise_or.reduce(of_class.risk_bits[_mentions_anywhere(form, index)])
             assert np.unpackbits(bits, bitorder="little")[i] or not of_class.opposed[i].any()
 
 
@@ -160,3 +180,13 @@ def test_forms_are_found_in_lower_case_and_kept_as_the_file_writes_them():
     index = load_index()
     assert index.written["tv"] == "TV" and index.written["wii remote"] == "Wii remote" and "dog" not in index.written
     assert mentions("a TV and a tv") == {("object", "tv")}
+
+
+def test_a_word_that_a_noun_decides_on_can_be_a_whole(tmp_path):
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "concept: x\ntags: [NN]\nkinds: {a: [lid, rim], d: [jar, cup]}\nbefore: {d: [other]}\nparts: {lid: [jar]}\n"
+    )
+    index = load_index((str(file),))
+    [lid] = index.phrases["lid"].single
+    assert lid.readings[0].wholes == {index.mentions["x", "jar d"]}

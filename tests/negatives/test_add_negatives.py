@@ -14,6 +14,7 @@ from hf_hardneg.data.skip_reasons import EMPTY
 from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.add_negatives import GUESSABLE, NO_CONCEPT, AddHardNegatives, fit_slot_model
 from hf_hardneg.negatives.add_positives import AddHardPositives
+from hf_hardneg.negatives.edits import replace_words
 from hf_hardneg.negatives.foreign import NOT_ENGLISH
 from hf_hardneg.negatives.truth_filter import DISAGREES, IN_CAPTION, IN_OTHER_CAPTION
 
@@ -121,6 +122,42 @@ def test_negatives_of_scenes_are_not_told_by_words_rules_or_length():
     told = {name: one.share for name, one in result.readers.items()}
     assert told["n-grams"] < 53 and told["rules"] < 50.5 and told["length"] < 51.5 and result.coverage > 85
     assert result.identical == result.permuted_lists == result.artifacts == result.broken_articles == 0
+
+
+COUNTED = ["Two dogs run.", "Three dogs run.", "Two cats sit by a gate.", "Three cats sit by a gate."]
+
+
+def test_a_number_becomes_another_number_and_none_that_another_caption_allows():
+    add = AddHardNegatives(num_negatives=9, concepts=("number",))
+    [made] = add(rows(["Two dogs run."]))["negatives"]
+    assert "Three dogs run." in made and "2 dogs run." not in made
+    others = [["several dogs and a ball"]]
+    assert add(rows(["Two dogs run."], others)) == add(rows(["Two dogs run."], [["many dogs"]]))
+    assert add(rows(["Two dogs run."], others))["rejections"] == [[IN_OTHER_CAPTION]]
+    assert add(rows(["Two dogs run, one black and one white."]))["rejections"] == [[DISAGREES]]
+    model = fit_slot_model([rows(COUNTED)], ("number",))
+    [first, *_] = AddHardNegatives(num_negatives=1, concepts=("number",), model=model)(rows(COUNTED))["negatives"]
+    assert first == ["Three dogs run."]
+
+
+def test_negations_are_put_in_and_taken_out():
+    words = ["hat", "coat", "apron", "umbrella", "scarf", "tie", "dog", "cat"]
+    kinds = [("with a", 40), ("without a", 5), ("with no", 5)]
+    captions = [
+        replace_words(f"a man {kind} {word} stands there {n}", [(6, 6 + len(kind), kind)]).text
+        for kind, often in kinds
+        for word in words
+        for n in range(often)
+    ]
+    model = fit_slot_model([rows(captions)], ("negation",))
+    made = AddHardNegatives(num_negatives=1, concepts=("negation",), model=model)(rows(captions))
+    flows = Counter()
+    for caption, negatives in zip(captions, made["negatives"], strict=True):
+        for negative in negatives:
+            flows[" no" in negative or "without" in negative] += 1
+            assert (" no" in caption or "without" in caption) != (" no" in negative or "without" in negative)
+            assert "a umbrella" not in negative and "an hat" not in negative
+    assert min(flows[True], flows[False]) > 40
 
 
 def test_weights_choose_the_concept():

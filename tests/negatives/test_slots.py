@@ -27,8 +27,8 @@ def test_concept_words_are_found_longest_first():
 @pytest.mark.parametrize(
     ("caption", "expected"),
     [
-        ("An orange sits on a napkin", {("object", "orange")}),
-        ("An orange cat sits on a napkin", {("color", "orange"), ("object", "cat")}),
+        ("An orange sits there", {("object", "orange")}),
+        ("An orange cat sits there", {("color", "orange"), ("object", "cat")}),
         ("The man left his friend", {("object", "man")}),
         ("They train hard", set()),
         ("The train is late", {("object", "train")}),
@@ -73,7 +73,7 @@ def test_mass_and_count_nouns_fit_the_same_place_only_after_a_definite_word():
 
     def replacements(caption):
         [analysis] = analyze([caption], index)
-        [slot] = analysis.slots
+        [slot] = [slot for slot in analysis.slots if slot.reading.is_noun]
         of_class = index.classes[slot.of_class]
         return {form for form, fits in zip(of_class.forms, of_class.opposed[slot.reading.form], strict=True) if fits}
 
@@ -197,11 +197,11 @@ def test_of_a_fixed_phrase_only_the_noun_is_a_slot(caption, expected):
     [
         ("A bus of the Ocean Blue Company", {"bus"}),
         ("Four sail by Spring Hill with a dog", {"dog"}),
-        ("A Dog on a Blue Bench", {"dog", "blue", "bench"}),
-        ("A DOG ON A BENCH", {"dog", "bench"}),
+        ("A Dog on a Blue Bench", {"dog", "on", "blue", "bench"}),
+        ("A DOG ON A BENCH", {"dog", "on", "bench"}),
         ("A dog has a Frisbee", {"dog", "frisbee"}),
         ("Playing a Nintendo Wii remote", {"wii remote"}),
-        ("A dog sits. Red Cars are on a street.", {"dog", "red", "cars", "street"}),
+        ("A dog sits. Red Cars are on a street.", {"dog", "red", "cars", "on", "street"}),
         ("A dog sits. Two Cats Run away from the street there.", {"dog", "street"}),
     ],
 )

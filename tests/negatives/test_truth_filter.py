@@ -119,6 +119,9 @@ def test_words_that_govern_one_noun_say_nothing_of_the_next():
     assert "forest" not in put_in("a dog on the beach", "beach")
     assert "cat" in put_in("a bed at the beach with a dog", "dog")
     assert "rug" in put_in("people at the beach, a dog and a bed", "bed")
+    assert "city" in put_in("a bird on cars near a forest", "forest")
+    assert "city" in put_in("a bird on it and a forest", "forest")
+    assert "city" not in put_in("a bird on a very old field", "field")
 
 
 @pytest.mark.parametrize(
