@@ -69,6 +69,7 @@ class SlotTable(NamedTuple):
         start: (N,) first word.
         end: (N,) word after the last one.
         ties: (N,) bits of `slots.TIES`.
+        is_bound: (N,) bool, see `slots.Slot`.
         tied_to: (N, 3) uint32, the words to which each bit of `ties` refers.
         image: (N,) uint32, a number of the image, see `hash_images`. The rest of a division by `FOLDS` is
             the image's fold.
@@ -81,6 +82,7 @@ class SlotTable(NamedTuple):
     start: np.ndarray
     end: np.ndarray
     ties: np.ndarray
+    is_bound: np.ndarray
     tied_to: np.ndarray
     image: np.ndarray
     features: Bags
@@ -137,15 +139,15 @@ def tabulate_slots(analyses: Sequence[Analysis], images: np.ndarray) -> SlotTabl
     """
     flat: list[int] = []
     for i, (_, slots, _) in enumerate(analyses):
-        for start, end, reading, of_class, ties in slots:
-            flat += (i, of_class, reading.form, start, end, ties)
-    table = np.array(flat, np.int64).reshape(-1, 6)
-    row, of_class, form, start, end, ties = table.T.copy()
+        for start, end, reading, of_class, ties, is_bound in slots:
+            flat += (i, of_class, reading.form, start, end, ties, is_bound)
+    table = np.array(flat, np.int64).reshape(-1, 7)
+    row, of_class, form, start, end, ties, is_bound = table.T.copy()
     captions = Bags.of([[*map(hash_word, words)] if slots else [] for words, slots, _ in analyses])
     neighbors = _neighbors(captions, row, start, end)
     tied = [_mix(*(neighbors[i] for i in places), place=9 + len(places)) for places in _TIED_TO]
     features = _features(captions, neighbors, row, start, end)
-    return SlotTable(row, of_class, form, start, end, ties, np.stack(tied, 1), images[row], features)
+    return SlotTable(row, of_class, form, start, end, ties, is_bound > 0, np.stack(tied, 1), images[row], features)
 
 
 def _neighbors(captions: Bags, row: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:

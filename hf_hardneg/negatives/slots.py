@@ -35,6 +35,8 @@ class Slot(NamedTuple):
         reading: What the words mean.
         of_class: The class of the forms that fit.
         ties: Bits of `TIES`. A tied slot takes only forms that captions have beside the same words.
+        is_bound: Whether the rest of the caption mentions what the words mean. Nothing else is put in their place,
+            since the new caption could never become this one.
     """
 
     start: int
@@ -42,6 +44,7 @@ class Slot(NamedTuple):
     reading: Reading
     of_class: int
     ties: int
+    is_bound: bool = False
 
 
 class Analysis(NamedTuple):
@@ -177,11 +180,27 @@ def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
             of_caption,
             []
             if looks_foreign(of_caption)
-            else _outside_names(caption, _choose_slots(of_caption, found, tags, index), index),
+            else _bind(_outside_names(caption, _choose_slots(of_caption, found, tags, index), index), found, index),
             [mention for _, phrase, _ in found for mention in phrase.mentions],
         )
         for caption, of_caption, found in zip(captions, words, hits, strict=True)
     ]
+
+
+def _bind(slots: list[Slot], hits: Sequence[Hit], index: LexiconIndex) -> list[Slot]:
+    """The slots, with `Slot.is_bound` set."""
+    bound = []
+    for slot in slots:
+        bit = 8 * index.byte_spans[slot.of_class].start + slot.reading.form
+        bound.append(
+            any(
+                index.risks[mention] >> bit & 1
+                for start, phrase, _ in hits
+                if start + phrase.size <= slot.start or start >= slot.end
+                for mention in phrase.mentions
+            )
+        )
+    return [slot._replace(is_bound=True) if is_bound else slot for slot, is_bound in zip(slots, bound, strict=True)]
 
 
 def _outside_names(caption: str, slots: list[Slot], index: LexiconIndex) -> list[Slot]:

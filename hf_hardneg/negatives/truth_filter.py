@@ -168,21 +168,28 @@ def _governor(words: Sequence[str], start: int, free: int, governing: frozenset[
 
 
 def filter_forms(
-    of_class: SwapClass, slots: np.ndarray, form: np.ndarray, risks: Sequence[np.ndarray]
+    of_class: SwapClass, slots: np.ndarray, form: np.ndarray, risks: Sequence[np.ndarray], is_bound: np.ndarray
 ) -> FilterResult:
     """Find the forms that may be put into each slot of one class, and the reasons against the others.
+
+    What could not be put in is not taken out either. Otherwise a reader could tell which of two captions came first.
 
     Args:
         of_class: The class, V forms.
         slots: (N,) indices of the slots in the batch.
         form: (N,) the present form of each slot.
         risks: For each of `REASONS`, (N, ceil(V / 8)) uint8: bits of the forms that it rejects.
+        is_bound: (N,) bool, see `slots.Slot`.
     """
+    disagrees = risks[0][np.arange(len(form)), form // 8] >> (form % 8).astype(np.uint8) & 1 > 0
     remaining = of_class.opposed_bits[form]
     rejected = np.empty((len(form), len(REASONS)), dtype=bool)
     for reason, of_reason in enumerate(risks):
         rejected[:, reason] = (remaining & of_reason).any(-1)
         remaining &= ~of_reason
+    for reason, stays in ((0, disagrees), (1, is_bound)):
+        rejected[stays, reason] |= remaining[stays].any(-1)
+        remaining[stays] = 0
     allowed = np.unpackbits(remaining, axis=1, count=len(of_class.forms), bitorder="little").view(bool)
     return FilterResult(slots, allowed, remaining.any(-1), rejected)
 
@@ -216,5 +223,5 @@ def filter_slots(
         governed = np.flatnonzero(row_of[members] >= 0)
         if unfit is not None and len(governed):
             of_class[0][governed] |= unfit[1][row_of[members[governed]], index.byte_spans[c]]
-        results[c] = filter_forms(index.classes[c], members, slots.form[members], of_class)
+        results[c] = filter_forms(index.classes[c], members, slots.form[members], of_class, slots.is_bound[members])
     return results

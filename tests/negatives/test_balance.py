@@ -6,7 +6,6 @@ from helpers.captions import batch_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives import slot_model
 from hf_hardneg.negatives.add_negatives import AddHardNegatives, fit_slot_model
 from hf_hardneg.negatives.balance import balanced_rates
@@ -106,7 +105,7 @@ def test_a_reader_who_knows_all_probabilities_tells_half(slots, k, monkeypatch):
 def test_without_a_model_the_same_reader_tells_far_more():
     captions, known = sample_captions(3000, 3, 0)
     share, _ = told_by_bayes(captions, AddHardNegatives(num_negatives=1)(batch_of(captions))["negatives"], known)
-    assert share > 0.6
+    assert share > 0.55
 
 
 def test_a_higher_temperature_gives_more_negatives_which_are_told_more_often():
@@ -132,7 +131,6 @@ def test_the_filters_bias_is_learned_by_readers():
         mentioned = rng.choice(["dog", "horse"] if at_sea else ["cat", "cow"])
         others.append([f"there is a {mentioned} too"] if mentioned != word and rng.random() < 0.8 else [])
     batch = {**batch_of(captions), "other_captions": others}
-    index = load_index(("object",))
     told = []
     for rounds in (0, 2):
         with pytest.MonkeyPatch.context() as patch:
