@@ -5,7 +5,7 @@ import pytest
 from helpers.captions import mentions
 
 from hf_hardneg.columns import PAIR_FEATURES, ROW_FEATURES
-from hf_hardneg.lexicon.concepts import CONCEPTS
+from hf_hardneg.lexicon.concepts import CONCEPTS, load_lexicon
 from hf_hardneg.scenes.world import (
     KINDS,
     MENTION_RATES,
@@ -19,6 +19,13 @@ from hf_hardneg.scenes.world import (
 )
 
 
+def said(text):
+    """What a text mentions but relations such as "near": the noun after one decides whether it is a mention."""
+    location = load_lexicon().concepts["location"]
+    relations = {location.mention_name(e.kind, e.name) for e in location.entries if e.kind in location.before}
+    return {(concept, name) for concept, name in mentions(text) if concept != "location" or name not in relations}
+
+
 @pytest.mark.parametrize("concept", CONCEPTS)
 def test_pairs_are_exact_and_differ_in_one_concept(concept):
     for i in range(40):
@@ -28,7 +35,7 @@ def test_pairs_are_exact_and_differ_in_one_concept(concept):
         assert (before[mask == 0] == after[mask == 0]).all()
         assert (before != after).any()
         assert pair["coco_caption"] != pair["inpaint_caption"]
-        changed = mentions(pair["coco_caption"]) ^ mentions(pair["inpaint_caption"])
+        changed = said(pair["coco_caption"]) ^ said(pair["inpaint_caption"])
         changed -= {("object", "orange")}  # by its letters alone the color is a fruit, too
         assert {name for name, _ in changed} <= {concept}
 
