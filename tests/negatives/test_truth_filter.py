@@ -4,7 +4,7 @@ from operator import or_
 import pytest
 
 from hf_hardneg.lexicon.index import load_index
-from hf_hardneg.negatives.slot_model import tabulate_slots
+from hf_hardneg.negatives.slot_features import hash_images, tabulate_slots
 from hf_hardneg.negatives.slots import analyze, find_mentions
 from hf_hardneg.negatives.truth_filter import (
     IN_CAPTION,
@@ -30,7 +30,7 @@ def judge(new, caption, others="", categories=""):
     """Why `new` cannot be put into the first slot of its class; `rejected` has to name all reasons and no other."""
     index = load_index()
     risks = find_risks(caption, others, categories)
-    slots = tabulate_slots(analyze([caption], index))
+    slots = tabulate_slots(analyze([caption], index), hash_images(None, [caption], [()]))
     for c, result in filter_slots(slots, risks, index).items():
         forms = index.classes[c].forms
         if new in forms:
