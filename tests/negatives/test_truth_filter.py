@@ -67,7 +67,7 @@ def test_a_form_counts_for_its_first_reason_only():
     index = load_index()
     text = "a dog and a cat"
     rows = find_risks(text, "a cat", "cat")
-    [result] = filter_slots(tabulate_slots(analyze([text], index)), rows, index).values()
+    [result] = filter_slots(tabulate_slots(analyze([text], index), hash_images(None, [text], [()])), rows, index).values()
     assert result.has_allowed.tolist() == [True] * 2
     assert result.rejected.tolist() == [[False, True, False, False]] * 2
 
@@ -76,7 +76,7 @@ def put_in(caption, word, others=()):
     """What may be put in for `word`."""
     index = load_index()
     analyses = analyze([caption], index)
-    slots = tabulate_slots(analyses)
+    slots = tabulate_slots(analyses, hash_images(None, [caption], [others]))
     risks = risks_of(ImageTexts([caption], [list(others)], [[]]), analyses, index)
     for c, result in filter_slots(slots, risks, index, find_unfit(analyses, index)).items():
         for slot, allowed in zip(result.slots, result.allowed, strict=True):
