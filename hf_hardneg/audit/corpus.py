@@ -1,7 +1,7 @@
 """What captions say of words, kept by fold, so that no pair is judged by captions of its own image."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,7 +124,7 @@ def _images(captions: Captions) -> list[Hashable]:
     return list(range(len(captions))) if captions.image_ids is None else list(captions.image_ids)
 
 
-def _join_documents(captions: Ragged, ids: list[Hashable], folds: np.ndarray) -> tuple[Ragged, np.ndarray]:
+def _join_documents(captions: Ragged, ids: Sequence[Hashable], folds: np.ndarray) -> tuple[Ragged, np.ndarray]:
     """The words of all captions of each image, and its fold."""
     number: dict[Hashable, int] = {}
     image = np.array([number.setdefault(id_, len(number)) for id_ in ids], dtype=np.int64)

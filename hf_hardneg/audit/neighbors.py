@@ -51,7 +51,8 @@ class Neighbors:
                 "before": (before, self.association(before.beside, before.word, shrinkage)),
                 "after": (after, self.association(after.word, after.beside, shrinkage)),
             }
-            scores[f"neighbors {shrinkage}"] = sum(_total(*one, size) for one in of_side.values())
+            both = (_total(company, values, size) for company, values in of_side.values())
+            scores[f"neighbors {shrinkage}"] = np.sum(list(both), axis=0)
             for name, (company, values) in of_side.items():
                 of_content = np.where(is_content[company.beside], values, 0)
                 scores[f"content {name} {shrinkage}"] = _total(company, of_content, size)

@@ -191,7 +191,8 @@ def fit_and_judge(
         # A pair whose negative is a caption of a fold would tell its readers that this text is a negative.
         return np.flatnonzero(~np.isin(reading.folds, without) & ~np.isin(copied, without))
 
-    left_out = [(fold,) for fold in range(FOLDS)] + list(combinations(range(FOLDS), 2))
+    left_out: list[tuple[int, ...]] = [(fold,) for fold in range(FOLDS)]
+    left_out += combinations(range(FOLDS), 2)
     weights = {without: fit_weights(differences[others(*without)]) for without in left_out}
     lengths, scales, models = [], [], []
     for fold in range(FOLDS):

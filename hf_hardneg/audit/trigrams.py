@@ -49,17 +49,11 @@ class OneDirection:
         """(T,) natural logarithms of the probability of each last word after no, one and two words of context."""
         far, near, word = trigrams.T.astype(np.int64)
         of_one = (self.unigrams[word] + 1) / (self.unigrams.sum() + self.words)
-        of_two = _mix(
-            self.bigrams.find(near * self.words + word),
-            *(counts.find(near) for counts in self.single_contexts),
-            of_one,
-        )
+        total, types = (counts.find(near) for counts in self.single_contexts)
+        of_two = _mix(self.bigrams.find(near * self.words + word), total, types, of_one)
         context = far * self.words + near
-        of_three = _mix(
-            self.trigrams.find(context * self.words + word),
-            *(counts.find(context) for counts in self.contexts),
-            of_two,
-        )
+        total, types = (counts.find(context) for counts in self.contexts)
+        of_three = _mix(self.trigrams.find(context * self.words + word), total, types, of_two)
         return np.log(of_one), np.log(of_two), np.log(of_three)
 
 
@@ -86,7 +80,7 @@ class BothDirections:
     def score(self, side: Side, size: int) -> dict[str, np.ndarray]:
         """(size,) for each number that says how likely the changed stretch of one side is."""
         trigrams, rows = side.window.trigrams()
-        scores = {}
+        scores: dict[str, np.ndarray] = {}
         for name, model, order in (("forward", self.forward, 1), ("backward", self.backward, -1)):
             turned = trigrams[:, ::order]
             one, two, three = model.log_probabilities(turned)

@@ -7,7 +7,7 @@ once. The layers and their weights are spaCy's own, and so are the tags.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -31,13 +31,15 @@ def network_layers(tagger: "Language") -> "tuple[Model, list[Model], Model]":
     Raises:
         ValueError: If the network is built otherwise.
     """
-    network = tagger.get_pipe("tok2vec").model
+    tok2vec: Any = tagger.get_pipe("tok2vec")
+    of_tags: Any = tagger.get_pipe("tagger")
+    network = tok2vec.model
     embed, encode = network.get_ref("embed"), network.get_ref("encode")
     convolutions = encode.layers[0].layers
     names = {convolution.name for convolution in convolutions}
     if names != {_CONVOLUTION} or encode.attrs["pad"] != len(convolutions):
         raise ValueError(f"its layers are {encode.name}, and not convolutions over three words")
-    return embed, [one.layers[0].layers[1] for one in convolutions], tagger.get_pipe("tagger").model.layers[-1]
+    return embed, [one.layers[0].layers[1] for one in convolutions], of_tags.model.layers[-1]
 
 
 @lru_cache
@@ -71,7 +73,8 @@ def tag_inner_words(tagger: "Language", texts: Sequence[Sequence[str]]) -> list[
         for mixer in mixers:
             vectors, runs = _convolve(mixer, vectors, runs)
         best = score.predict(vectors).argmax(-1)
-    labels = tagger.get_pipe("tagger").labels
+    of_tags: Any = tagger.get_pipe("tagger")
+    labels = of_tags.labels
     tags = np.array([*labels, ""])[np.where(inner[:, 1:-1] > 0, best[runs], len(labels))]
     return tags.tolist()
 

@@ -12,7 +12,7 @@ from .slot_features import FOLDS, Bags, hash_word
 
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+    pass
 
 LEAST_IMAGES = 3  # that a word needs
 FUNCTION_WORDS = 60  # the most frequent words, which say nothing of the topic

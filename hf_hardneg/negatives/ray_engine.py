@@ -42,7 +42,7 @@ def _rows(table: "pa.Table") -> dict[str, list]:
 
 
 class CountSlots:
-    """Turn a table of captions into a table of one row: its pickled examples for a slot model, and the digests of its captions.
+    """Turn a table of captions into one row: its pickled examples for a slot model, and the digests of its captions.
 
     Captions whose digests are among `counted` are not counted.
     """

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..lexicon.index import LexiconIndex
-from .exchanges import Exchange
 from .balance import balanced_rates
+from .exchanges import Exchange
 from .slot_features import SlotTable
 from .slot_model import SlotModel
 from .truth_filter import FilterResult

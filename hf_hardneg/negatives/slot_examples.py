@@ -5,7 +5,7 @@ with their features, and which forms captions have beside the words to which a s
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,8 +34,8 @@ class SlotExamples:
         image: (N,) uint32, see `slot_features.SlotTable`.
         ties: (N,) bits of `slots.TIES`.
         tied_to: (N, 3) uint32, see `slot_features.SlotTable`.
-        order: (N,) uint64, a random number that depends on the image, its captions and the slot. Examples are sorted by
-            it, and of each class the `MOST_EXAMPLES` first are kept.
+        order: (N,) uint64, a random number that depends on the image, its captions and the slot. Examples are sorted
+            by it, and of each class the `MOST_EXAMPLES` first are kept.
         allowed: (N, W) uint8: bits of the forms that the truth filter allows.
         features: N bags, see `slot_features`.
         image_words: N bags: the words of all captions of the image.
@@ -90,8 +90,10 @@ class SlotExamples:
         order = draw_order(texts.captions)[slots.row] + sums[slots.row] * np.uint64(2654435761)
         order ^= slots.start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         order = (order ^ slots.image.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9)) * np.uint64(0x94D049BB133111EB)
-        columns = (slots.of_class, slots.form, slots.image, slots.ties, slots.tied_to, order, allowed, slots.features)
-        return cls(totals, _beside(slots), *columns, images.take(slots.row))._sorted()
+        columns = {name: getattr(slots, name) for name in COLUMNS if name not in ("order", "allowed")}
+        columns |= {"order": order, "allowed": allowed}
+        found = cls(totals, _beside(slots), features=slots.features, image_words=images.take(slots.row), **columns)
+        return found._sorted()
 
     def join(self, others: Iterable["SlotExamples"]) -> "SlotExamples":
         """Join this set and others; their order does not matter."""
@@ -112,17 +114,18 @@ class SlotExamples:
         classes = self.of_class[order]
         first = np.searchsorted(classes, classes)
         kept = order[np.arange(len(order)) - first < MOST_EXAMPLES]
-        columns = (getattr(self, name) for name in COLUMNS)
-        bags = (self.features.take(kept), self.image_words.take(kept))
-        return SlotExamples(self.totals, self.beside, *(column[kept] for column in columns), *bags)
+        columns = {name: getattr(self, name)[kept] for name in COLUMNS}
+        return replace(self, features=self.features.take(kept), image_words=self.image_words.take(kept), **columns)
 
 
 def _join(parts: Sequence[SlotExamples]) -> SlotExamples:
-    totals = [sum(arrays) for arrays in zip(*(part.totals for part in parts), strict=True)]
+    totals = [np.sum(arrays, axis=0) for arrays in zip(*(part.totals for part in parts), strict=True)]
     beside = np.unique(np.concatenate([part.beside for part in parts]), axis=0)
-    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS]
-    bags = [Bags.join([getattr(part, name) for part in parts]) for name in ("features", "image_words")]
-    return SlotExamples(totals, beside, *columns, *bags)._sorted()
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+    features, image_words = (
+        Bags.join(bags) for bags in zip(*((p.features, p.image_words) for p in parts), strict=True)
+    )
+    return SlotExamples(totals, beside, features=features, image_words=image_words, **columns)._sorted()
 
 
 def _beside(slots: SlotTable) -> np.ndarray:

@@ -139,8 +139,8 @@ def tabulate_slots(analyses: Sequence[Analysis], images: np.ndarray) -> SlotTabl
     """
     flat: list[int] = []
     for i, (_, slots, _) in enumerate(analyses):
-        for start, end, reading, of_class, ties, is_bound in slots:
-            flat += (i, of_class, reading.form, start, end, ties, is_bound)
+        for slot in slots:
+            flat += (i, slot.of_class, slot.reading.form, slot.start, slot.end, slot.ties, slot.is_bound)
     table = np.array(flat, np.int64).reshape(-1, 7)
     row, of_class, form, start, end, ties, is_bound = table.T.copy()
     captions = Bags.of([[*map(hash_word, words)] if slots else [] for words, slots, _ in analyses])

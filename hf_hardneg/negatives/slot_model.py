@@ -9,7 +9,7 @@ since it rejects words that other captions of the image mention. The readers' lo
 that the next negatives are balanced under them, too.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path

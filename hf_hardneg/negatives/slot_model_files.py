@@ -119,8 +119,8 @@ def _check(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> None:
 
 def _examples(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> SlotExamples:
     totals = np.split(arrays["totals"], np.cumsum(sizes)[:-1])
-    bags = [Bags(arrays[f"{name}_starts"], arrays[f"{name}_words"]) for name in _BAGS]
-    return SlotExamples(totals, arrays["beside"], *(arrays[name] for name in COLUMNS), *bags)
+    bags = {name: Bags(arrays[f"{name}_starts"], arrays[f"{name}_words"]) for name in _BAGS}
+    return SlotExamples(totals, arrays["beside"], **{name: arrays[name] for name in COLUMNS}, **bags)
 
 
 def _weights(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> list[ClassWeights]:

@@ -66,15 +66,14 @@ def _find_hits(words: Sequence[str], phrases: Phrases, modifiers: Set[str]) -> l
     edge = [""] * SHOWN
     padded = [*edge, *words, *edge]
     for at in [i for i, word in enumerate(padded) if word in phrases]:
-        for phrase in phrases[padded[at]].starting_with(padded[at + 1]):
-            size = phrase.size
+        for found in phrases[padded[at]].starting_with(padded[at + 1]):
+            size = found.size
             end = at + size
-            if size > 2 and tuple(padded[at:end]) != phrase.words:
+            if size > 2 and tuple(padded[at:end]) != found.words:
                 continue
-            if phrase.by_noun is not None:
-                phrase = choose_by_noun(phrase.by_noun, padded, at, end)
-                if phrase is None:
-                    continue
+            phrase = found if found.by_noun is None else choose_by_noun(found.by_noun, padded, at, end)
+            if phrase is None:
+                continue
             _, _, readings, _, _, ask_tagger, hides_hypernym, _ = phrase
             if at == hidden and not readings:
                 continue

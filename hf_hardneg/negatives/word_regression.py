@@ -1,4 +1,4 @@
-"""Regularized regressions that a slot model is made of: which word stands in a slot, and which of two was there. Pure."""
+"""The regressions that a slot model is made of: which word stands in a slot, and which of two was there. Pure."""
 
 from typing import TYPE_CHECKING
 

@@ -126,7 +126,7 @@ def test_negatives_that_are_balanced_to_the_last_one_are_not_told_by_their_oppos
         negatives = [c.replace(color, other[color]) for c, color in zip(captions, colors, strict=True)]
         pairs = Pairs(captions, negatives)
         shares.append(told(fit_readers(pairs).margins(pairs)))
-    # One that always chooses is at 43 here. The boosted reader is left out: docs/audit.md says what it finds in so few.
+    # One that always chooses is at 43 here. Boosted is left out: docs/audit.md says what it finds in so few.
     assert np.mean([share[NGRAMS] for share in shares]) > 46
 
 

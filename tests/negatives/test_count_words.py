@@ -30,7 +30,9 @@ def fits(monkeypatch):
 
 def captions(name, **changes):
     texts = scene_captions(30, f"count {name}")
-    return Dataset.from_dict({"caption": texts, "image_id": range(30), "other_captions": [[]] * 30, "categories": [[]] * 30} | changes)
+    blank = [[]] * 30
+    rows = {"caption": texts, "image_id": range(30), "other_captions": blank, "categories": blank}
+    return Dataset.from_dict(rows | changes)
 
 
 def same(one, two):

@@ -67,7 +67,8 @@ def test_a_form_counts_for_its_first_reason_only():
     index = load_index()
     text = "a dog and a cat"
     rows = find_risks(text, "a cat", "cat")
-    [result] = filter_slots(tabulate_slots(analyze([text], index), hash_images(None, [text], [()])), rows, index).values()
+    slots = tabulate_slots(analyze([text], index), hash_images(None, [text], [()]))
+    [result] = filter_slots(slots, rows, index).values()
     assert result.has_allowed.tolist() == [True] * 2
     assert result.rejected.tolist() == [[False, True, False, False]] * 2
 
