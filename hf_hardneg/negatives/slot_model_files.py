@@ -119,8 +119,9 @@ def _check(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> None:
 
 def _examples(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> SlotExamples:
     totals = np.split(arrays["totals"], np.cumsum(sizes)[:-1])
-    bags = {name: Bags(arrays[f"{name}_starts"], arrays[f"{name}_words"]) for name in _BAGS}
-    return SlotExamples(totals, arrays["beside"], **{name: arrays[name] for name in COLUMNS}, **bags)
+    features, image_words = (Bags(arrays[f"{name}_starts"], arrays[f"{name}_words"]) for name in _BAGS)
+    columns = {name: arrays[name] for name in COLUMNS}
+    return SlotExamples(totals, arrays["beside"], features=features, image_words=image_words, **columns)
 
 
 def _weights(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> list[ClassWeights]:
