@@ -38,7 +38,9 @@ def load_counted(folder: str | Path) -> np.ndarray:
     """
     file = Path(folder) / FILE
     if not os.path.lexists(file):
-        logger.warning(f"{folder} does not say which captions it was fitted on: those that are given again count twice.")
+        logger.warning(
+            f"{folder} does not say which captions it was fitted on: those that are given again count twice."
+        )
         return np.empty(0, dtype="<u8")
     require_file(file)
     try:
