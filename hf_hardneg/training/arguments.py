@@ -86,9 +86,9 @@ class DataArguments:
     temperature: float = field(
         default=TEMPERATURE,
         metadata={
-            "help": "How freely negatives are drawn. At 1, each word is put in for another as often as it is taken out "
-            "for it, by the slot model. A higher value gives more captions a negative, and a reader who does not see "
-            "the image can tell more of them."
+            "help": "How freely negatives are drawn. At 1, each word is put in for another as often as it is taken "
+            "out for it, by the slot model. A higher value gives more captions a negative, and a reader who does not "
+            "see the image can tell more of them."
         },
     )
     language_model: str | None = field(
