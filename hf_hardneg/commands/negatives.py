@@ -11,8 +11,8 @@ from ..number_ranges import Range, real_number, whole_number
 
 HELP = "make hard-negative captions for a set of captions"
 DESCRIPTION = (
-    "Count the words around each concept word of the captions, draw up to K negatives for each caption, audit them, "
-    "and write a dataset folder: data/train.parquet, README.md, slot_model/, sample.html, negatives.json."
+    "Learn from the captions which words go together, draw up to K negatives for each caption, audit them, and write "
+    "a dataset folder: data/train.parquet, README.md, slot_model/, sample.html, negatives.json."
 )
 
 
@@ -44,10 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--temperature",
         type=real_number(Range(0, above=True)),
-        help="a higher value gives more captions a negative, and text-only readers tell more of them "
-        f"(default {TEMPERATURE})",
+        help="at 1, each word is put in for another as often as it is taken out for it, by the slot model; a higher "
+        f"value gives more captions a negative, and text-only readers tell more of them (default {TEMPERATURE})",
     )
-    parser.add_argument("--model", metavar="DIR", help="slot_model folder of other captions; adds its counts")
+    parser.add_argument("--model", metavar="DIR", help="slot_model folder of other captions, to learn from them, too")
     parser.add_argument(
         "--language_model",
         metavar="ID",

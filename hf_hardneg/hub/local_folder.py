@@ -19,7 +19,7 @@ CARD = "README.md"
 # there stay. `load_dataset` ignores names that start with a dot.
 MANIFEST = ".hf_hardneg.json"
 # Of a model these stay at home: Trainer's checkpoints and logs, the control's weights (its results are in the card),
-# the word counts of a stream, which only a resumed training needs, and pickled weights, which can run code when they
+# the slot model of a stream, which only a resumed training needs, and pickled weights, which can run code when they
 # are loaded.
 UNPUBLISHED_MODEL_FILES = (
     "checkpoint-*/**/*",

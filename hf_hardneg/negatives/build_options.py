@@ -14,8 +14,8 @@ class BuildOptions:
         split: Split of a dataset folder or Hub id, or a slice such as "test[:20]".
         config: Configuration of a dataset folder or Hub id that has several.
         license: The Hub's id of the license of the captions, such as "cc-by-4.0". None writes "unknown" to the card.
-        known_model: Folder of a slot model of other captions, whose counts are added. Captions that it has counted are
-            not counted again.
+        known_model: Folder of a slot model of other captions, which are used, too. Captions that it was fitted on are
+            not used twice.
         language_model: Hub id or folder of a causal language model, which then thins the negatives; None for none.
         num_proc: Processes that draw; None is one process.
         with_audit: Whether to audit the negatives.

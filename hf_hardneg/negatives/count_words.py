@@ -1,4 +1,4 @@
-"""The words of whole datasets, counted once: a second run on equal captions finds the slot model in the cache."""
+"""The slot model of whole datasets, fitted once: a second run on equal captions finds it in the cache."""
 
 import hashlib
 import logging
@@ -26,7 +26,7 @@ from .slot_model import SlotModel
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000  # captions that are counted at a time
+BATCH = 1000  # captions that are read at a time
 READ = (IMAGE_ID, CAPTION, OTHER_CAPTIONS, CATEGORIES)
 TAGS = "tags.json"  # beside a slot model: what the tagger said about these captions, so that it is not asked again
 
@@ -48,10 +48,10 @@ def count_words(parts: Sequence[Dataset], concepts: tuple[str, ...], counted: np
             recall_tags(folder / TAGS)
             return model
         except (OSError, ValueError) as error:
-            logger.warning(f"The words are counted anew: {error}")
+            logger.warning(f"The slot model is fitted anew: {error}")
             shutil.rmtree(folder, ignore_errors=True)
     number = sum(-(-len(rows) // BATCH) for rows in parts)
-    batches = tqdm(_batches(parts), total=number, desc="Counting words", disable=None)
+    batches = tqdm(_batches(parts), total=number, desc="Finding slots", disable=None)
     return _keep(fit_slot_model(new_batches(batches, counted), concepts), folder, index)
 
 
@@ -89,5 +89,5 @@ def _keep(model: SlotModel, folder: Path, index: LexiconIndex) -> SlotModel:
                     raise
         return SlotModel.load(folder, index)
     except (OSError, ValueError) as error:
-        logger.warning(f"The counted words are not kept for the next run: {error}")
+        logger.warning(f"The slot model is not kept for the next run: {error}")
         return model

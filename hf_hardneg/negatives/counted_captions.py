@@ -1,4 +1,4 @@
-"""Which captions a slot model has counted, so that no caption is counted twice: the digests of their texts."""
+"""Which captions a slot model was fitted on, so that no caption is used twice: the digests of their texts."""
 
 import hashlib
 import logging
@@ -29,7 +29,7 @@ def save_counted(folder: str | Path, digests: np.ndarray) -> None:
 
 
 def load_counted(folder: str | Path) -> np.ndarray:
-    """The digests of the captions that a saved slot model has counted, sorted.
+    """The digests of the captions that a saved slot model was fitted on, sorted.
 
     A model of an older version does not say which they are; a warning says what follows.
 
@@ -38,7 +38,9 @@ def load_counted(folder: str | Path) -> np.ndarray:
     """
     file = Path(folder) / FILE
     if not os.path.lexists(file):
-        logger.warning(f"{folder} does not say which captions it has counted: those that are given again count twice.")
+        logger.warning(
+            f"{folder} does not say which captions it was fitted on: those that are given again count twice."
+        )
         return np.empty(0, dtype="<u8")
     require_file(file)
     try:

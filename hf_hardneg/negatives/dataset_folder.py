@@ -44,10 +44,10 @@ SAMPLED = (CAPTION, NEGATIVE_CONCEPTS, NEGATIVE_NEWS, NEGATIVE_SPANS)
 
 
 def fit_or_update(rows: Dataset, concepts: tuple[str, ...], known: str | None) -> tuple[SlotModel, np.ndarray]:
-    """Fit the slot model of `rows`; if `known` names the folder of a saved model, add its counts.
+    """Fit the slot model of `rows`; if `known` names the folder of a saved model, fit it on both.
 
     Returns:
-        The model, and the digests of the captions that it has counted, each caption once.
+        The model, and the digests of the captions that it was fitted on, each caption once.
     """
     counted = load_counted(known) if known else digest_captions([])
     model = count_words([rows], concepts, counted)
@@ -55,7 +55,7 @@ def fit_or_update(rows: Dataset, concepts: tuple[str, ...], known: str | None) -
     if known:
         index = load_index(concepts)
         model = SlotModel.load(known, index).add([model.examples], index)
-        logger.warning(f"{known} has already counted {np.isin(digests, counted).sum():,} of {len(rows):,} captions.")
+        logger.warning(f"{known} was fitted on {np.isin(digests, counted).sum():,} of {len(rows):,} captions already.")
     return model, np.union1d(counted, digests)
 
 

@@ -56,7 +56,7 @@ class ThinByLanguageModel:
         Hastings 1970, https://doi.org/10.1093/biomet/57.1.97
 
     Examples:
-        >>> thin = ThinByLanguageModel("openai-community/gpt2", temperature=1.375)
+        >>> thin = ThinByLanguageModel("openai-community/gpt2", temperature=1.1)
         >>> rows = rows.map(thin, batched=True, features=rows.features)  # doctest: +SKIP
     """
 

@@ -86,8 +86,9 @@ class DataArguments:
     temperature: float = field(
         default=TEMPERATURE,
         metadata={
-            "help": "How freely negatives are drawn. A higher value gives more captions a negative, and a reader who "
-            "does not see the image can tell more of them."
+            "help": "How freely negatives are drawn. At 1, each word is put in for another as often as it is taken "
+            "out for it, by the slot model. A higher value gives more captions a negative, and a reader who does not "
+            "see the image can tell more of them."
         },
     )
     language_model: str | None = field(
@@ -178,12 +179,12 @@ class DataArguments:
         default=None,
         metadata={
             "help": "Streaming: the folder slot_model that `hf-hardneg negatives` or another run wrote. Default: "
-            "counted on the first captions of the stream."
+            "fitted on the first captions of the stream."
         },
     )
     slot_model_captions: int = field(
         default=50_000,
-        metadata={"help": "Streaming: how many first captions are counted for the slot model and for the statistics."},
+        metadata={"help": "Streaming: how many first captions are read for the slot model and for the statistics."},
     )
     held_out_split: str | None = field(
         default=None,

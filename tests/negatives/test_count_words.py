@@ -79,7 +79,7 @@ def test_a_broken_or_unwritable_cache_costs_a_count_and_no_run(fits, monkeypatch
     folder = max(cache_folder("slot_models").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     (folder / "slot_model.npz").write_bytes(b"cut short")
     assert same(count_words([rows], COLORS), expected)
-    assert "counted anew" in caplog.text and len(fits) == 2
+    assert "fitted anew" in caplog.text and len(fits) == 2
     assert not [path for path in folder.parent.iterdir() if path.name.startswith("tmp")]
     count_words([rows], COLORS)
     assert len(fits) == 2
@@ -126,7 +126,7 @@ def test_broken_tags_are_asked_for_anew_and_nothing_of_them_is_used(content, fit
     tagging._remembered.clear()
     again = count_words([rows], COLORS)
     assert same(again, expected) and len(fits) == used + 1
-    assert "counted anew" in caplog.text and tagging._remembered.items() <= tags.items()
+    assert "fitted anew" in caplog.text and tagging._remembered.items() <= tags.items()
     count_words([rows], COLORS)
     assert len(fits) == used + 1
 
