@@ -74,7 +74,7 @@ def format_audits(audits: Mapping[str, Audit]) -> str:
         >>> captions = [f"A {color} car with {n} wheels." for n in range(8) for color in ("red", "blue", "green")]
         >>> audit = audit_negatives(captions, [[caption.replace(".", " .")] for caption in captions])
         >>> print(format_audits({"mine": audit}).splitlines()[5])
-        | strongest reader                      | three rules            |
+        | strongest reader                        | three rules            |
     """
     rows = [["told without the image (guessing: 50 %)", *audits]]
     rows += [
