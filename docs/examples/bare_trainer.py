@@ -22,6 +22,6 @@ take_collated_batches(model)
 rows = scene_rows("example", 256)
 add = AddHardNegatives(num_negatives=2, model=fit_slot_model(rows.iter(batch_size=1000)))
 rows = rows.map(add, batched=True, features=with_negatives(rows.features))
-sizes = {"per_device_train_batch_size": 64, "max_steps": 12, "learning_rate": 3e-4}
+sizes = {"per_device_train_batch_size": 64, "max_steps": 48, "learning_rate": 3e-4}
 args = TrainingArguments("outputs/bare", remove_unused_columns=False, **sizes)
 TrieTrainer(model, args, collator, train_dataset=rows).train()

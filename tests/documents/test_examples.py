@@ -84,7 +84,7 @@ def test_the_collator_and_the_trie_with_a_bare_trainer(monkeypatch, tmp_path):
         with torch.no_grad():
             return float(names["TrieTrainer"].compute_loss(None, model.cpu().eval(), dict(batch)))
 
-    assert loss_of(names["model"]) < loss_of(start) - 0.01
+    assert loss_of(names["model"]) < loss_of(start) - 0.03
     trained = dict(names["model"].named_parameters())
     assert all(weight.isfinite().all() for weight in trained.values())
     changed = [name for name, weight in start.named_parameters() if not torch.equal(weight, trained[name])]
