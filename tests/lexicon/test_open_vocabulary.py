@@ -26,7 +26,7 @@ def test_nouns_and_adjectives_of_the_captions_become_a_concept(vocabulary):
     kinds = yaml.safe_load(vocabulary.read_text())["kinds"]
     assert {"wall", "painting", "ladder"} == set(kinds["noun"])
     assert {"wooden", "broken"} == set(kinds["adjective"])
-    add = AddHardNegatives(concepts=("color", str(vocabulary)), num_negatives=9)
+    add = AddHardNegatives(concepts=("color", str(vocabulary)), num_negatives=99)
     batch = add({"caption": ["A red wooden wall."], "image_id": [0], "other_captions": [[]], "categories": [[]]})
     news = {
         new.split()[-1]
