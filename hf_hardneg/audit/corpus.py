@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..lexicon.words import split_words
+from ..ragged import Ragged
 from .caption_pairs import Captions, Pairs
-from .encoded_pairs import FIRST_WORD, EncodedPairs, Ragged, encode_pairs, number_words
+from .encoded_pairs import FIRST_WORD, EncodedPairs, encode_pairs, number_words
 from .folds import FOLDS, assign_folds, hash_fold, normalize
 from .latent_topics import place_words
 from .neighbors import Neighbors

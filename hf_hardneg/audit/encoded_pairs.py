@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..lexicon.words import split_words
+from ..ragged import Ragged
 
 
 UNKNOWN, BEGIN, END = 0, 1, 2
@@ -25,53 +26,6 @@ def number_words(texts: Iterable[Sequence[str]]) -> dict[str, int]:
             if word not in vocabulary:
                 vocabulary[word] = FIRST_WORD + len(vocabulary)
     return vocabulary
-
-
-@dataclass(frozen=True)
-class Ragged:
-    """N lists of integers, one after the other.
-
-    Attributes:
-        values: All integers.
-        starts: (N + 1,) where each list starts; the last number is where all end.
-    """
-
-    values: np.ndarray
-    starts: np.ndarray
-
-    @classmethod
-    def of(cls, lists: Sequence[Sequence[int]]) -> "Ragged":
-        """From lists."""
-        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
-        values = np.fromiter((value for one in lists for value in one), np.int64, int(lengths.sum()))
-        return cls(values, np.concatenate([[0], np.cumsum(lengths)]))
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """(N,) how long each list is."""
-        return np.diff(self.starts)
-
-    @property
-    def rows(self) -> np.ndarray:
-        """The list in which each value stands."""
-        return np.repeat(np.arange(len(self)), self.lengths)
-
-    def take(self, rows: np.ndarray) -> "Ragged":
-        """Some of the lists."""
-        lengths = self.lengths[rows]
-        ends = np.cumsum(lengths)
-        at = np.arange(lengths.sum()) + np.repeat(self.starts[rows] - (ends - lengths), lengths)
-        return Ragged(self.values[at], np.concatenate([[0], ends]))
-
-    def trigrams(self) -> tuple[np.ndarray, np.ndarray]:
-        """(T, 3) the three values of each trigram, and (T,) the list that it is of."""
-        counts = np.maximum(self.lengths - 2, 0)
-        ends = np.cumsum(counts)
-        at = np.arange(counts.sum()) + np.repeat(self.starts[:-1] - (ends - counts), counts)
-        return self.values[at[:, None] + np.arange(3)], np.repeat(np.arange(len(self)), counts)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ documents have each word (Deerwester et al. 1990, https://doi.org/10.1002/(SICI)
 
 import numpy as np
 
-from .encoded_pairs import Ragged
+from ..ragged import Ragged
 
 
 DIMENSIONS = 100

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .encoded_pairs import FIRST_WORD, NEARBY, EncodedPairs, Ragged, Side
+from ..ragged import Ragged
+from .encoded_pairs import FIRST_WORD, NEARBY, EncodedPairs, Side
 from .sorted_counts import Counts
 from .topic import Company, find_company
 

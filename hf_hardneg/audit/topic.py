@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .encoded_pairs import FIRST_WORD, EncodedPairs, Ragged
+from ..ragged import Ragged
+from .encoded_pairs import FIRST_WORD, EncodedPairs
 from .folds import FOLDS
 from .sorted_counts import find_sorted, shrink
 

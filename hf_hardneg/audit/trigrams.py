@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .encoded_pairs import BEGIN, END, REACH, EncodedPairs, Ragged, Side
+from ..ragged import Ragged
+from .encoded_pairs import BEGIN, END, REACH, EncodedPairs, Side
 from .sorted_counts import Counts
 
 

@@ -41,6 +41,7 @@ NO_CONCEPT = "the caption has no concept word with a replacement"
 GUESSABLE = "any replacement is likelier to be told by its text than to be drawn"
 SOURCES = (
     "lexicon/*",
+    "ragged.py",
     "negatives/add_negatives.py",
     "negatives/chance.py",
     "negatives/slots.py",

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .slot_features import FOLDS, Bags
+from ..ragged import Ragged
+from .slot_features import FOLDS
 
 
 if TYPE_CHECKING:
@@ -24,21 +25,21 @@ class ClassWeights(NamedTuple):
     coefficients: np.ndarray
     intercepts: np.ndarray
 
-    def matrix(self, features: Bags, block: np.ndarray | None = None) -> "csr_matrix":
+    def matrix(self, features: Ragged, block: np.ndarray | None = None) -> "csr_matrix":
         """Bags as a sparse matrix: (N, P), or (N, K P) where `block` (N,) says which P columns a bag uses."""
         from scipy.sparse import csr_matrix
 
-        size, number = len(features.starts) - 1, len(self.keys)
-        place = np.searchsorted(self.keys, features.words)
+        size, number = len(features), len(self.keys)
+        place = np.searchsorted(self.keys, features.values)
         known = place < number
-        known[known] = self.keys[place[known]] == features.words[known]
-        column = place if block is None else place + np.repeat(block * number, np.diff(features.starts))
+        known[known] = self.keys[place[known]] == features.values[known]
+        column = place if block is None else place + np.repeat(block * number, features.lengths)
         starts = np.append(0, np.cumsum(known))[features.starts]
         width = number * (1 if block is None else FOLDS)
         ones = np.ones(int(known.sum()), np.float32)
         return csr_matrix((ones, column[known], starts), shape=(size, width))
 
-    def scores(self, features: Bags, fold: np.ndarray) -> np.ndarray:
+    def scores(self, features: Ragged, fold: np.ndarray) -> np.ndarray:
         """(N, V): log-probabilities but for a constant, each by the model of the image's fold."""
         flat = self.coefficients.reshape(-1, self.coefficients.shape[-1]).astype(np.float32)
         return self.matrix(features, fold) @ flat + self.intercepts[fold]

@@ -8,17 +8,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .slot_features import FOLDS, Bags, hash_word
+from ..ragged import Ragged
+from .slot_features import FOLDS, folds_of, hash_word
 
 
 if TYPE_CHECKING:
-    pass
+    from scipy.sparse import csr_matrix
 
 LEAST_IMAGES = 3  # that a word needs
 FUNCTION_WORDS = 60  # the most frequent words, which say nothing of the topic
-SHRINKAGE = 0.5  # added to the counts of words beside forms
+SHRINKAGE = 0.5  # added to the counts of features beside forms
 DIMENSIONS = 60  # of the space of topics
 MOST_IMAGES = 20_000  # from which the space of topics is made
+
+
+def log_excess(table: "csr_matrix", has_form: np.ndarray) -> np.ndarray:
+    """(P, V): how much more often than by chance a feature stands with a form, as logarithms with shrinkage.
+
+    Args:
+        table: (N, P), 1 where an image or a caption has a feature.
+        has_form: (N, V) float32, 1 where it has a form.
+    """
+    expected = np.outer(np.asarray(table.sum(0)).ravel(), has_form.sum(0)) / max(1, len(has_form))
+    return np.log((table.T @ has_form + SHRINKAGE) / (expected + SHRINKAGE))
 
 
 class ImageCompany:
@@ -32,18 +44,18 @@ class ImageCompany:
         places: (K, U, D) float32 of length 1 or 0: words in a space of topics, made from the other folds' images.
     """
 
-    def __init__(self, image: np.ndarray, bags: Bags) -> None:
+    def __init__(self, image: np.ndarray, bags: Ragged) -> None:
         """`image` (N,) numbers the image of each of N bags; bags of one image are alike."""
         from scipy.sparse import csr_matrix
 
         self.images, firsts = np.unique(image, return_index=True)
-        self.fold = self.images.astype(np.int64) % FOLDS
+        self.fold = folds_of(self.images)
         bags = bags.take(firsts)
-        words, inverse, counts = np.unique(bags.words, return_inverse=True, return_counts=True)
+        words, inverse, counts = np.unique(bags.values, return_inverse=True, return_counts=True)
         known = counts >= LEAST_IMAGES
         self.words = words[known]
         column = (np.cumsum(known) - 1)[inverse][known[inverse]]
-        place = (bags.owners()[known[inverse]], column)
+        place = (bags.rows[known[inverse]], column)
         shape = (len(self.images), len(self.words))
         self.table: csr_matrix = csr_matrix((np.ones(len(column), np.float32), place), shape=shape)
         self.is_content = np.ones(len(self.words), bool)
@@ -89,8 +101,7 @@ class ImageCompany:
         for fold in range(FOLDS):
             others = np.flatnonzero(self.fold != fold)
             table = self.table[others]
-            expected = np.outer(np.asarray(table.sum(0)).ravel(), has_form[others].sum(0)) / max(1, len(others))
-            both = np.log((table.T @ has_form[others] + SHRINKAGE) / (expected + SHRINKAGE))[place]
+            both = log_excess(table, has_form[others])[place]
             likeness = self.places[fold][place] @ of_forms[fold].T
             found[:, fold, known] = np.stack([both, both * is_content, likeness * is_content])
         return found

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..lexicon.index import LexiconIndex
 from ..lexicon.words import split_words
+from ..ragged import Ragged
 from .chance import draw_order
-from .slot_features import Bags, SlotTable, bags_of_images
+from .slot_features import SlotTable, bags_of_images
 from .slots import TIES, Analysis
 from .truth_filter import FilterResult, ImageTexts
 
@@ -50,14 +51,14 @@ class SlotExamples:
     tied_to: np.ndarray
     order: np.ndarray
     allowed: np.ndarray
-    features: Bags
-    image_words: Bags
+    features: Ragged
+    image_words: Ragged
 
     @classmethod
     def empty(cls, index: LexiconIndex) -> "SlotExamples":
         """No examples."""
         ints = np.empty(0, np.int64)
-        nothing = Bags(np.zeros(1, np.int64), np.empty(0, np.uint32))
+        nothing = Ragged.of([], np.uint32)
         width = max(of_class.opposed_bits.shape[1] for of_class in index.classes)
         totals = [np.zeros(len(of_class.forms), np.int64) for of_class in index.classes]
         order, allowed = np.empty(0, np.uint64), np.empty((0, width), np.uint8)
@@ -86,7 +87,7 @@ class SlotExamples:
         others = {text for row in texts.other_captions for text in row or ()}
         split = {text: known.get(text) or split_words(text) for text in others}
         images = bags_of_images([words for words, _, _ in analyses], texts.other_captions, split)
-        sums = np.add.reduceat(np.append(images.words, 0).astype(np.uint64), images.starts[:-1])
+        sums = np.add.reduceat(np.append(images.values, 0).astype(np.uint64), images.starts[:-1])
         order = draw_order(texts.captions)[slots.row] + sums[slots.row] * np.uint64(2654435761)
         order ^= slots.start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         order = (order ^ slots.image.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9)) * np.uint64(0x94D049BB133111EB)
@@ -123,7 +124,7 @@ def _join(parts: Sequence[SlotExamples]) -> SlotExamples:
     beside = np.unique(np.concatenate([part.beside for part in parts]), axis=0)
     columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
     features, image_words = (
-        Bags.join(bags) for bags in zip(*((p.features, p.image_words) for p in parts), strict=True)
+        Ragged.join(bags) for bags in zip(*((p.features, p.image_words) for p in parts), strict=True)
     )
     return SlotExamples(totals, beside, features=features, image_words=image_words, **columns)._sorted()
 
@@ -145,7 +146,7 @@ class TiedForms:
     """Which forms captions have beside the words to which slots are tied, such as "purse" after "coin"."""
 
     def __init__(self, examples: SlotExamples) -> None:
-        self.seen = np.sort(_one_number(examples.beside))
+        self.seen = _one_number(examples.beside)
 
     def fits(self, class_id: int, size: int, form: np.ndarray, ties: np.ndarray, tied_to: np.ndarray) -> np.ndarray:
         """(N, V) bool: whether captions have each form there. All fit a slot that is not tied.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..ragged import Ragged
 from .slots import Analysis
 
 
@@ -21,42 +22,6 @@ _PAIRS = ((0, 1), (2, 3), (1, 2))
 # The neighbors that hold the words to which a slot can be tied: before it, after it, and both after it.
 _TIED_TO = ((1,), (2,), (2, 3))
 _FACTORS = np.array([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D], dtype=np.uint32)
-
-
-class Bags(NamedTuple):
-    """N bags of hashed words: bag i is `words[starts[i] : starts[i + 1]]`.
-
-    Attributes:
-        starts: (N + 1,) int64.
-        words: (M,) uint32.
-    """
-
-    starts: np.ndarray
-    words: np.ndarray
-
-    @classmethod
-    def of(cls, bags: Sequence[Sequence[int]]) -> "Bags":
-        """The bags of N lists of hashed words."""
-        sizes = np.fromiter(map(len, bags), np.int64, len(bags))
-        words = np.fromiter((word for bag in bags for word in bag), np.uint32, int(sizes.sum()))
-        return cls(np.append(0, np.cumsum(sizes)), words)
-
-    @classmethod
-    def join(cls, parts: Sequence["Bags"]) -> "Bags":
-        """All bags of the parts, in order."""
-        sizes = [np.diff(part.starts) for part in parts]
-        return cls(np.append(0, np.cumsum(np.concatenate(sizes))), np.concatenate([part.words for part in parts]))
-
-    def owners(self) -> np.ndarray:
-        """(M,): the bag of each word."""
-        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
-
-    def take(self, rows: np.ndarray) -> "Bags":
-        """The bags of these rows."""
-        sizes = np.diff(self.starts)[rows]
-        ends = np.cumsum(sizes)
-        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.starts[rows] - (ends - sizes), sizes)
-        return Bags(np.append(0, ends), self.words[places])
 
 
 class SlotTable(NamedTuple):
@@ -73,7 +38,7 @@ class SlotTable(NamedTuple):
         tied_to: (N, 3) uint32, the words to which each bit of `ties` refers.
         image: (N,) uint32, a number of the image, see `hash_images`. The rest of a division by `FOLDS` is
             the image's fold.
-        features: N bags.
+        features: N bags of hashed words, uint32.
     """
 
     row: np.ndarray
@@ -85,11 +50,16 @@ class SlotTable(NamedTuple):
     is_bound: np.ndarray
     tied_to: np.ndarray
     image: np.ndarray
-    features: Bags
+    features: Ragged
 
     def fold(self) -> np.ndarray:
         """(N,): the folds of the images, 0 to `FOLDS` - 1."""
-        return self.image.astype(np.int64) % FOLDS
+        return folds_of(self.image)
+
+
+def folds_of(images: np.ndarray) -> np.ndarray:
+    """(N,): the folds of N images, 0 to `FOLDS` - 1."""
+    return images.astype(np.int64) % FOLDS
 
 
 @lru_cache(maxsize=2**18)
@@ -143,43 +113,43 @@ def tabulate_slots(analyses: Sequence[Analysis], images: np.ndarray) -> SlotTabl
             flat += (i, slot.of_class, slot.reading.form, slot.start, slot.end, slot.ties, slot.is_bound)
     table = np.array(flat, np.int64).reshape(-1, 7)
     row, of_class, form, start, end, ties, is_bound = table.T.copy()
-    captions = Bags.of([[*map(hash_word, words)] if slots else [] for words, slots, _ in analyses])
+    captions = Ragged.of([[*map(hash_word, words)] if slots else [] for words, slots, _ in analyses], np.uint32)
     neighbors = _neighbors(captions, row, start, end)
     tied = [_mix(*(neighbors[i] for i in places), place=9 + len(places)) for places in _TIED_TO]
     features = _features(captions, neighbors, row, start, end)
     return SlotTable(row, of_class, form, start, end, ties, is_bound > 0, np.stack(tied, 1), images[row], features)
 
 
-def _neighbors(captions: Bags, row: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
+def _neighbors(captions: Ragged, row: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
     """For each of `_NEIGHBORS`, (N,): the word there, that of "" beyond the caption's edge."""
     found = []
     for side, distance in _NEIGHBORS:
         place = captions.starts[row] + (start - distance if side < 0 else end + distance - 1)
         inside = (place >= captions.starts[row]) & (place < captions.starts[row + 1])
         words = np.full(len(row), hash_word(""), np.uint32)
-        words[inside] = captions.words[place[inside]]
+        words[inside] = captions.values[place[inside]]
         found.append(words)
     return found
 
 
 def _features(
-    captions: Bags, neighbors: Sequence[np.ndarray], row: np.ndarray, start: np.ndarray, end: np.ndarray
-) -> Bags:
+    captions: Ragged, neighbors: Sequence[np.ndarray], row: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> Ragged:
     rest = captions.take(row)
-    owner = rest.owners()
+    owner = rest.rows
     place = np.arange(len(owner)) - rest.starts[owner]
     outside = (place < start[owner]) | (place >= end[owner])
     placed = [_mix(word, place=i) for i, word in enumerate(neighbors)]
     placed += [_mix(neighbors[i], neighbors[j], place=4 + k) for k, (i, j) in enumerate(_PAIRS)]
-    words = np.concatenate([np.stack(placed, 1).ravel(), rest.words[outside]])
+    words = np.concatenate([np.stack(placed, 1).ravel(), rest.values[outside]])
     owners = np.concatenate([np.repeat(np.arange(len(row)), len(placed)), owner[outside]])
     order = np.argsort(owners, kind="stable")
-    return Bags(np.append(0, np.cumsum(np.bincount(owners, minlength=len(row)))), words[order])
+    return Ragged.of_lengths(words[order], np.bincount(owners, minlength=len(row)))
 
 
 def bags_of_images(
     words: Iterable[Sequence[str]], other_captions: Sequence[Sequence[str] | None], split: Mapping[str, Sequence[str]]
-) -> Bags:
+) -> Ragged:
     """The hashed words of all captions of each caption's image.
 
     Args:
@@ -190,4 +160,4 @@ def bags_of_images(
     hashed = {text: frozenset(map(hash_word, of_text)) for text, of_text in split.items()}
     pairs = zip(words, other_captions, strict=True)
     bags = (frozenset(map(hash_word, own)).union(*map(hashed.__getitem__, others or ())) for own, others in pairs)
-    return Bags.of([sorted(bag) for bag in bags])
+    return Ragged.of([sorted(bag) for bag in bags], np.uint32)

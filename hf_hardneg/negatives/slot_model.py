@@ -11,18 +11,19 @@ that the next negatives are balanced under them, too.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..lexicon.index import LexiconIndex
+from ..ragged import Ragged
 from .balance import balanced_rates
 from .class_weights import ClassWeights
-from .image_company import ImageCompany
+from .image_company import ImageCompany, log_excess
 from .slot_examples import SlotExamples, TiedForms
-from .slot_features import FOLDS, Bags
+from .slot_features import FOLDS, folds_of
 from .slot_model_files import describe, read_model, write_model
 from .word_regression import fit_pairs, fit_words, log_softmax
 
@@ -34,7 +35,6 @@ PRIOR = 0.2  # added to the count of each form
 LEAST_COUNT = 3  # examples that a feature needs
 ROUNDS = 2  # in which readers learn to tell trial negatives; after two, they tell hardly more than chance
 LEAST_PAIRS = 200  # pairs of a concept from which readers learn
-SHRINKAGE = 0.5  # added to the counts of features beside forms
 _READ = 8  # scores of a form: the regression, five of its company, its frequency, its familiarity
 
 
@@ -63,6 +63,7 @@ class SlotModel:
     weights: list[ClassWeights]
 
     @classmethod
+    @lru_cache
     def empty(cls, index: LexiconIndex) -> "SlotModel":
         """A model without examples: all forms of a class are equally likely."""
         return cls.fit(SlotExamples.empty(index), index)
@@ -88,7 +89,7 @@ class SlotModel:
         """Fit a model on the examples of this one and others; their order does not matter."""
         return SlotModel.fit(self.examples.join(others), index)
 
-    def probabilities(self, class_id: int, features: Bags, fold: np.ndarray) -> np.ndarray:
+    def probabilities(self, class_id: int, features: Ragged, fold: np.ndarray) -> np.ndarray:
         """p(form | rest of the caption) of N slots of one class.
 
         Args:
@@ -141,12 +142,12 @@ class _Fitting:
     ) -> None:
         rows = examples.of(class_id)
         self.class_id, self.totals = class_id, examples.totals[class_id]
-        self.form, self.fold = examples.form[rows], examples.image[rows].astype(np.int64) % FOLDS
+        self.form, self.fold = examples.form[rows], folds_of(examples.image[rows])
         self.features = examples.features.take(rows)
         size = len(forms)
         self.allowed = np.unpackbits(examples.allowed[rows], axis=1, bitorder="little")[:, :size].view(bool)
         self.allowed = self.allowed & tied.fits(class_id, size, self.form, examples.ties[rows], examples.tied_to[rows])
-        keys, counts = np.unique(self.features.words, return_counts=True)
+        keys, counts = np.unique(self.features.values, return_counts=True)
         keys = keys[counts >= LEAST_COUNT]
         self.frequency = np.stack([self._frequency(fold) for fold in range(FOLDS)])
         blank = ClassWeights(keys, np.zeros((FOLDS, len(keys), size), np.float16), 0 * self.frequency)
@@ -177,9 +178,7 @@ class _Fitting:
         others = np.flatnonzero(self.fold != fold)
         has_form = np.zeros((len(others), len(self.totals)), np.float32)
         has_form[np.arange(len(others)), self.form[others]] = 1
-        together = matrix[others].T @ has_form
-        expected = together.sum(-1, keepdims=True) * has_form.sum(0) / max(1, len(others))
-        return np.log((together + SHRINKAGE) / (expected + SHRINKAGE)).astype(np.float16)
+        return log_excess(matrix[others], has_form).astype(np.float16)
 
     def draw(self, opposed: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw trial negatives: rows of this class and their new forms."""

@@ -10,9 +10,10 @@ import numpy as np
 from ..json_files import read_json
 from ..lexicon.index import LexiconIndex
 from ..plain_files import require_file
+from ..ragged import Ragged
 from .class_weights import ClassWeights
 from .slot_examples import COLUMNS, SlotExamples
-from .slot_features import FOLDS, Bags
+from .slot_features import FOLDS
 
 
 # The arrays by name, with their kinds of numbers and dimensions.
@@ -46,7 +47,8 @@ def write_model(folder: Path, examples: SlotExamples, weights: list[ClassWeights
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: getattr(examples, name) for name in ("beside", *COLUMNS)}
     for name in _BAGS:
-        arrays[f"{name}_starts"], arrays[f"{name}_words"] = getattr(examples, name)
+        bags = getattr(examples, name)
+        arrays[f"{name}_starts"], arrays[f"{name}_words"] = bags.starts, bags.values
     arrays["totals"] = np.concatenate(examples.totals)
     arrays["key_numbers"] = np.array([len(one.keys) for one in weights])
     for name in ("keys", "coefficients", "intercepts"):
@@ -119,7 +121,7 @@ def _check(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> None:
 
 def _examples(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> SlotExamples:
     totals = np.split(arrays["totals"], np.cumsum(sizes)[:-1])
-    features, image_words = (Bags(arrays[f"{name}_starts"], arrays[f"{name}_words"]) for name in _BAGS)
+    features, image_words = (Ragged(arrays[f"{name}_words"], arrays[f"{name}_starts"]) for name in _BAGS)
     columns = {name: arrays[name] for name in COLUMNS}
     return SlotExamples(totals, arrays["beside"], features=features, image_words=image_words, **columns)
 

@@ -6,10 +6,11 @@ from hf_hardneg.lexicon.index import load_index
 from hf_hardneg.negatives.add_negatives import count_slots, fit_slot_model
 from hf_hardneg.negatives.class_weights import ClassWeights
 from hf_hardneg.negatives.slot_examples import MOST_EXAMPLES, SlotExamples
-from hf_hardneg.negatives.slot_features import FOLDS, Bags, hash_images, tabulate_slots
+from hf_hardneg.negatives.slot_features import FOLDS, hash_images, tabulate_slots
 from hf_hardneg.negatives.slot_model import SlotModel
 from hf_hardneg.negatives.slots import analyze
 from hf_hardneg.negatives.word_regression import PENALTY, fit_pairs, fit_words
+from hf_hardneg.ragged import Ragged
 
 
 COLORS = ("color",)
@@ -116,7 +117,7 @@ def test_scores_are_those_of_the_slow_reference():
     bags = [rng.integers(0, 110, rng.integers(0, 9)).tolist() for _ in range(20)]
     fold = rng.integers(0, FOLDS, 20)
     expected = [reference_scores(weights, bag, k) for bag, k in zip(bags, fold, strict=True)]
-    assert weights.scores(Bags.of(bags), fold) == pytest.approx(np.array(expected), abs=1e-4)
+    assert weights.scores(Ragged.of(bags, np.uint32), fold) == pytest.approx(np.array(expected), abs=1e-4)
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
@@ -128,7 +129,7 @@ def test_examples_of_parts_join_to_those_of_the_whole(order):
     joined = SlotExamples.empty(index).join(count_slots(parts[i], index) for i in order)
     for name in ("beside", "of_class", "form", "image", "order", "allowed"):
         assert np.array_equal(getattr(whole, name), getattr(joined, name)), name
-    assert np.array_equal(whole.features.words, joined.features.words)
+    assert np.array_equal(whole.features.values, joined.features.values)
 
 
 def test_of_a_class_only_so_many_examples_are_kept_and_all_are_counted(monkeypatch):
