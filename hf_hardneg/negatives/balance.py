@@ -85,7 +85,9 @@ def _totals(
         of_part = p[part]
         scaled = (limit[part, None] * factor[part])[:, :, None] * (factor[part] * of_part)[:, None, :]
         scaled *= np.minimum(shrink[part, :, None], shrink[part, None, :])
-        ratio = of_part[:, None, :] / np.maximum(of_part, 1e-300)[:, :, None]
+        # A form whose probability rounds to 0 has no flows, as in the rates.
+        ratio = np.zeros_like(scaled)
+        np.divide(of_part[:, None, :], of_part[:, :, None], out=ratio, where=of_part[:, :, None] > 0)
         total[part] = (np.minimum(np.minimum(scaled, 1), ratio) * opposed).sum(-1)
     return total
 
