@@ -280,18 +280,18 @@ def _explain(captions: Sequence[str], covered: Set[int], choices: SlotChoices) -
     """
     slots = choices.slots
     rejected = np.zeros((len(captions), len(REASONS)), dtype=bool)
-    has_slot, has_allowed = np.zeros((2, len(captions)), dtype=bool)
+    has_slot, has_opposed = np.zeros((2, len(captions)), dtype=bool)
     has_slot[slots.row] = True
     for result in choices.filtered.values():
         at, reason = np.nonzero(result.rejected)
         rejected[slots.row[result.slots[at]], reason] = True
-        has_allowed[slots.row[result.slots[result.has_allowed]]] = True
+        has_opposed[slots.row[result.slots[result.has_opposed]]] = True
     rejections = []
     for row, (caption, of_row) in enumerate(zip(captions, rejected.tolist(), strict=True)):
         reasons = [reason for reason, applies in zip(REASONS, of_row, strict=True) if applies]
         if not has_slot[row]:
             reasons = [_why_no_slot(caption)]
-        elif row not in covered and (has_allowed[row] or not reasons):
+        elif row not in covered and (has_opposed[row] or not reasons):
             reasons.append(GUESSABLE)
         rejections.append(reasons)
     return rejections

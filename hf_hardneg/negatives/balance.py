@@ -5,7 +5,6 @@ with w'. Where F(w, w') = F(w', w), each of the two is the caption equally often
 symmetric for each pair of forms and as large as they can be.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,6 @@ import numpy as np
 
 GRAIN = 2.0**40  # numbers are multiples of 1 / GRAIN: sums are exact in any order
 SCALING_STEPS = 8  # after these, the rates of nearly all slots sum to their limit
-_MOST_NUMBERS = 2_000_000  # of the flows between all forms that are held at a time
 
 
 class Rates(NamedTuple):
@@ -21,12 +19,10 @@ class Rates(NamedTuple):
 
     Attributes:
         rate: (N, V) rates from 0 to 1: the negatives with each form per caption.
-        total: (N, V): what the rates would sum to if each form were the present one.
         ratio: (N, V): p(form) / p(present form), 0 where that is not known.
     """
 
     rate: np.ndarray
-    total: np.ndarray
     ratio: np.ndarray
 
 
@@ -59,7 +55,7 @@ def balanced_rates(
     ratio = np.divide(p, present, out=np.zeros_like(p), where=present > 0)
     own = (limit * factor[rows, form])[:, None] * np.minimum(shrink, shrink[rows, form][:, None])
     rate = np.minimum(np.minimum(own * factor * p, 1), ratio) * opposed[form]
-    return Rates(rate, _totals(p, factor, shrink, opposed, limit), ratio)
+    return Rates(rate, ratio)
 
 
 def _rounded(numbers: np.ndarray) -> np.ndarray:
@@ -74,23 +70,3 @@ def _scale(p: np.ndarray, opposed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         factor = np.sqrt(factor / np.maximum(reached, 1e-6))
     reached = factor * (_rounded(factor * p) @ opposed)
     return factor, 1 / np.maximum(reached, 1)
-
-
-def _totals(
-    p: np.ndarray, factor: np.ndarray, shrink: np.ndarray, opposed: np.ndarray, limit: np.ndarray
-) -> np.ndarray:
-    size = p.shape[1]
-    total = np.empty_like(p)
-    for part in _parts(len(p), max(1, _MOST_NUMBERS // size**2)):
-        of_part = p[part]
-        scaled = (limit[part, None] * factor[part])[:, :, None] * (factor[part] * of_part)[:, None, :]
-        scaled *= np.minimum(shrink[part, :, None], shrink[part, None, :])
-        # A form whose probability rounds to 0 has no flows, as in the rates.
-        ratio = np.zeros_like(scaled)
-        np.divide(of_part[:, None, :], of_part[:, :, None], out=ratio, where=of_part[:, :, None] > 0)
-        total[part] = (np.minimum(np.minimum(scaled, 1), ratio) * opposed).sum(-1)
-    return total
-
-
-def _parts(size: int, step: int) -> Iterator[slice]:
-    return (slice(start, start + step) for start in range(0, size, step))

@@ -11,7 +11,7 @@ import numpy as np
 
 
 # How freely negatives are drawn if nobody says so; chosen by the curve in docs/results.md.
-TEMPERATURE = 1.1
+TEMPERATURE = 1.05
 
 
 def _digest(key: str, size: int) -> bytes:

@@ -4,8 +4,8 @@ Input are the slots of a batch of captions, the exchanges between them, and the 
 Output are the drawn negatives with the words that change.
 
 1. Each replacement gets a rate whose flow is symmetric between the two words under the slot model (`balance`).
-2. The rates of one caption are scaled so that they sum to K at most. They are then the inclusion probabilities. The
-   scale is the same in both directions, so flows stay symmetric.
+2. A caption has K negatives at most, so its slots share them. What a slot gets depends on the other slots alone, so
+   that it is the same for a caption and its negative: flows stay symmetric. These are the inclusion probabilities.
 3. Systematic sampling draws the candidates of each caption, each with exactly its inclusion probability.
 
 All steps are numpy over the whole batch, one class of words at a time. So a caption costs microseconds.
@@ -24,8 +24,7 @@ from .slot_model import SlotModel
 from .truth_filter import FilterResult
 
 
-# The most negatives of a slot per negative that is wanted. The filters reject many, and other slots may have none.
-SPARE = 2.0
+_NODES = 12  # of a Gauss-Legendre quadrature, which is exact for up to 24 slots in a caption
 # Inclusion probabilities are integers with 32 binary digits after the point: their sums are exact in any order.
 FRACTION_BITS = 32
 CERTAIN = 2**FRACTION_BITS  # an inclusion probability of 1
@@ -113,24 +112,24 @@ def _limits(choices: SlotChoices, index: LexiconIndex, settings: DrawSettings) -
     weight = weights[slots.of_class]
     largest = np.zeros(1 + slots.row.max(initial=0))
     np.maximum.at(largest, slots.row, weight)
-    limit = SPARE * settings.num_negatives * weight / np.maximum(largest[slots.row], 1e-300)
+    limit = settings.num_negatives * weight / np.maximum(largest[slots.row], 1e-300)
     firsts = [exchange.first for exchange in choices.exchanges]
     return limit, limit[firsts]
 
 
-def _usable_forms(choices: SlotChoices, model: SlotModel) -> dict[int, np.ndarray]:
-    """For each class, (N, V) bool: the allowed forms that captions also have beside the words a slot is tied to."""
-    usable = {}
+def _fitting_forms(choices: SlotChoices, model: SlotModel) -> dict[int, np.ndarray]:
+    """For each class, (N, V) bool: the forms that fit, also beside the words a slot is tied to."""
+    fitting = {}
     for c, result in choices.filtered.items():
-        usable[c] = result.allowed
+        fitting[c] = result.fits
         tied = np.flatnonzero(choices.slots.ties[result.slots])
         if len(tied) and len(model.examples.beside):
-            usable[c] = result.allowed.copy()
+            fitting[c] = result.fits.copy()
             of_ties = result.slots[tied]
             columns = (choices.slots.form, choices.slots.ties, choices.slots.tied_to)
-            fits = model.tied_forms.fits(c, usable[c].shape[1], *(column[of_ties] for column in columns))
-            usable[c][tied] &= fits
-    return usable
+            fits = model.tied_forms.fits(c, result.fits.shape[1], *(column[of_ties] for column in columns))
+            fitting[c][tied] &= fits
+    return fitting
 
 
 def find_candidates(choices: SlotChoices, model: SlotModel, index: LexiconIndex, settings: DrawSettings) -> Candidates:
@@ -148,38 +147,57 @@ def find_candidates(choices: SlotChoices, model: SlotModel, index: LexiconIndex,
     slots = choices.slots
     fold = slots.fold()
     limit, exchange_limit = _limits(choices, index, settings)
-    usable = _usable_forms(choices, model)
+    fitting = _fitting_forms(choices, model)
+    rows, total = slots.row, np.zeros(len(slots.row))
     p, parts = {}, []
     for c, result in choices.filtered.items():
         of_c = result.slots
         p[c] = model.probabilities(c, slots.features.take(of_c), fold[of_c])
         present, opposed = slots.form[of_c], index.classes[c].opposed
-        rates = balanced_rates(p[c], present, opposed, limit[of_c], settings.temperature)
-        rate = rates.rate * usable[c]
-        at, form = np.nonzero(rate)
-        # What the slot's rates would sum to if the new form were there: as much more or less as without the filter.
-        grown = rates.total[at, form] / np.maximum(rates.total[at, present[at]], 1e-300)
-        sums = rate.sum(-1)
-        columns = (rate[at, form], rates.ratio[at, form], sums[at], sums[at] * grown)
-        parts.append((of_c[at], np.full(len(at), -1), form, *columns))
+        rates = balanced_rates(p[c] * fitting[c], present, opposed, limit[of_c], settings.temperature)
+        total[of_c] = rates.rate.sum(-1)
+        at, form = np.nonzero(rates.rate)
+        parts.append((of_c[at], of_c[at], np.full(len(at), -1), form, rates.rate[at, form], rates.ratio[at, form]))
     exchanged = list(_exchange_candidates(choices, p, exchange_limit, settings.temperature))
     if exchanged:
-        slot, other, form, rate, ratio = map(np.array, zip(*exchanged, strict=True))
-        parts.append((slot, other, form, rate, ratio, rate, rate))
+        first, second, form, rate, ratio = map(np.array, zip(*exchanged, strict=True))
+        parts.append((len(total) + np.arange(len(first)), first, second, form, rate, ratio))
+        rows, total = np.append(rows, slots.row[first]), np.append(total, rate)
     if not parts:
         return Candidates(*np.zeros((6, 0), dtype=np.int64))
-    slot, other, form, rate, ratio, before, after = (np.concatenate(column) for column in zip(*parts, strict=True))
-    row = slots.row[slot]
-    total = _exact_sums(row, rate)[row]
-    # A caption has K negatives at most. What its rates are scaled by for that is the same in both directions.
-    most = np.maximum(total, total - before + after)
-    inclusion = rate * np.minimum(1, settings.num_negatives / np.maximum(most, 1e-300))
-    return Candidates(row, slot, other, form, (inclusion * CERTAIN).astype(np.int64), ratio)._likely()
+    source, slot, other, form, rate, ratio = (np.concatenate(column) for column in zip(*parts, strict=True))
+    inclusion = rate * shares_of_captions(rows, total, settings.num_negatives)[source]
+    return Candidates(slots.row[slot], slot, other, form, (inclusion * CERTAIN).astype(np.int64), ratio)._likely()
 
 
-def _exact_sums(row: np.ndarray, rate: np.ndarray) -> np.ndarray:
-    """The sum of the rates of each row, the same in any order: rates are rounded to integers first."""
-    return np.bincount(row, np.round(rate * CERTAIN), minlength=1) / CERTAIN
+def shares_of_captions(row: np.ndarray, total: np.ndarray, num_negatives: int) -> np.ndarray:
+    """What share of its negatives each slot gets, so that its caption has K at most.
+
+    Each slot comes at a random time u. It gets its negatives unless an earlier slot of the caption has had them. So
+    its share is the integral over u from 0 to 1 of the product of 1 - u total / K over the other slots.
+
+    Args:
+        row: (N,) caption of each slot.
+        total: (N,) negatives of each slot if it were alone, 0 to K.
+        num_negatives: K.
+
+    Returns:
+        (N,) shares from 0 to 1. The totals of a caption, each times its share, sum to K at most.
+
+    Examples:
+        >>> shares_of_captions(np.array([0, 0, 1]), np.array([1.0, 0.5, 1.0]), 1)
+        array([0.75, 0.5 , 1.  ])
+    """
+    order = np.argsort(row, kind="stable")
+    is_first = np.diff(row[order], prepend=-1) != 0
+    if not len(order):
+        return np.empty(0)
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    left = 1 - np.outer(total[order] / num_negatives, (nodes + 1) / 2)
+    of_captions = np.multiply.reduceat(left, np.flatnonzero(is_first))
+    shares = np.empty(len(order))
+    shares[order] = (of_captions[np.cumsum(is_first) - 1] / left) @ (weights / 2)
+    return shares
 
 
 def _exchange_candidates(

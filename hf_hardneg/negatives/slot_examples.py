@@ -19,7 +19,7 @@ from .truth_filter import FilterResult, ImageTexts
 
 
 MOST_EXAMPLES = 5000  # of a class; more cost time and memory and made the model little better
-COLUMNS = ("of_class", "form", "image", "ties", "tied_to", "order", "allowed")
+COLUMNS = ("of_class", "form", "image", "ties", "tied_to", "order", "fits")
 _MAX_SUMMANDS = 64  # sets that are joined at once
 
 
@@ -37,7 +37,7 @@ class SlotExamples:
         tied_to: (N, 3) uint32, see `slot_features.SlotTable`.
         order: (N,) uint64, a random number that depends on the image, its captions and the slot. Examples are sorted
             by it, and of each class the `MOST_EXAMPLES` first are kept.
-        allowed: (N, W) uint8: bits of the forms that the truth filter allows.
+        fits: (N, W) uint8: bits of the forms that fit, see `truth_filter.FilterResult`.
         features: N bags, see `slot_features`.
         image_words: N bags: the words of all captions of the image.
     """
@@ -50,7 +50,7 @@ class SlotExamples:
     ties: np.ndarray
     tied_to: np.ndarray
     order: np.ndarray
-    allowed: np.ndarray
+    fits: np.ndarray
     features: Ragged
     image_words: Ragged
 
@@ -61,10 +61,10 @@ class SlotExamples:
         nothing = Ragged.of([], np.uint32)
         width = max(of_class.opposed_bits.shape[1] for of_class in index.classes)
         totals = [np.zeros(len(of_class.forms), np.int64) for of_class in index.classes]
-        order, allowed = np.empty(0, np.uint64), np.empty((0, width), np.uint8)
+        order, fits = np.empty(0, np.uint64), np.empty((0, width), np.uint8)
         images, tied_to = np.empty(0, np.uint32), np.empty((0, 3), np.uint32)
         beside = np.empty((0, 3), np.int64)
-        return cls(totals, beside, ints, ints, images, ints, tied_to, order, allowed, nothing, nothing)
+        return cls(totals, beside, ints, ints, images, ints, tied_to, order, fits, nothing, nothing)
 
     @classmethod
     def count(
@@ -78,11 +78,11 @@ class SlotExamples:
         """The examples of one batch of captions."""
         blank = cls.empty(index)
         size = len(slots.row)
-        totals, allowed = blank.totals, np.zeros((size, blank.allowed.shape[1]), np.uint8)
+        totals, fits = blank.totals, np.zeros((size, blank.fits.shape[1]), np.uint8)
         for c, result in filtered.items():
             totals[c] = np.bincount(slots.form[result.slots], minlength=len(totals[c]))
-            bits = np.packbits(result.allowed, axis=1, bitorder="little")
-            allowed[result.slots, : bits.shape[1]] = bits
+            bits = np.packbits(result.fits, axis=1, bitorder="little")
+            fits[result.slots, : bits.shape[1]] = bits
         known = {text: words for text, (words, _, _) in zip(texts.captions, analyses, strict=True)}
         others = {text for row in texts.other_captions for text in row or ()}
         split = {text: known.get(text) or split_words(text) for text in others}
@@ -91,8 +91,8 @@ class SlotExamples:
         order = draw_order(texts.captions)[slots.row] + sums[slots.row] * np.uint64(2654435761)
         order ^= slots.start.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         order = (order ^ slots.image.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9)) * np.uint64(0x94D049BB133111EB)
-        columns = {name: getattr(slots, name) for name in COLUMNS if name not in ("order", "allowed")}
-        columns |= {"order": order, "allowed": allowed}
+        columns = {name: getattr(slots, name) for name in COLUMNS if name not in ("order", "fits")}
+        columns |= {"order": order, "fits": fits}
         found = cls(totals, _beside(slots), features=slots.features, image_words=images.take(slots.row), **columns)
         return found._sorted()
 

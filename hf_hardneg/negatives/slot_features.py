@@ -34,7 +34,7 @@ class SlotTable(NamedTuple):
         start: (N,) first word.
         end: (N,) word after the last one.
         ties: (N,) bits of `slots.TIES`.
-        is_bound: (N,) bool, see `slots.Slot`.
+        rest: N bit sets, see `slots.Slot`.
         tied_to: (N, 3) uint32, the words to which each bit of `ties` refers.
         image: (N,) uint32, a number of the image, see `hash_images`. The rest of a division by `FOLDS` is
             the image's fold.
@@ -47,7 +47,7 @@ class SlotTable(NamedTuple):
     start: np.ndarray
     end: np.ndarray
     ties: np.ndarray
-    is_bound: np.ndarray
+    rest: list[bytes]
     tied_to: np.ndarray
     image: np.ndarray
     features: Ragged
@@ -110,14 +110,15 @@ def tabulate_slots(analyses: Sequence[Analysis], images: np.ndarray) -> SlotTabl
     flat: list[int] = []
     for i, (_, slots, _) in enumerate(analyses):
         for slot in slots:
-            flat += (i, slot.of_class, slot.reading.form, slot.start, slot.end, slot.ties, slot.is_bound)
-    table = np.array(flat, np.int64).reshape(-1, 7)
-    row, of_class, form, start, end, ties, is_bound = table.T.copy()
+            flat += (i, slot.of_class, slot.reading.form, slot.start, slot.end, slot.ties)
+    table = np.array(flat, np.int64).reshape(-1, 6)
+    row, of_class, form, start, end, ties = table.T.copy()
+    outside = [slot.rest for _, slots, _ in analyses for slot in slots]
     captions = Ragged.of([[*map(hash_word, words)] if slots else [] for words, slots, _ in analyses], np.uint32)
     neighbors = _neighbors(captions, row, start, end)
     tied = [_mix(*(neighbors[i] for i in places), place=9 + len(places)) for places in _TIED_TO]
     features = _features(captions, neighbors, row, start, end)
-    return SlotTable(row, of_class, form, start, end, ties, is_bound > 0, np.stack(tied, 1), images[row], features)
+    return SlotTable(row, of_class, form, start, end, ties, outside, np.stack(tied, 1), images[row], features)
 
 
 def _neighbors(captions: Ragged, row: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:

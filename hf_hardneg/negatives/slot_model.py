@@ -145,8 +145,8 @@ class _Fitting:
         self.form, self.fold = examples.form[rows], folds_of(examples.image[rows])
         self.features = examples.features.take(rows)
         size = len(forms)
-        self.allowed = np.unpackbits(examples.allowed[rows], axis=1, bitorder="little")[:, :size].view(bool)
-        self.allowed = self.allowed & tied.fits(class_id, size, self.form, examples.ties[rows], examples.tied_to[rows])
+        self.fits = np.unpackbits(examples.fits[rows], axis=1, bitorder="little")[:, :size].view(bool)
+        self.fits = self.fits & tied.fits(class_id, size, self.form, examples.ties[rows], examples.tied_to[rows])
         keys, counts = np.unique(self.features.values, return_counts=True)
         keys = keys[counts >= LEAST_COUNT]
         self.frequency = np.stack([self._frequency(fold) for fold in range(FOLDS)])
@@ -186,7 +186,7 @@ class _Fitting:
             return self.form, self.form
         p = np.exp(log_softmax(self.weights.scores(self.features, self.fold).astype(np.float64)))
         p[:, self.totals == 0] = 0
-        rate = balanced_rates(p, self.form, opposed, np.ones(len(p)), 1.0).rate * self.allowed
+        rate = balanced_rates(p * self.fits, self.form, opposed, np.ones(len(p)), 1.0).rate
         reached = rate.cumsum(-1)
         point = rng.random(len(p))
         rows = np.flatnonzero(point < reached[:, -1])

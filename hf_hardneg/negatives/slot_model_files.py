@@ -27,7 +27,7 @@ _ARRAYS = {
     "ties": (np.int64, 1),
     "tied_to": (np.uint32, 2),
     "order": (np.uint64, 1),
-    "allowed": (np.uint8, 2),
+    "fits": (np.uint8, 2),
     **{f"{name}_starts": (np.int64, 1) for name in _BAGS},
     **{f"{name}_words": (np.uint32, 1) for name in _BAGS},
     "key_numbers": (np.int64, 1),
@@ -101,8 +101,8 @@ def _check(arrays: Mapping[str, np.ndarray], sizes: list[int]) -> None:
         if len(arrays[name]) != length:
             raise ValueError(f"{name} holds {len(arrays[name])} numbers, not {length}")
     widest = (max(sizes) + 7) // 8
-    if arrays["allowed"].shape[1] != widest or {arrays["beside"].shape[1], arrays["tied_to"].shape[1]} != {3}:
-        raise ValueError(f"allowed is not ({number}, {widest}), or beside or tied_to does not have 3 columns")
+    if arrays["fits"].shape[1] != widest or {arrays["beside"].shape[1], arrays["tied_to"].shape[1]} != {3}:
+        raise ValueError(f"fits is not ({number}, {widest}), or beside or tied_to does not have 3 columns")
     ranges = {"of_class": len(sizes), "totals": np.iinfo(np.int64).max}
     for name, end in ranges.items():
         if ((arrays[name] < 0) | (arrays[name] >= end)).any():

@@ -1,6 +1,8 @@
 """Find the slots of a caption, words that another word of the same class could replace, and all that it mentions."""
 
 from collections.abc import Iterable, Sequence, Set
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from ..lexicon.index import LexiconIndex, Phrase, Phrases, Reading
@@ -35,8 +37,7 @@ class Slot(NamedTuple):
         reading: What the words mean.
         of_class: The class of the forms that fit.
         ties: Bits of `TIES`. A tied slot takes only forms that captions have beside the same words.
-        is_bound: Whether the rest of the caption mentions what the words mean. Nothing else is put in their place,
-            since the new caption could never become this one.
+        rest: Bits of the forms of the class that the rest of the caption mentions or implies.
     """
 
     start: int
@@ -44,7 +45,7 @@ class Slot(NamedTuple):
     reading: Reading
     of_class: int
     ties: int
-    is_bound: bool = False
+    rest: bytes = b""
 
 
 class Analysis(NamedTuple):
@@ -177,29 +178,32 @@ def analyze(captions: Iterable[str], index: LexiconIndex) -> list[Analysis]:
     return [
         Analysis(
             of_caption,
-            []
-            if looks_foreign(of_caption)
-            else _bind(_outside_names(caption, _choose_slots(of_caption, found, tags, index), index), found, index),
+            [] if looks_foreign(of_caption) else _find_slots(caption, of_caption, found, tags, index),
             [mention for _, phrase, _ in found for mention in phrase.mentions],
         )
         for caption, of_caption, found in zip(captions, words, hits, strict=True)
     ]
 
 
-def _bind(slots: list[Slot], hits: Sequence[Hit], index: LexiconIndex) -> list[Slot]:
-    """The slots, with `Slot.is_bound` set."""
-    bound = []
+def _find_slots(
+    caption: str, words: Sequence[str], hits: Sequence[Hit], tags: dict[Window, Tags], index: LexiconIndex
+) -> list[Slot]:
+    return _with_rest(_outside_names(caption, _choose_slots(words, hits, tags, index), index), hits, index)
+
+
+def _with_rest(slots: list[Slot], hits: Sequence[Hit], index: LexiconIndex) -> list[Slot]:
+    """The slots, with `Slot.rest` set."""
+    risks = [
+        (start, start + phrase.size, reduce(or_, map(index.risks.__getitem__, phrase.mentions), 0))
+        for start, phrase, _ in hits
+    ]
+    found = []
     for slot in slots:
-        bit = 8 * index.byte_spans[slot.of_class].start + slot.reading.form
-        bound.append(
-            any(
-                index.risks[mention] >> bit & 1
-                for start, phrase, _ in hits
-                if start + phrase.size <= slot.start or start >= slot.end
-                for mention in phrase.mentions
-            )
-        )
-    return [slot._replace(is_bound=True) if is_bound else slot for slot, is_bound in zip(slots, bound, strict=True)]
+        outside = reduce(or_, [bits for start, end, bits in risks if end <= slot.start or start >= slot.end], 0)
+        span = index.byte_spans[slot.of_class]
+        size = span.stop - span.start
+        found.append(slot._replace(rest=(outside >> 8 * span.start & (1 << 8 * size) - 1).to_bytes(size, "little")))
+    return found
 
 
 def _outside_names(caption: str, slots: list[Slot], index: LexiconIndex) -> list[Slot]:

@@ -79,14 +79,14 @@ class FilterResult(NamedTuple):
 
     Attributes:
         slots: (N,) indices of the slots in the batch.
-        allowed: (N, V) bool: the form can replace the present one, and no reason speaks against it.
-        has_allowed: (N,) bool: whether any form is allowed.
+        fits: (N, V) bool: no reason speaks against the form. The present one always fits.
+        has_opposed: (N,) bool: whether any form fits that can replace the present one.
         rejected: (N, R) bool: whether each of the R `REASONS` rejected any form.
     """
 
     slots: np.ndarray
-    allowed: np.ndarray
-    has_allowed: np.ndarray
+    fits: np.ndarray
+    has_opposed: np.ndarray
     rejected: np.ndarray
 
 
@@ -168,30 +168,33 @@ def _governor(words: Sequence[str], start: int, free: int, governing: frozenset[
 
 
 def filter_forms(
-    of_class: SwapClass, slots: np.ndarray, form: np.ndarray, risks: Sequence[np.ndarray], is_bound: np.ndarray
+    of_class: SwapClass, slots: np.ndarray, form: np.ndarray, risks: Sequence[np.ndarray]
 ) -> FilterResult:
     """Find the forms that may be put into each slot of one class, and the reasons against the others.
 
-    What could not be put in is not taken out either. Otherwise a reader could tell which of two captions came first.
+    If the caption itself speaks against the present form, nothing else fits: the new caption could never become this
+    one, and a reader could tell which of the two came first.
 
     Args:
         of_class: The class, V forms.
         slots: (N,) indices of the slots in the batch.
         form: (N,) the present form of each slot.
         risks: For each of `REASONS`, (N, ceil(V / 8)) uint8: bits of the forms that it rejects.
-        is_bound: (N,) bool, see `slots.Slot`.
     """
-    disagrees = risks[0][np.arange(len(form)), form // 8] >> (form % 8).astype(np.uint8) & 1 > 0
+    rows = np.arange(len(form))
+    stays = [bits[rows, form // 8] >> (form % 8).astype(np.uint8) & 1 > 0 for bits in risks[:2]]
     remaining = of_class.opposed_bits[form]
     rejected = np.empty((len(form), len(REASONS)), dtype=bool)
     for reason, of_reason in enumerate(risks):
         rejected[:, reason] = (remaining & of_reason).any(-1)
         remaining &= ~of_reason
-    for reason, stays in ((0, disagrees), (1, is_bound)):
-        rejected[stays, reason] |= remaining[stays].any(-1)
-        remaining[stays] = 0
-    allowed = np.unpackbits(remaining, axis=1, count=len(of_class.forms), bitorder="little").view(bool)
-    return FilterResult(slots, allowed, remaining.any(-1), rejected)
+    for reason, is_bound in enumerate(stays):
+        rejected[is_bound, reason] |= remaining[is_bound].any(-1)
+        remaining[is_bound] = 0
+    unfit = np.unpackbits(reduce(or_, risks), axis=1, count=len(of_class.forms), bitorder="little").view(bool)
+    fits = ~unfit & ~np.logical_or(*stays)[:, None]
+    fits[rows, form] = True
+    return FilterResult(slots, fits, remaining.any(-1), rejected)
 
 
 def filter_slots(
@@ -204,7 +207,7 @@ def filter_slots(
 
     Args:
         slots: The slots of a batch of B captions.
-        risks: From `find_risks`.
+        risks: From `find_risks`. Of the caption itself, only what is outside of the slot counts.
         index: The vocabulary.
         unfit: From `find_unfit`.
 
@@ -223,5 +226,7 @@ def filter_slots(
         governed = np.flatnonzero(row_of[members] >= 0)
         if unfit is not None and len(governed):
             of_class[0][governed] |= unfit[1][row_of[members[governed]], index.byte_spans[c]]
-        results[c] = filter_forms(index.classes[c], members, slots.form[members], of_class, slots.is_bound[members])
+        outside = b"".join([slots.rest[i] for i in members.tolist()])
+        of_class[1] = np.frombuffer(outside, np.uint8).reshape(of_class[1].shape)
+        results[c] = filter_forms(index.classes[c], members, slots.form[members], of_class)
     return results

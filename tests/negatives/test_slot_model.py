@@ -127,7 +127,7 @@ def test_examples_of_parts_join_to_those_of_the_whole(order):
     parts = [{name: column[part] for name, column in batch.items()} for part in np.s_[:20, 20:21, 21:]]
     whole = count_slots(batch, index)
     joined = SlotExamples.empty(index).join(count_slots(parts[i], index) for i in order)
-    for name in ("beside", "of_class", "form", "image", "order", "allowed"):
+    for name in ("beside", "of_class", "form", "image", "order", "fits"):
         assert np.array_equal(getattr(whole, name), getattr(joined, name)), name
     assert np.array_equal(whole.features.values, joined.features.values)
 

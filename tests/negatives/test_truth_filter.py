@@ -34,8 +34,9 @@ def judge(new, caption, others="", categories=""):
     for c, result in filter_slots(slots, risks, index).items():
         forms = index.classes[c].forms
         if new in forms:
-            assert result.has_allowed[0] == result.allowed[0].any()
-            if result.allowed[0, forms.index(new)]:
+            allowed = result.fits & (index.classes[c].opposed[slots.form[result.slots]] > 0)
+            assert (result.has_opposed == allowed.any(-1)).all()
+            if allowed[0, forms.index(new)]:
                 return None
             bit = 1 << (8 * index.byte_spans[c].start + forms.index(new))
             spoken = [r for r, row in enumerate(risks) if int.from_bytes(row[0].tobytes(), "little") & bit]
@@ -69,7 +70,7 @@ def test_a_form_counts_for_its_first_reason_only():
     rows = find_risks(text, "a cat", "cat")
     slots = tabulate_slots(analyze([text], index), hash_images(None, [text], [()]))
     [result] = filter_slots(slots, rows, index).values()
-    assert result.has_allowed.tolist() == [True] * 2
+    assert result.has_opposed.tolist() == [True] * 2
     assert result.rejected.tolist() == [[False, True, False, False]] * 2
 
 
@@ -80,9 +81,10 @@ def put_in(caption, word, others=()):
     slots = tabulate_slots(analyses, hash_images(None, [caption], [others]))
     risks = risks_of(ImageTexts([caption], [list(others)], [[]]), analyses, index)
     for c, result in filter_slots(slots, risks, index, find_unfit(analyses, index)).items():
-        for slot, allowed in zip(result.slots, result.allowed, strict=True):
+        for slot, fits in zip(result.slots, result.fits, strict=True):
             of_slot = analyses[0].slots[slot]
             if " ".join(analyses[0].words[of_slot.start : of_slot.end]) == word:
+                allowed = fits & (index.classes[c].opposed[of_slot.reading.form] > 0)
                 return {form for form, may in zip(index.classes[c].forms, allowed, strict=True) if may}
     raise AssertionError(f"{word} is no slot of {caption}")
 
