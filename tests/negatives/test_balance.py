@@ -1,7 +1,5 @@
 """The draw is balanced: whoever knows how often each caption occurs cannot tell a caption from its negative."""
 
-from itertools import permutations
-
 import numpy as np
 import pytest
 from helpers.captions import batch_of
@@ -103,19 +101,18 @@ def test_a_reader_who_knows_all_probabilities_tells_half(slots, k, monkeypatch):
     assert np.mean(told) == pytest.approx(0.5, abs=0.02), told
 
 
-def test_words_that_the_caption_has_elsewhere_take_no_part_in_the_flows(monkeypatch):
-    """Of two animals, the likelier one is often named already: then the others make up for it, and nothing is told."""
+@pytest.mark.parametrize(
+    ("caption", "others"), [("a horse near a cat and a dog", []), ("a horse", ["a dog and a cat"])]
+)
+def test_forms_that_the_images_texts_name_leave_their_part_of_the_flows_to_the_rest(caption, others, monkeypatch):
+    """A horse could become a cow only. Where the flows went to the dog and the cat first, it hardly ever would."""
     monkeypatch.setattr(slot_model, "LEAST_PAIRS", 10**9)
-    animals = {"dog": 0.4, "cat": 0.3, "horse": 0.15, "cow": 0.1, "sheep": 0.05}
-    known = {f"a {one} and a {two}": animals[one] * animals[two] for one, two in permutations(animals, 2)}
-    p = np.array(list(known.values())) / sum(known.values())
-    captions = np.random.default_rng(0).choice(list(known), 6000, p=p).tolist()
-    model = fit_slot_model([batch_of(captions)], ("object",))
+    animals = {"dog": 0.5, "cat": 0.3, "horse": 0.1, "cow": 0.1}
+    known = np.random.default_rng(0).choice([f"a {animal}" for animal in animals], 3000, p=list(animals.values()))
+    model = fit_slot_model([batch_of(known.tolist())], ("object",))
     add = AddHardNegatives(num_negatives=1, model=model, concepts=("object",), temperature=1.0)
-    negatives = add(batch_of(captions))["negatives"]
-    share, pairs = told_by_bayes(captions, negatives, known)
-    assert share == pytest.approx(0.5, abs=0.02)
-    assert pairs > 0.93 * len(captions), "one word of two is always free to go to three others"
+    rows = {**batch_of([caption] * 500), "other_captions": [others] * 500}
+    assert sum(map(len, add(rows)["negatives"])) > 0.85 * 500
 
 
 def test_without_a_model_the_same_reader_tells_far_more():
