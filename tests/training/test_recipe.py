@@ -145,7 +145,7 @@ def test_one_temperature_is_the_default_and_the_demo_keeps_the_one_of_its_figure
 
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(f"output_dir: {tmp_path}\n")
-    assert parse_arguments([str(recipe)]).data.temperature == AddHardNegatives().temperature == 1.1
+    assert parse_arguments([str(recipe)]).data.temperature == AddHardNegatives().temperature == 1.05
     assert parse_arguments(["demo.yaml"]).data.temperature == 1.35
 
 
