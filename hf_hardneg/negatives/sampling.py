@@ -122,13 +122,10 @@ def _fitting_forms(choices: SlotChoices, model: SlotModel) -> dict[int, np.ndarr
     fitting = {}
     for c, result in choices.filtered.items():
         fitting[c] = result.fits
-        tied = np.flatnonzero(choices.slots.ties[result.slots])
-        if len(tied) and len(model.examples.beside):
-            fitting[c] = result.fits.copy()
-            of_ties = result.slots[tied]
+        if len(model.examples.beside):
             columns = (choices.slots.form, choices.slots.ties, choices.slots.tied_to)
-            fits = model.tied_forms.fits(c, result.fits.shape[1], *(column[of_ties] for column in columns))
-            fitting[c][tied] &= fits
+            beside = model.tied_forms.fits(c, result.fits.shape[1], *(column[result.slots] for column in columns))
+            fitting[c] = result.fits & beside
     return fitting
 
 
@@ -190,8 +187,6 @@ def shares_of_captions(row: np.ndarray, total: np.ndarray, num_negatives: int) -
     """
     order = np.argsort(row, kind="stable")
     is_first = np.diff(row[order], prepend=-1) != 0
-    if not len(order):
-        return np.empty(0)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     left = 1 - np.outer(total[order] / num_negatives, (nodes + 1) / 2)
     of_captions = np.multiply.reduceat(left, np.flatnonzero(is_first))

@@ -222,11 +222,13 @@ def filter_slots(
     results = {}
     for c, members in zip(classes.tolist(), np.split(order, starts)[1:], strict=True):
         rows = slots.row[members]
-        of_class = [of_reason[rows, index.byte_spans[c]] for of_reason in risks]
+        span = index.byte_spans[c]
+        outside = b"".join([slots.rest[i] for i in members.tolist()])
+        own = np.frombuffer(outside, np.uint8).reshape(-1, span.stop - span.start)
+        disagreeing, others, categories = (risks[reason][rows, span] for reason in (0, 2, 3))
         governed = np.flatnonzero(row_of[members] >= 0)
         if unfit is not None and len(governed):
-            of_class[0][governed] |= unfit[1][row_of[members[governed]], index.byte_spans[c]]
-        outside = b"".join([slots.rest[i] for i in members.tolist()])
-        of_class[1] = np.frombuffer(outside, np.uint8).reshape(of_class[1].shape)
+            disagreeing[governed] |= unfit[1][row_of[members[governed]], span]
+        of_class = (disagreeing, own, others, categories)
         results[c] = filter_forms(index.classes[c], members, slots.form[members], of_class)
     return results
