@@ -66,7 +66,8 @@ def test_a_lora_run_saves_a_plain_model_and_the_adapter_beside_it(model, start, 
 
     adapted = add_lora(model, ["text"], rank=2, dropout=0.1)
     before = {name: weights.detach().clone() for name, weights in adapted.named_parameters()}
-    trainer = make_trainer(adapted, learning_rate=0.05, max_steps=4)
+    # At five times this rate, both captions of a pair become one, and rounding decides which is nearer to an image.
+    trainer = make_trainer(adapted, learning_rate=0.01, max_steps=4)
     trainer.train()
     changed = {name for name, weights in adapted.named_parameters() if not torch.equal(weights, before[name])}
     assert changed == {name for name in before if "lora_" in name}
